@@ -1,0 +1,68 @@
+// Where coroutine frames come from: per-thread free lists, one for each 16-byte size class.
+//
+// A frame is asked for and given back with its size (sized operator delete), so blocks carry no header. Every block is
+// an allocation of its own, so any thread may free what another one took; a thread's lists are emptied when it ends,
+// and what is freed on it afterwards goes straight to the allocator. Lists are capped, so a burst is given back.
+#pragma once
+#include <cstddef>
+
+#include "asyncio/base/config.hpp"
+
+namespace asyncio { inline namespace v1 { namespace detail {
+
+/// Blocks up to this size are recycled; larger ones come from the allocator each time.
+inline constexpr std::size_t recycled_bytes_max = 1024;
+
+struct FreeBlock {
+    FreeBlock* next;
+};
+
+struct RecyclerClass {
+    FreeBlock* head;
+    std::size_t room;  // blocks that may still be put here: 0 until this thread's cache is open and after it has closed
+};
+
+struct Recycler {
+    RecyclerClass classes[recycled_bytes_max / 16 + 1];
+    void* kept_frame;        // the frame whose memory is not to be given back: see end_frame() in loop.cpp
+    std::size_t kept_bytes;  // … and its size, told by operator delete
+};
+
+extern constinit thread_local Recycler recycler;
+
+ASYNCIO_COLD void* take_block_slow(std::size_t bytes);                   // throws std::bad_alloc
+ASYNCIO_COLD void give_block_slow(void* block, std::size_t bytes) noexcept;
+
+#if ASYNCIO_ASAN || ASYNCIO_TSAN
+// Sanitizers must see each frame as an allocation of its own.
+inline void* take_block(std::size_t bytes) { return ::operator new(bytes); }
+inline void give_block(void* block, std::size_t) noexcept { ::operator delete(block); }
+#else
+inline void* take_block(std::size_t bytes) {
+    if (bytes <= recycled_bytes_max) [[likely]] {
+        RecyclerClass& list = recycler.classes[(bytes + 15) / 16];
+        if (FreeBlock* block = list.head) [[likely]] {
+            list.head = block->next;
+            ++list.room;
+            return block;
+        }
+    }
+    return take_block_slow(bytes);
+}
+
+inline void give_block(void* block, std::size_t bytes) noexcept {
+    if (bytes <= recycled_bytes_max) [[likely]] {
+        RecyclerClass& list = recycler.classes[(bytes + 15) / 16];
+        if (list.room != 0) [[likely]] {
+            auto* free_block = static_cast<FreeBlock*>(block);
+            free_block->next = list.head;
+            list.head = free_block;
+            --list.room;
+            return;
+        }
+    }
+    give_block_slow(block, bytes);
+}
+#endif
+
+}}}  // namespace asyncio::v1::detail

@@ -1,0 +1,159 @@
+// The record that every coroutine frame, task and future of this library begins with, and what a suspended one waits on.
+//
+// One record, three lives:
+//   a coroutine awaited in place   uses `continuation`, `task` (the root of its chain) and `where`;
+//   a task                         is a coroutine that was promoted (create_task, gather): the root of its own chain, with
+//                                  `waiter`, the counters and the links of the loop's list of live tasks;
+//   a finished task, or a future   has state, waiters and result: see core/detail/record.hpp.
+// The links of a live task and a small result share bytes: a task is taken off the list before its result is written.
+//
+// Readers from outside (debuggers, asyncio-ps) rely on this: the record lies 16 bytes behind the frame's address, its
+// links are plain pointers, `magic` is cleared before the memory is freed.
+#pragma once
+#include <coroutine>
+#include <cstdint>
+#include <exception>
+#include <source_location>
+
+#include "asyncio/base/assert.hpp"
+#include "asyncio/base/config.hpp"
+#include "asyncio/core/detail/recycler.hpp"
+
+namespace asyncio { inline namespace v1 {
+
+class EventLoop;
+
+namespace detail {
+
+struct Leaf;
+struct LoopCore;
+struct PromiseBase;
+struct TaskExtra;
+
+/// Where an await stands in the source: `__builtin_source_location()`, taken by a default argument of each awaiter's
+/// `await_suspend`. (Through `await_transform` it would cost g++ a slot of 16 to 40 bytes in every frame.)
+using Where = const void*;
+
+/// What `Where` points to: the layout of std::source_location's implementation on both compilers.
+struct Place {
+    const char* file;
+    const char* function;
+    unsigned line;
+    unsigned column;
+};
+
+/// How a leaf answers a request to cancel its task.
+enum class CancelAnswer : std::uint8_t {
+    resume,   // it let go: resume the task now, with the cancel
+    passed,   // the request went on to what is awaited, which will resume the task with its own outcome
+    pending,  // it has completed already, or the kernel still holds it: the request waits in the task
+};
+
+/// The verbs of a leaf. One constant object for each kind of leaf.
+struct LeafOps {
+    CancelAnswer (*cancel)(Leaf*) noexcept;
+    void (*run)(Leaf*) noexcept;  // its turn in the ready queue has come (hops, timers, handles)
+    const char* what;             // "sleep", "gather" …: for people who look at a suspended task
+};
+
+/// What a suspended chain of coroutines waits for; lies in the awaiter. Also the base of whatever stands in the ready
+/// queue and is no coroutine (a callback's handle, a timer).
+struct Leaf {
+    const LeafOps* ops;
+    PromiseBase* frame = nullptr;  // who is resumed; null until it has suspended
+
+    explicit constexpr Leaf(const LeafOps* o) noexcept : ops(o) {}
+    Leaf(const Leaf&) = delete;
+    Leaf& operator=(const Leaf&) = delete;
+};
+
+/// Who is told that a task or future is done: `notify` runs from the ready queue, in order of registration. `step` says
+/// that it only resumes a coroutine (so the record needs no turn of its own in the queue: the coroutine has one).
+struct Waiter {
+    void (*notify)(Waiter*, PromiseBase* done) noexcept;
+    PromiseBase* resumes = nullptr;  // a plain awaiter: the frame to step
+
+    explicit constexpr Waiter(void (*n)(Waiter*, PromiseBase*) noexcept) noexcept : notify(n) {}
+    Waiter(const Waiter&) = delete;
+    Waiter& operator=(const Waiter&) = delete;
+};
+
+/// State bits of a record.
+enum Flag : std::uint16_t {
+    is_task = 1 << 0,        // promoted: runs on its own
+    is_future = 1 << 1,      // no coroutine at all
+    started = 1 << 2,        // a task's body has begun
+    has_value = 1 << 3,      // the result is there …
+    has_error = 1 << 4,      // … or the exception
+    was_cancelled = 1 << 5,  // it ended by CancelledError
+    done = 1 << 6,           // frame gone, waiters may look
+    result_taken = 1 << 7,   // a moving await took the value
+    retrieved = 1 << 8,      // somebody has seen the exception (or it was logged)
+    borrows = 1 << 9,        // a parameter is a reference, pointer, view or capturing closure
+    lambda_coro = 1 << 10,   // made by calling a lambda that captures: may be awaited, never detached
+    queued_done = 1 << 11,   // its waiters are due: an entry stands in the ready queue
+    owns_slot = 1 << 12,     // one entry of the ready queue is set aside for it
+    made_borrower = 1 << 13, // created a detached task that borrows: look after it when this coroutine ends
+    adopted = 1 << 14,       // a task that somebody joins (gather, TaskGroup …): not detached
+    logs_off = 1 << 15,      // an owner reports its exception: say nothing when it is dropped unseen
+};
+
+inline constexpr std::uint16_t record_magic = 0xA51C;
+
+struct LiveLinks {
+    PromiseBase* prev;
+    PromiseBase* next;
+    Leaf* leaf;  // what the task's innermost coroutine is suspended on; null while it runs or stands in the ready queue
+};
+
+/// See the head of this file.
+struct PromiseBase {
+    union {
+        PromiseBase* continuation;  // awaited in place: who goes on
+        std::uintptr_t waiter_word; // a task or future: 0, its only Waiter*, or TaskExtra* | 1
+    };
+    PromiseBase* task;     // the root of the chain; a task's own is itself
+    Where where;           // the place of the current await; before the first one, of the definition
+    std::uint32_t refs;    // handles, plus one of the loop while the task lives
+    std::uint16_t flags;   // Flag
+    std::uint16_t magic;   // record_magic while this is one
+    std::uint32_t id;      // of a task: the N of "Task-N"
+    std::uint16_t cancels; // cancelling(): requests minus uncancels
+    std::uint8_t pending;  // requests that no await has delivered yet
+    std::uint8_t epoch;    // counts deliveries: tells a scope whether its own request was among them
+    union {
+        LiveLinks live;
+        alignas(8) std::byte store[24];  // a result that fits
+    };
+
+    // What only a task or future uses is set by promotion: a coroutine awaited in place never pays for it.
+    PromiseBase() noexcept : continuation(nullptr), flags(0), magic(record_magic) {}  // NOLINT(*-member-init)
+    PromiseBase(const PromiseBase&) = delete;
+    PromiseBase& operator=(const PromiseBase&) = delete;
+
+    bool is(unsigned bits) const noexcept { return (flags & bits) != 0; }
+    void set(unsigned bits) noexcept { flags = static_cast<std::uint16_t>(flags | bits); }
+    void clear(unsigned bits) noexcept { flags = static_cast<std::uint16_t>(flags & ~bits); }
+    bool ended() const noexcept { return is(has_value | has_error | was_cancelled | done); }
+
+    std::coroutine_handle<> handle() noexcept { return std::coroutine_handle<PromiseBase>::from_promise(*this); }
+    const Place* place() const noexcept { return static_cast<const Place*>(where); }
+
+    TaskExtra* extra() const noexcept {
+        return (waiter_word & 1) != 0 && is(is_task | is_future) ? reinterpret_cast<TaskExtra*>(waiter_word - 1) : nullptr;
+    }
+    std::exception_ptr& error() noexcept { return *reinterpret_cast<std::exception_ptr*>(store); }
+
+    static void* operator new(std::size_t bytes) { return take_block(bytes); }
+    static void operator delete(void* block, std::size_t bytes) noexcept {
+        if (block == recycler.kept_frame) [[unlikely]] {  // a task that ends while handles exist keeps its memory
+            recycler.kept_bytes = bytes;
+            return;
+        }
+        give_block(block, bytes);
+    }
+};
+static_assert(sizeof(PromiseBase) == 64 && alignof(PromiseBase) == 8);
+
+}  // namespace detail
+}}  // namespace asyncio::v1

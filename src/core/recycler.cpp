@@ -1,0 +1,67 @@
+// The cold half of the frame recycler: opening and closing a thread's cache, and the allocator behind it.
+//
+// States of a thread's cache: unopened (all rooms 0, guard not made) -> open -> closed (all rooms 0 for ever). `room`
+// alone says whether a block may be kept, so the hot path needs no look at the state.
+#include "asyncio/core/detail/recycler.hpp"
+
+#include <new>
+
+namespace asyncio { inline namespace v1 { namespace detail {
+
+constinit thread_local Recycler recycler{};
+
+namespace {
+
+/// What one size class may hold: enough for the largest bursts that are worth keeping warm.
+constexpr std::size_t kept_bytes_per_class_max = std::size_t{16} << 20;
+
+enum class Cache : unsigned char { unopened, open, closed };
+constinit thread_local Cache cache_state = Cache::unopened;
+
+std::size_t class_bytes(std::size_t index) { return index * 16; }
+
+/// Gives everything back when its thread ends.
+struct CacheGuard {
+    CacheGuard() noexcept {
+        for (std::size_t i = 1; i < std::size(recycler.classes); ++i) {
+            recycler.classes[i].room = kept_bytes_per_class_max / class_bytes(i);
+        }
+        cache_state = Cache::open;
+    }
+    ~CacheGuard() {
+        cache_state = Cache::closed;
+        for (std::size_t i = 0; i < std::size(recycler.classes); ++i) {
+            RecyclerClass& list = recycler.classes[i];
+            list.room = 0;
+            while (FreeBlock* block = list.head) {
+                list.head = block->next;
+                ::operator delete(block);
+            }
+        }
+    }
+    void touch() noexcept {}
+};
+
+void open_cache() noexcept {
+    // A thread_local object of a function: made here, on the first block of this thread, destroyed when it ends.
+    static thread_local CacheGuard guard;
+    guard.touch();
+}
+
+}  // namespace
+
+void* take_block_slow(std::size_t bytes) {
+    if (cache_state == Cache::unopened) open_cache();
+    // The whole class is asked for, so that the block fits every later request of its class.
+    return ::operator new(bytes <= recycled_bytes_max ? (bytes + 15) / 16 * 16 : bytes);
+}
+
+void give_block_slow(void* block, std::size_t bytes) noexcept {
+    if (cache_state == Cache::unopened) {
+        open_cache();
+        if (bytes <= recycled_bytes_max) return give_block(block, bytes);
+    }
+    ::operator delete(block);
+}
+
+}}}  // namespace asyncio::v1::detail
