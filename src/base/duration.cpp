@@ -2,10 +2,8 @@
 
 #include "asyncio/base/error.hpp"
 
-namespace asyncio { inline namespace v1 {
-namespace detail {
+namespace asyncio { inline namespace v1 { namespace detail {
 
 void throw_nan_duration() { throw ValueError("a duration is not a number (NaN)"); }
 
-}  // namespace detail
-}}  // namespace asyncio
+}}}  // namespace asyncio::v1::detail

@@ -44,7 +44,8 @@ namespace {
 const std::string& lost_text() noexcept {
     // Leaked: exceptions may be looked at by destructors of static objects.
     alignas(std::string) static std::byte storage[sizeof(std::string)];
-    static const std::string* text = ::new (storage) std::string("out of memory");  // Short enough to stay inline.
+    static const std::string* text =
+        ::new (storage) std::string("out of memory");  // Short enough to stay inline.
     return *text;
 }
 
@@ -180,7 +181,7 @@ std::string failure_text(const std::error_code& code, std::string_view subject, 
 }
 
 class GaiCategory final : public std::error_category {
-public:
+  public:
     const char* name() const noexcept override { return "getaddrinfo"; }
     std::string message(int value) const override { return ::gai_strerror(value); }
 };
@@ -235,38 +236,23 @@ decltype(auto) with_class_of(int error, Use use) {
     switch (error) {
         case EAGAIN:  // Also EWOULDBLOCK.
         case EALREADY:
-        case EINPROGRESS:
-            return use.template operator()<BlockingIOError>();
-        case ECHILD:
-            return use.template operator()<ChildProcessError>();
+        case EINPROGRESS: return use.template operator()<BlockingIOError>();
+        case ECHILD: return use.template operator()<ChildProcessError>();
         case EPIPE:
-        case ESHUTDOWN:
-            return use.template operator()<BrokenPipeError>();
-        case ECONNABORTED:
-            return use.template operator()<ConnectionAbortedError>();
-        case ECONNREFUSED:
-            return use.template operator()<ConnectionRefusedError>();
-        case ECONNRESET:
-            return use.template operator()<ConnectionResetError>();
-        case EEXIST:
-            return use.template operator()<FileExistsError>();
-        case ENOENT:
-            return use.template operator()<FileNotFoundError>();
-        case EINTR:
-            return use.template operator()<InterruptedError>();
-        case EISDIR:
-            return use.template operator()<IsADirectoryError>();
-        case ENOTDIR:
-            return use.template operator()<NotADirectoryError>();
+        case ESHUTDOWN: return use.template operator()<BrokenPipeError>();
+        case ECONNABORTED: return use.template operator()<ConnectionAbortedError>();
+        case ECONNREFUSED: return use.template operator()<ConnectionRefusedError>();
+        case ECONNRESET: return use.template operator()<ConnectionResetError>();
+        case EEXIST: return use.template operator()<FileExistsError>();
+        case ENOENT: return use.template operator()<FileNotFoundError>();
+        case EINTR: return use.template operator()<InterruptedError>();
+        case EISDIR: return use.template operator()<IsADirectoryError>();
+        case ENOTDIR: return use.template operator()<NotADirectoryError>();
         case EACCES:
-        case EPERM:
-            return use.template operator()<PermissionError>();
-        case ESRCH:
-            return use.template operator()<ProcessLookupError>();
-        case ETIMEDOUT:
-            return use.template operator()<TimeoutError>();
-        default:
-            return use.template operator()<OSError>();
+        case EPERM: return use.template operator()<PermissionError>();
+        case ESRCH: return use.template operator()<ProcessLookupError>();
+        case ETIMEDOUT: return use.template operator()<TimeoutError>();
+        default: return use.template operator()<OSError>();
     }
 }
 
@@ -280,7 +266,8 @@ void throw_os_error(int error, std::string_view subject, std::string_view advice
 
 std::exception_ptr make_os_error(int error, std::string_view subject, std::string_view advice) {
     ASYNCIO_ASSERT(error > 0, "make_os_error needs a positive errno value");
-    return with_class_of(error, [&]<class E>() { return std::make_exception_ptr(E(error, subject, advice)); });
+    return with_class_of(error,
+                         [&]<class E>() { return std::make_exception_ptr(E(error, subject, advice)); });
 }
 
 const std::type_info* exception_type(const std::exception_ptr& error) noexcept {
@@ -395,7 +382,8 @@ std::string describe(const std::exception_ptr& error) {
         return unknown_text(error);
     }
     std::string name = unqualified(demangle(exception_type(error)->name()));
-    if (const auto* cancelled = exception_cast<CancelledError>(error); cancelled && cancelled->message().empty()) {
+    if (const auto* cancelled = exception_cast<CancelledError>(error);
+        cancelled && cancelled->message().empty()) {
         return name;
     }
     if (exception_cast<KeyboardInterrupt>(error) != nullptr || *text == '\0') {
@@ -404,4 +392,4 @@ std::string describe(const std::exception_ptr& error) {
     return name.append(": ").append(text);
 }
 
-}}  // namespace asyncio
+}}  // namespace asyncio::v1

@@ -46,13 +46,15 @@ void append_lines(std::string& out, std::size_t indent, std::string_view text) {
 }
 
 /// One group: its own line, then each member under a ruler. Python's traceback.TracebackException.format.
-void append_group(std::string& out, const std::exception_ptr& self, const ExceptionGroup& group, std::size_t depth) {
+void append_group(std::string& out, const std::exception_ptr& self, const ExceptionGroup& group,
+                  std::size_t depth) {
     const std::size_t indent = 2 * (depth + 1);
     if (depth >= shown_depth) {
         append_lines(out, indent, "... (max_group_depth is " + std::to_string(shown_depth) + ")");
         return;
     }
-    append_lines(out, indent, self != nullptr ? describe(self) : std::string("ExceptionGroup: ") + group.what());
+    append_lines(out, indent,
+                 self != nullptr ? describe(self) : std::string("ExceptionGroup: ") + group.what());
     const std::vector<std::exception_ptr>& members = group.exceptions();
     const std::size_t shown = members.size() <= shown_members ? members.size() : shown_members;
     bool ruler_is_needed = true;
@@ -184,4 +186,4 @@ void GroupHandler::rethrow_rest() const {
     }
 }
 
-}}  // namespace asyncio
+}}  // namespace asyncio::v1

@@ -2,8 +2,7 @@
 
 #include "asyncio/base/config.hpp"
 
-namespace asyncio { inline namespace v1 {
-namespace detail {
+namespace asyncio { inline namespace v1 { namespace detail {
 
 /// Names what was running when an assertion failed: "task 'x'", or null when nothing was.
 ///
@@ -19,15 +18,14 @@ ASYNCIO_API extern AssertContext assert_context;
 
 constexpr const char* assert_message(const char* message = nullptr) noexcept { return message; }
 
-}  // namespace detail
-}}  // namespace asyncio
+}}}  // namespace asyncio::v1::detail
 
 /// Ends the program when `condition` is false: a bug of this library, or a misuse that has no safe answer.
 /// On in every build. The condition must have no effects. ASYNCIO_ASSERT(x > 0) or ASYNCIO_ASSERT(x > 0, "why").
-#define ASYNCIO_ASSERT(condition, ...)                                                                    \
-    (__builtin_expect(static_cast<bool>(condition), 1)                                                    \
-         ? static_cast<void>(0)                                                                           \
-         : ::asyncio::detail::assert_failed(#condition, ::asyncio::detail::assert_message(__VA_ARGS__),   \
+#define ASYNCIO_ASSERT(condition, ...)                                                                  \
+    (__builtin_expect(static_cast<bool>(condition), 1)                                                  \
+         ? static_cast<void>(0)                                                                         \
+         : ::asyncio::detail::assert_failed(#condition, ::asyncio::detail::assert_message(__VA_ARGS__), \
                                             __FILE__, static_cast<unsigned>(__LINE__)))
 
 /// The same in debug builds only, for checks that cost more than a compare.

@@ -33,4 +33,4 @@ inline std::span<char> as_chars(MutableByteSpan bytes ASYNCIO_LIFETIMEBOUND) noe
     return {reinterpret_cast<char*>(bytes.data()), bytes.size()};
 }
 
-}}  // namespace asyncio
+}}  // namespace asyncio::v1

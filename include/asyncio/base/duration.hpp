@@ -26,7 +26,7 @@ namespace detail {
 /// Throws      ValueError  when made from a NaN
 /// Python      seconds as a float, `None` for no limit
 class Duration {
-public:
+  public:
     constexpr Duration() noexcept = default;
     template <class Rep, class Period>
         requires std::is_arithmetic_v<Rep>
@@ -78,7 +78,7 @@ public:
     constexpr Duration& operator+=(Duration other) noexcept { return *this = *this + other; }
     constexpr Duration& operator-=(Duration other) noexcept { return *this = *this - other; }
 
-private:
+  private:
     template <class Period, class Rep>
     static constexpr std::int64_t round_up(Rep count) {
         using Scale = std::ratio_divide<Period, std::nano>;  // Nanoseconds in one unit, as num / den.
@@ -88,9 +88,9 @@ private:
             if (count != count) {
                 detail::throw_nan_duration();
             }
-            // At least double: 0.1 s is then exactly 100 ms.
             using Wide = std::common_type_t<Rep, double>;
-            const Wide ns = static_cast<Wide>(count) * static_cast<Wide>(Scale::num) / static_cast<Wide>(Scale::den);
+            const Wide ns =
+                static_cast<Wide>(count) * static_cast<Wide>(Scale::num) / static_cast<Wide>(Scale::den);
             if (ns >= static_cast<Wide>(9223372036854775807.0L)) {
                 return highest;
             }
@@ -98,7 +98,9 @@ private:
                 return lowest;
             }
             const auto whole = static_cast<std::int64_t>(ns);  // Towards zero; negative values are then up.
-            return static_cast<Wide>(whole) < ns ? whole + 1 : whole;
+            // 0.067 s times 1e9 is a last bit above 67'000'000: that is a rounding error, not a nanosecond.
+            const Wide slack = ns * static_cast<Wide>(std::numeric_limits<double>::epsilon());
+            return ns - static_cast<Wide>(whole) > (slack < 0 ? 0 : slack) ? whole + 1 : whole;
         } else {
             __extension__ using Wide = __int128;  // Holds the product of any two 64-bit numbers.
             const Wide product = static_cast<Wide>(count) * Scale::num;
@@ -137,4 +139,4 @@ constexpr Duration time_until(TimePoint at, TimePoint now) noexcept {
     return Duration(at.time_since_epoch()) - Duration(now.time_since_epoch());
 }
 
-}}  // namespace asyncio
+}}  // namespace asyncio::v1

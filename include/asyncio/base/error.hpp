@@ -34,7 +34,7 @@ namespace detail {
 
 /// An immutable string with a reference count that threads may share: one pointer wide, copied without failing.
 class ASYNCIO_API SharedText {
-public:
+  public:
     SharedText() noexcept = default;
     /// When memory is short the text is replaced by one that says so: an error can always be made.
     explicit SharedText(std::string_view text) noexcept;
@@ -54,7 +54,7 @@ public:
     std::string_view view() const noexcept;
     const std::string& str() const noexcept;
 
-private:
+  private:
     struct Rep;
     Rep* rep_ = nullptr;
 };
@@ -63,7 +63,7 @@ private:
 
 /// Base of this library's errors that are not about the operating system.
 class ASYNCIO_API Error : public std::exception {
-public:
+  public:
     explicit Error(std::string_view text) noexcept : text_(text) {}
     Error(const Error&) noexcept = default;
     Error& operator=(const Error&) noexcept = default;
@@ -71,13 +71,13 @@ public:
 
     const char* what() const noexcept override;
 
-private:
+  private:
     detail::SharedText text_;
 };
 
 /// The library was used in a way that its contract forbids; the text says what to do instead.
 class ASYNCIO_API RuntimeError : public Error {
-public:
+  public:
     using Error::Error;
     RuntimeError(const RuntimeError&) noexcept = default;
     RuntimeError& operator=(const RuntimeError&) noexcept = default;
@@ -86,7 +86,7 @@ public:
 
 /// An argument has a value that cannot be used.
 class ASYNCIO_API ValueError : public Error {
-public:
+  public:
     using Error::Error;
     ValueError(const ValueError&) noexcept = default;
     ValueError& operator=(const ValueError&) noexcept = default;
@@ -95,7 +95,7 @@ public:
 
 /// A task or future is not in the state that the operation needs.
 class ASYNCIO_API InvalidStateError : public Error {
-public:
+  public:
     using Error::Error;
     InvalidStateError(const InvalidStateError&) noexcept = default;
     InvalidStateError& operator=(const InvalidStateError&) noexcept = default;
@@ -104,7 +104,7 @@ public:
 
 /// The input ended where more was needed.
 class ASYNCIO_API EOFError : public Error {
-public:
+  public:
     using Error::Error;
     EOFError(const EOFError&) noexcept = default;
     EOFError& operator=(const EOFError&) noexcept = default;
@@ -113,7 +113,7 @@ public:
 
 /// A stream ended before the bytes that were asked for had come.
 class ASYNCIO_API IncompleteReadError : public EOFError {
-public:
+  public:
     /// `expected` is empty when the length was not known in advance (a separator was being looked for).
     IncompleteReadError(std::string partial, std::optional<std::size_t> expected);
     IncompleteReadError(const IncompleteReadError&) noexcept = default;
@@ -124,14 +124,14 @@ public:
     const std::string& partial() const noexcept { return partial_.str(); }
     std::optional<std::size_t> expected() const noexcept { return expected_; }
 
-private:
+  private:
     detail::SharedText partial_;
     std::optional<std::size_t> expected_;
 };
 
 /// A separator was not found within the stream's limit.
 class ASYNCIO_API LimitOverrunError : public Error {
-public:
+  public:
     LimitOverrunError(std::string_view text, std::size_t consumed) noexcept
         : Error(text), consumed_(consumed) {}
     LimitOverrunError(const LimitOverrunError&) noexcept = default;
@@ -141,13 +141,13 @@ public:
     /// Number of buffered bytes that were searched and may be read or dropped.
     std::size_t consumed() const noexcept { return consumed_; }
 
-private:
+  private:
     std::size_t consumed_;
 };
 
 /// `get_nowait` met an empty queue.
 class ASYNCIO_API QueueEmpty : public Error {
-public:
+  public:
     QueueEmpty() noexcept : Error("the queue is empty") {}
     using Error::Error;
     QueueEmpty(const QueueEmpty&) noexcept = default;
@@ -157,7 +157,7 @@ public:
 
 /// `put_nowait` met a full queue.
 class ASYNCIO_API QueueFull : public Error {
-public:
+  public:
     QueueFull() noexcept : Error("the queue is full") {}
     using Error::Error;
     QueueFull(const QueueFull&) noexcept = default;
@@ -167,7 +167,7 @@ public:
 
 /// The queue was shut down.
 class ASYNCIO_API QueueShutDown : public Error {
-public:
+  public:
     QueueShutDown() noexcept : Error("the queue was shut down") {}
     using Error::Error;
     QueueShutDown(const QueueShutDown&) noexcept = default;
@@ -177,7 +177,7 @@ public:
 
 /// A barrier was aborted or reset while tasks waited at it.
 class ASYNCIO_API BrokenBarrierError : public RuntimeError {
-public:
+  public:
     using RuntimeError::RuntimeError;
     BrokenBarrierError(const BrokenBarrierError&) noexcept = default;
     BrokenBarrierError& operator=(const BrokenBarrierError&) noexcept = default;
@@ -186,7 +186,7 @@ public:
 
 /// The kernel cannot send this file through this socket, and no fallback was wanted.
 class ASYNCIO_API SendfileNotAvailableError : public RuntimeError {
-public:
+  public:
     using RuntimeError::RuntimeError;
     SendfileNotAvailableError(const SendfileNotAvailableError&) noexcept = default;
     SendfileNotAvailableError& operator=(const SendfileNotAvailableError&) noexcept = default;
@@ -198,7 +198,7 @@ public:
 /// "connect 127.0.0.1:1: Connection refused [Errno 111]". Make one by number with `throw_os_error`, which
 /// picks the subclass.
 class ASYNCIO_API OSError : public std::system_error {
-public:
+  public:
     /// `advice`, if any, is appended after "; ": what the reader may do about it.
     OSError(int error, std::string_view subject, std::string_view advice = {});
     /// For failures that no system call reported; `code()` is 0.
@@ -209,16 +209,16 @@ public:
 
     const char* what() const noexcept override;
 
-protected:
+  protected:
     OSError(std::error_code code, std::string_view text);
 
-private:
+  private:
     detail::SharedText text_;
 };
 
 /// EAGAIN, EALREADY, EINPROGRESS: the operation would have to wait.
 class ASYNCIO_API BlockingIOError : public OSError {
-public:
+  public:
     using OSError::OSError;
     explicit BlockingIOError(std::string_view text);
     BlockingIOError(const BlockingIOError&) noexcept = default;
@@ -228,7 +228,7 @@ public:
 
 /// ECHILD: no such child process.
 class ASYNCIO_API ChildProcessError : public OSError {
-public:
+  public:
     using OSError::OSError;
     explicit ChildProcessError(std::string_view text);
     ChildProcessError(const ChildProcessError&) noexcept = default;
@@ -238,7 +238,7 @@ public:
 
 /// A connection failed; base of the four that say how.
 class ASYNCIO_API ConnectionError : public OSError {
-public:
+  public:
     using OSError::OSError;
     ConnectionError(const ConnectionError&) noexcept = default;
     ConnectionError& operator=(const ConnectionError&) noexcept = default;
@@ -247,7 +247,7 @@ public:
 
 /// EPIPE, ESHUTDOWN: written to a connection or pipe whose other end is closed.
 class ASYNCIO_API BrokenPipeError : public ConnectionError {
-public:
+  public:
     using ConnectionError::ConnectionError;
     explicit BrokenPipeError(std::string_view text);
     BrokenPipeError(const BrokenPipeError&) noexcept = default;
@@ -257,7 +257,7 @@ public:
 
 /// ECONNABORTED: given up by this side.
 class ASYNCIO_API ConnectionAbortedError : public ConnectionError {
-public:
+  public:
     using ConnectionError::ConnectionError;
     explicit ConnectionAbortedError(std::string_view text);
     ConnectionAbortedError(const ConnectionAbortedError&) noexcept = default;
@@ -267,7 +267,7 @@ public:
 
 /// ECONNREFUSED: nobody listens there.
 class ASYNCIO_API ConnectionRefusedError : public ConnectionError {
-public:
+  public:
     using ConnectionError::ConnectionError;
     explicit ConnectionRefusedError(std::string_view text);
     ConnectionRefusedError(const ConnectionRefusedError&) noexcept = default;
@@ -277,7 +277,7 @@ public:
 
 /// ECONNRESET: the peer dropped the connection.
 class ASYNCIO_API ConnectionResetError : public ConnectionError {
-public:
+  public:
     using ConnectionError::ConnectionError;
     explicit ConnectionResetError(std::string_view text);
     ConnectionResetError(const ConnectionResetError&) noexcept = default;
@@ -287,7 +287,7 @@ public:
 
 /// EEXIST.
 class ASYNCIO_API FileExistsError : public OSError {
-public:
+  public:
     using OSError::OSError;
     explicit FileExistsError(std::string_view text);
     FileExistsError(const FileExistsError&) noexcept = default;
@@ -297,7 +297,7 @@ public:
 
 /// ENOENT.
 class ASYNCIO_API FileNotFoundError : public OSError {
-public:
+  public:
     using OSError::OSError;
     explicit FileNotFoundError(std::string_view text);
     FileNotFoundError(const FileNotFoundError&) noexcept = default;
@@ -307,7 +307,7 @@ public:
 
 /// EINTR.
 class ASYNCIO_API InterruptedError : public OSError {
-public:
+  public:
     using OSError::OSError;
     explicit InterruptedError(std::string_view text);
     InterruptedError(const InterruptedError&) noexcept = default;
@@ -317,7 +317,7 @@ public:
 
 /// EISDIR.
 class ASYNCIO_API IsADirectoryError : public OSError {
-public:
+  public:
     using OSError::OSError;
     explicit IsADirectoryError(std::string_view text);
     IsADirectoryError(const IsADirectoryError&) noexcept = default;
@@ -327,7 +327,7 @@ public:
 
 /// ENOTDIR.
 class ASYNCIO_API NotADirectoryError : public OSError {
-public:
+  public:
     using OSError::OSError;
     explicit NotADirectoryError(std::string_view text);
     NotADirectoryError(const NotADirectoryError&) noexcept = default;
@@ -337,7 +337,7 @@ public:
 
 /// EACCES, EPERM.
 class ASYNCIO_API PermissionError : public OSError {
-public:
+  public:
     using OSError::OSError;
     explicit PermissionError(std::string_view text);
     PermissionError(const PermissionError&) noexcept = default;
@@ -347,7 +347,7 @@ public:
 
 /// ESRCH: no such process.
 class ASYNCIO_API ProcessLookupError : public OSError {
-public:
+  public:
     using OSError::OSError;
     explicit ProcessLookupError(std::string_view text);
     ProcessLookupError(const ProcessLookupError&) noexcept = default;
@@ -357,7 +357,7 @@ public:
 
 /// ETIMEDOUT, from the system or from this library's own deadlines ("timed out").
 class ASYNCIO_API TimeoutError : public OSError {
-public:
+  public:
     using OSError::OSError;
     TimeoutError();
     explicit TimeoutError(std::string_view text);
@@ -368,7 +368,7 @@ public:
 
 /// A name could not be resolved: `code()` is an EAI_… value in `gai_category()`.
 class ASYNCIO_API gaierror : public OSError {
-public:
+  public:
     /// `eai` is what getaddrinfo returned; for EAI_SYSTEM throw an OSError from errno instead.
     gaierror(int eai, std::string_view subject, std::string_view advice = {});
     gaierror(const gaierror&) noexcept = default;
@@ -389,7 +389,7 @@ ASYNCIO_API std::exception_ptr make_os_error(int error, std::string_view subject
 
 /// The task was cancelled. Not a std::exception: `catch (const std::exception&)` must not swallow it.
 class ASYNCIO_API CancelledError {
-public:
+  public:
     CancelledError() noexcept = default;
     explicit CancelledError(std::string_view message) noexcept : message_(message) {}
     CancelledError(const CancelledError&) noexcept = default;
@@ -401,13 +401,13 @@ public:
     /// The message, or "cancelled" if it is empty.
     const char* what() const noexcept;
 
-private:
+  private:
     detail::SharedText message_;
 };
 
 /// Ctrl-C ended the program's main task. Not a std::exception, like CancelledError.
 class ASYNCIO_API KeyboardInterrupt {
-public:
+  public:
     KeyboardInterrupt() noexcept = default;
     KeyboardInterrupt(const KeyboardInterrupt&) noexcept = default;
     KeyboardInterrupt& operator=(const KeyboardInterrupt&) noexcept = default;
@@ -462,4 +462,4 @@ ASYNCIO_API std::string describe(const std::exception_ptr& error);
 /// A symbol or type name as it is written in source; the argument itself if it is not mangled.
 ASYNCIO_API std::string demangle(const char* name);
 
-}}  // namespace asyncio
+}}  // namespace asyncio::v1

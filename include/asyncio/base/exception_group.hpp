@@ -44,7 +44,7 @@ bool leaf_is(const std::exception_ptr& leaf) noexcept {
 /// Python      BaseExceptionGroup and ExceptionGroup in one: leaves may be CancelledError. Types select leaves
 ///             only, never a whole group by its own type.
 class ASYNCIO_API ExceptionGroup : public Error {
-public:
+  public:
     struct Split;
 
     /// Throws  ValueError  if `exceptions` is empty or holds a null pointer
@@ -89,7 +89,7 @@ public:
     Split split_if(detail::LeafFilter wanted) const;
     bool contains_if(detail::LeafFilter wanted) const noexcept;
 
-private:
+  private:
     detail::SharedText message_;
     std::shared_ptr<const std::vector<std::exception_ptr>> exceptions_;
 };
@@ -102,7 +102,7 @@ struct ExceptionGroup::Split {
 
 /// What is left of a group while its failures are being handled. Made by `ExceptionGroup::handle`.
 class ASYNCIO_API GroupHandler {
-public:
+  public:
     explicit GroupHandler(const ExceptionGroup& group) : rest_(group) {}
 
     /// Calls `f(const E&)` for each leaf that is an `E` and has not been handled yet.
@@ -120,7 +120,7 @@ public:
     /// What `rethrow_rest` would throw; null if there is nothing.
     std::exception_ptr rest() const;
 
-private:
+  private:
     std::vector<std::exception_ptr> take(detail::LeafFilter wanted);
     void keep_current_exception();
 
@@ -158,4 +158,4 @@ void GroupHandler::handle(F&& f) & {
     }
 }
 
-}}  // namespace asyncio
+}}  // namespace asyncio::v1

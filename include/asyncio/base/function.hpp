@@ -31,7 +31,7 @@ inline constexpr bool is_unique_function<UniqueFunction<Signature>> = true;
 /// Threads     as a plain value
 template <class R, class... Args>
 class UniqueFunction<R(Args...)> {
-public:
+  public:
     static constexpr std::size_t inline_size = 32;
     static constexpr std::size_t inline_align = 16;
 
@@ -44,7 +44,8 @@ public:
                  std::is_constructible_v<D, F>)
     UniqueFunction(F&& f) noexcept(fits<D> && std::is_nothrow_constructible_v<D, F>) {
         if constexpr (std::is_pointer_v<D> || std::is_member_pointer_v<D>) {
-            if (f == nullptr) {
+            const D pointer = f;  // A function itself decays here; compared directly it draws a warning.
+            if (pointer == nullptr) {
                 return;
             }
         } else if constexpr (detail::is_unique_function<D>) {
@@ -92,7 +93,7 @@ public:
         return table_->call(storage_, std::forward<Args>(args)...);
     }
 
-private:
+  private:
     struct Table {
         R (*call)(void*, Args&&...);
         void (*move)(void* to, void* from) noexcept;  // Null: a copy of the bytes does it.
@@ -180,4 +181,4 @@ private:
     const Table* table_ = nullptr;
 };
 
-}}  // namespace asyncio
+}}  // namespace asyncio::v1

@@ -16,7 +16,7 @@ class IntrusiveList;
 
 /// The link of an element of an IntrusiveList: a member of the element.
 class ListHook {
-public:
+  public:
     ListHook() noexcept = default;
     ListHook(const ListHook&) = delete;
     ListHook& operator=(const ListHook&) = delete;
@@ -44,7 +44,7 @@ public:
         return true;
     }
 
-private:
+  private:
     template <class T, auto Hook>
     friend class IntrusiveList;
 
@@ -67,10 +67,10 @@ private:
 /// Cost        every member is O(1), but `clear` and `size`
 template <class T, auto Hook>
 class IntrusiveList {
-public:
+  public:
     /// Forward only. Erase the element at hand by stepping first: `T& x = *it++; x.hook.unlink();`.
     class Iterator {
-    public:
+      public:
         using value_type = T;
         using difference_type = std::ptrdiff_t;
 
@@ -90,7 +90,7 @@ public:
         }
         friend bool operator==(Iterator, Iterator) noexcept = default;
 
-    private:
+      private:
         ListHook* at_ = nullptr;
     };
 
@@ -158,19 +158,18 @@ public:
     }
     /// Takes every element out.
     void clear() noexcept {
-        while (pop_front() != nullptr) {
-        }
+        while (pop_front() != nullptr) {}
     }
 
     Iterator begin() noexcept { return Iterator(head_.next_); }
     Iterator end() noexcept { return Iterator(&head_); }
 
-private:
+  private:
     void reset() noexcept { head_.prev_ = head_.next_ = &head_; }
 
     static T& owner(ListHook& hook) noexcept {
         // A pointer to a data member is the member's offset in the Itanium ABI, which every compiler here uses.
-        ListHook T::*const member = Hook;
+        ListHook T::* const member = Hook;
         static_assert(sizeof member == sizeof(std::ptrdiff_t));
         std::ptrdiff_t offset;
         std::memcpy(&offset, &member, sizeof offset);
@@ -185,9 +184,9 @@ private:
 /// The link of an element that is in no queue is the element's own business; pop leaves it null.
 ///
 /// Threads     one
-template <class T, T* T::*Next>
+template <class T, T* T::* Next>
 class IntrusiveQueue {
-public:
+  public:
     IntrusiveQueue() noexcept = default;
     IntrusiveQueue(IntrusiveQueue&& other) noexcept
         : head_(std::exchange(other.head_, nullptr)), tail_(std::exchange(other.tail_, nullptr)) {}
@@ -240,9 +239,9 @@ public:
         other.head_ = other.tail_ = nullptr;
     }
 
-private:
+  private:
     T* head_ = nullptr;
     T* tail_ = nullptr;  // Meaningless bits never: null exactly when head_ is.
 };
 
-}}  // namespace asyncio
+}}  // namespace asyncio::v1

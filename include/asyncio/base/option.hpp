@@ -14,4 +14,4 @@ template <class T>
 concept OptionStruct = std::is_aggregate_v<T> && std::is_trivially_destructible_v<T> &&
                        std::is_trivially_copyable_v<T> && requires { T{}; };
 
-}}  // namespace asyncio
+}}  // namespace asyncio::v1

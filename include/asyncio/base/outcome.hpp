@@ -23,7 +23,7 @@ inline constexpr bool is_outcome<Outcome<T>> = true;
 
 /// The half of an Outcome that does not depend on the value: the error, null when there is a value.
 class OutcomeBase {
-public:
+  public:
     bool has_value() const noexcept { return error_ == nullptr; }
     explicit operator bool() const noexcept { return has_value(); }
 
@@ -39,10 +39,11 @@ public:
     /// The failure's text, also for CancelledError; empty if there is a value.
     std::string what() const { return error_text(error_); }
 
-protected:
+  protected:
     OutcomeBase() noexcept = default;
     explicit OutcomeBase(std::exception_ptr&& error) noexcept : error_(std::move(error)) {
-        ASYNCIO_ASSERT(error_ != nullptr, "an Outcome made from a null exception_ptr is neither value nor error");
+        ASYNCIO_ASSERT(error_ != nullptr,
+                       "an Outcome made from a null exception_ptr is neither value nor error");
     }
     // Copied also where the Outcome is moved: a moved-from failure must not turn into a value.
     OutcomeBase(const OutcomeBase&) noexcept = default;
@@ -68,7 +69,7 @@ template <class T>
 class [[nodiscard]] Outcome : public detail::OutcomeBase {
     static_assert(std::is_object_v<T> && !std::is_const_v<T>, "Outcome<T>: T is a value type or void");
 
-public:
+  public:
     using value_type = T;
 
     /// From a value, or from anything that makes one.
@@ -76,7 +77,8 @@ public:
         requires(std::is_constructible_v<T, U> && !detail::is_outcome<std::remove_cvref_t<U>> &&
                  !std::is_same_v<std::remove_cvref_t<U>, std::exception_ptr> &&
                  !std::is_same_v<std::remove_cvref_t<U>, std::in_place_t>)
-    explicit(!std::is_convertible_v<U, T>) Outcome(U&& value) noexcept(std::is_nothrow_constructible_v<T, U>) {
+    explicit(!std::is_convertible_v<U, T>)
+        Outcome(U&& value) noexcept(std::is_nothrow_constructible_v<T, U>) {
         std::construct_at(std::addressof(value_), std::forward<U>(value));
     }
     template <class... Args>
@@ -148,8 +150,10 @@ public:
     T* operator->() noexcept ASYNCIO_LIFETIMEBOUND { return checked(), std::addressof(value_); }
     const T* operator->() const noexcept ASYNCIO_LIFETIMEBOUND { return checked(), std::addressof(value_); }
 
-private:
-    void checked() const noexcept { ASYNCIO_ASSERT(has_value(), "this Outcome holds an error: look first, or use value()"); }
+  private:
+    void checked() const noexcept {
+        ASYNCIO_ASSERT(has_value(), "this Outcome holds an error: look first, or use value()");
+    }
     void clear() noexcept {
         if (has_value()) {
             std::destroy_at(std::addressof(value_));
@@ -179,7 +183,7 @@ private:
 /// Success, or the exception that came in its place.
 template <>
 class [[nodiscard]] Outcome<void> : public detail::OutcomeBase {
-public:
+  public:
     using value_type = void;
 
     Outcome() noexcept = default;
@@ -191,7 +195,9 @@ public:
 
     /// Rethrows the failure if there is one.
     void value() const { require_value(); }
-    void operator*() const noexcept { ASYNCIO_ASSERT(has_value(), "this Outcome holds an error: look first, or use value()"); }
+    void operator*() const noexcept {
+        ASYNCIO_ASSERT(has_value(), "this Outcome holds an error: look first, or use value()");
+    }
 };
 
-}}  // namespace asyncio
+}}  // namespace asyncio::v1
