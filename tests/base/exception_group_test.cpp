@@ -242,7 +242,8 @@ TEST(ExceptionGroup, FormatStopsAtFifteenMembersAndTenLevels) {
     EXPECT_NE(ExceptionGroup("eg", many).format().find("    | and 1 more exception\n"), std::string::npos);
 
     std::exception_ptr deep = ptr(ValueError("x"));
-    for (int i = 0; i < 12; ++i) deep = ptr(ExceptionGroup("d" + std::to_string(i), {deep}));
+    for (int i = 0; i < 12; ++i)
+        deep = ptr(ExceptionGroup(std::string("d").append(std::to_string(i)), {deep}));
     EXPECT_TRUE(std::string_view(exception_cast<ExceptionGroup>(deep)->format())
                     .ends_with("                    | ExceptionGroup: d2 (1 sub-exception)\n"
                                "                    +-+---------------- 1 ----------------\n"

@@ -154,7 +154,7 @@ TEST(Outcome, LivesInVectors) {
 }
 
 TEST(OutcomeDeathTest, NeitherValueNorErrorIsRefused) {
-    EXPECT_DEATH(Outcome<int>{std::exception_ptr()}, "neither value nor error");
+    EXPECT_DEATH(static_cast<void>(Outcome<int>(std::exception_ptr())), "neither value nor error");
     const Outcome<int> bad(ptr(1));
     EXPECT_DEATH(static_cast<void>(*bad), "holds an error");
 }

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstring>
-#include <memory>
 #include <new>
 #include <type_traits>
 #include <utility>
@@ -52,6 +51,10 @@ class UniqueFunction<R(Args...)> {
             if (!f) {
                 return;
             }
+        }
+        if constexpr (!fits<D> || (moves_as_bytes<D> && sizeof(D) < inline_size)) {
+            // A move copies all bytes; those behind a small callable are defined too. Two stores.
+            std::memset(storage_, 0, inline_size);
         }
         if constexpr (fits<D>) {
             ::new (static_cast<void*>(storage_)) D(std::forward<F>(f));
