@@ -3,15 +3,17 @@
 // Exceptions are shared: gather, shield and several awaiters of one task hold the same object, on several
 // threads when a remote handle is involved. Hence:
 //
-// 1. Nothing in an exception changes after its constructor. Texts are SharedText: immutable, counted atomically.
-// 2. Making an Error or a CancelledError never fails. The moment at which memory runs out is the moment at which
-//    errors are made, and an error that turns into std::bad_alloc on its way has lost its type. Only the text is
-//    given up then. (OSError cannot promise it: std::system_error builds strings in its constructor.)
-// 3. Looking at an exception never throws it. A throw costs microseconds per frame, and a debugger's
-//    "catch throw" should stop at failures only. The Itanium ABI knows how to ask an object for a base: the
-//    type_info of the wanted class has __do_catch, the function that the unwinder itself uses to match a handler.
-//    An exception_ptr of libstdc++ is one pointer to the thrown object; that object is never a "dependent"
-//    exception, since std::current_exception and rethrow_exception unwrap these.
+// 1. Nothing in an exception changes after its constructor. Texts are SharedText: immutable, counted
+//    atomically.
+// 2. Making an Error or a CancelledError never fails. The moment at which memory runs out is the moment at
+//    which errors are made, and an error that turns into std::bad_alloc on its way has lost its type. Only
+//    the text is given up then. (OSError cannot promise it: std::system_error builds strings in its
+//    constructor.)
+// 3. Looking at an exception never throws it. A throw costs microseconds per frame, and a debugger's "catch
+//    throw" should stop at failures only. The Itanium ABI knows how to ask an object for a base: the
+//    type_info of the wanted class has __do_catch, the function that the unwinder itself uses to match a
+//    handler. An exception_ptr of libstdc++ is one pointer to the thrown object; that object is never a
+//    "dependent" exception, since std::current_exception and rethrow_exception unwrap these.
 //
 // Sources: Python's Objects/exceptions.c (errno table); Itanium C++ ABI, "Exception Handling", 2.2 and 2.5.
 

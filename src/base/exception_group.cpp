@@ -1,9 +1,9 @@
 // Groups of exceptions and C++'s `except*`.
 //
-// A group is a tree: inner nodes are ExceptionGroups, the rest are leaves. Splitting walks the tree and builds a
-// new, smaller tree for each half; a subtree that falls to one side as a whole is shared, not copied. Nothing
-// here throws in order to look. The mutable part of handling, which leaves are still open, lives in GroupHandler
-// alone: several awaiters may hold and handle the same group.
+// A group is a tree: inner nodes are ExceptionGroups, the rest are leaves. Splitting walks the tree and
+// builds a new, smaller tree for each half; a subtree that falls to one side as a whole is shared, not
+// copied. Nothing here throws in order to look. The mutable part of handling, which leaves are still open,
+// lives in GroupHandler alone: several awaiters may hold and handle the same group.
 
 #include "asyncio/base/exception_group.hpp"
 
@@ -163,11 +163,13 @@ std::vector<std::exception_ptr> GroupHandler::take(detail::LeafFilter wanted) {
         return {};
     }
     std::vector<std::exception_ptr> leaves = halves.matching->leaves();
+    // Now, so that keeping what a handler throws cannot fail.
+    raised_.reserve(raised_.size() + leaves.size());
     rest_ = std::move(halves.rest);
     return leaves;
 }
 
-void GroupHandler::keep_current_exception() { raised_.push_back(std::current_exception()); }
+void GroupHandler::keep_current_exception() noexcept { raised_.push_back(std::current_exception()); }
 
 std::exception_ptr GroupHandler::rest() const {
     if (raised_.empty()) {

@@ -20,8 +20,8 @@ constexpr const char* assert_message(const char* message = nullptr) noexcept { r
 
 }}}  // namespace asyncio::v1::detail
 
-/// Ends the program when `condition` is false: a bug of this library, or a misuse that has no safe answer.
-/// On in every build. The condition must have no effects. ASYNCIO_ASSERT(x > 0) or ASYNCIO_ASSERT(x > 0, "why").
+/// Ends the program when `condition` is false: a bug of this library, or a misuse that has no safe answer. On
+/// in every build. The condition must have no effects. ASYNCIO_ASSERT(x > 0) or ASYNCIO_ASSERT(x > 0, "why").
 #define ASYNCIO_ASSERT(condition, ...)                                                                  \
     (__builtin_expect(static_cast<bool>(condition), 1)                                                  \
          ? static_cast<void>(0)                                                                         \

@@ -25,10 +25,11 @@ inline std::string_view as_text(ByteSpan bytes ASYNCIO_LIFETIMEBOUND) noexcept {
 inline ByteSpan as_byte_span(std::string_view text ASYNCIO_LIFETIMEBOUND) noexcept {
     return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
-/// The same buffer seen as bytes, and as chars.
+/// The same buffer seen as bytes.
 inline MutableByteSpan as_byte_span(std::span<char> chars ASYNCIO_LIFETIMEBOUND) noexcept {
     return {reinterpret_cast<std::byte*>(chars.data()), chars.size()};
 }
+/// The same buffer seen as chars.
 inline std::span<char> as_chars(MutableByteSpan bytes ASYNCIO_LIFETIMEBOUND) noexcept {
     return {reinterpret_cast<char*>(bytes.data()), bytes.size()};
 }

@@ -19,9 +19,9 @@ namespace detail {
 
 /// A length of time in nanoseconds, made implicitly from any std::chrono duration: what options hold.
 ///
-/// Rounded up, so that nothing ends early; values out of range become the nearest that is in range. The largest
-/// one means "for ever" and is also how an option says that there is no limit: `Duration::none()`. Arithmetic
-/// saturates and keeps "for ever".
+/// Rounded up, so that nothing ends early; values out of range become the nearest that is in range. The
+/// largest one means "for ever" and is also how an option says that there is no limit: `Duration::none()`.
+/// Arithmetic saturates and keeps "for ever".
 ///
 /// Throws      ValueError  when made from a NaN
 /// Python      seconds as a float, `None` for no limit

@@ -24,7 +24,8 @@
 //   ├ QueueEmpty, QueueFull, QueueShutDown       ├ FileExistsError
 //   └ ExceptionGroup (exception_group.hpp)       └ FileNotFoundError
 //
-//   CancelledError, KeyboardInterrupt: no std::exception, so that catch (const std::exception&) lets them pass.
+//   CancelledError, KeyboardInterrupt: no std::exception, so that catch (const std::exception&) lets them
+//   pass.
 //
 // All are immutable once made and share their text, so copies are cheap and cannot fail, and several awaiters
 // and threads may look at one object. Each has its key function (the destructor) in error.cpp.
@@ -32,7 +33,8 @@
 namespace asyncio { inline namespace v1 {
 namespace detail {
 
-/// An immutable string with a reference count that threads may share: one pointer wide, copied without failing.
+/// An immutable string with a reference count that threads may share: one pointer wide, copied without
+/// failing.
 class ASYNCIO_API SharedText {
   public:
     SharedText() noexcept = default;
@@ -193,7 +195,8 @@ class ASYNCIO_API SendfileNotAvailableError : public RuntimeError {
     ~SendfileNotAvailableError() override;
 };
 
-/// An operation of the operating system failed: `code()` is its errno, the text names the operation's subject.
+/// An operation of the operating system failed: `code()` is its errno, the text names the operation's
+/// subject.
 ///
 /// "connect 127.0.0.1:1: Connection refused [Errno 111]". Make one by number with `throw_os_error`, which
 /// picks the subclass.

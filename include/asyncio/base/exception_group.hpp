@@ -41,8 +41,8 @@ bool leaf_is(const std::exception_ptr& leaf) noexcept {
 /// ```
 ///
 /// Threads     any thread, as long as nobody assigns to the same object
-/// Python      BaseExceptionGroup and ExceptionGroup in one: leaves may be CancelledError. Types select leaves
-///             only, never a whole group by its own type.
+/// Python      BaseExceptionGroup and ExceptionGroup in one: leaves may be CancelledError. Types select
+///             leaves only, never a whole group by its own type.
 class ASYNCIO_API ExceptionGroup : public Error {
   public:
     struct Split;
@@ -74,7 +74,8 @@ class ASYNCIO_API ExceptionGroup : public Error {
         return contains_if(&detail::leaf_is<E>);
     }
 
-    /// Calls `f(const E&)` for each leaf that is an `E`; go on with `.handle<F>(…)`, end with `.rethrow_rest()`.
+    /// Calls `f(const E&)` for each leaf that is an `E`; go on with `.handle<F>(…)`, end with
+    /// `.rethrow_rest()`.
     ///
     /// What `f` throws is kept beside the rest, and the other leaves still get their call.
     template <class E, class F>
@@ -122,7 +123,7 @@ class ASYNCIO_API GroupHandler {
 
   private:
     std::vector<std::exception_ptr> take(detail::LeafFilter wanted);
-    void keep_current_exception();
+    void keep_current_exception() noexcept;
 
     std::optional<ExceptionGroup> rest_;
     std::vector<std::exception_ptr> raised_;

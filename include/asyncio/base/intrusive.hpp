@@ -168,7 +168,8 @@ class IntrusiveList {
     void reset() noexcept { head_.prev_ = head_.next_ = &head_; }
 
     static T& owner(ListHook& hook) noexcept {
-        // A pointer to a data member is the member's offset in the Itanium ABI, which every compiler here uses.
+        // A pointer to a data member is the member's offset in the Itanium ABI, which every compiler here
+        // uses.
         ListHook T::* const member = Hook;
         static_assert(sizeof member == sizeof(std::ptrdiff_t));
         std::ptrdiff_t offset;
@@ -241,7 +242,7 @@ class IntrusiveQueue {
 
   private:
     T* head_ = nullptr;
-    T* tail_ = nullptr;  // Meaningless bits never: null exactly when head_ is.
+    T* tail_ = nullptr;  // Null exactly when head_ is.
 };
 
 }}  // namespace asyncio::v1

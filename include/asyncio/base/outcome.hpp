@@ -159,7 +159,8 @@ class [[nodiscard]] Outcome : public detail::OutcomeBase {
             std::destroy_at(std::addressof(value_));
         }
     }
-    /// Fills a cleared Outcome. If the move throws, the Outcome holds that exception: it cannot be left empty.
+    /// Fills a cleared Outcome. If the move throws, the Outcome holds that exception: it cannot be left
+    /// empty.
     void construct_or_keep_error(Outcome&& other) noexcept(std::is_nothrow_move_constructible_v<T>) {
         if constexpr (std::is_nothrow_move_constructible_v<T>) {
             std::construct_at(std::addressof(value_), std::move(other.value_));
