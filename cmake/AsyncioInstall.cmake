@@ -43,6 +43,9 @@ install(
 
 # pkg-config. A static library needs what it links privately on every link line, so there those are public
 # requirements: `pkg-config --libs asyncio` is right for the library that was installed, with --static or without.
+# Their prefix is said relative to where they are, so that an installed tree may be moved (`--prefix`, DESTDIR).
+file(RELATIVE_PATH pc_prefix "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
+string(REGEX REPLACE "/$" "" pc_prefix "${pc_prefix}")
 set(pc_core_requires "")
 set(pc_http_requires "")
 if(ASYNCIO_HAVE_LIBURING)
