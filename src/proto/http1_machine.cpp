@@ -401,6 +401,9 @@ void Http1Machine::read_request_line(std::string_view line) {
     if (target.empty() || !all_are(target, character::target)) {
         fail("the target " + quoted(target) + " has characters that may not be in one");
     }
+    // RFC 9112 §3.2.3: CONNECT takes a host and a port, and nothing else.
+    const bool is_authority = all_are(target, character::authority) && target.find(':') != std::string_view::npos;
+    if (method == "CONNECT" && !is_authority) fail("the target " + quoted(target) + " of a CONNECT is not 'host:port'");
     if (target == "*" && method != "OPTIONS") fail("the target '*' is for OPTIONS only");
     read_version(line.substr(last + 1));
     request.method.assign(method);
@@ -482,7 +485,7 @@ void Http1Machine::run_fields(Headers& into, std::size_t begin) {
         case Fault::forbidden_trailer:
             fail_chunk(in_field(into[into.size() - 1].name) + " is not allowed behind the body");
     }
-    if (error != HPE_OK && error != HPE_PAUSED_UPGRADE) fail_as_llhttp(into, begin, error);
+    if (error != HPE_OK) fail_as_llhttp(into, begin, error);
 }
 
 // The head is whole. Gives `head`, or `need_data` if it was an interim response.
@@ -676,7 +679,10 @@ bool Http1Machine::take_chunk_end(std::string_view& in) {
 // Errors
 
 llhttp_errno_t Http1Machine::run(const char* data, std::size_t size) noexcept {
-    return llhttp_execute(&llhttp_, data, size);
+    const llhttp_errno_t error = llhttp_execute(&llhttp_, data, size);
+    // It pauses behind a message that asks for another protocol. Since it is never given more than one message, it is
+    // at its end already.
+    return error == HPE_PAUSED_UPGRADE ? HPE_OK : error;
 }
 
 void Http1Machine::fail(const std::string& cause, int status) const {
