@@ -57,6 +57,9 @@ SOURCE_WARN, SOURCE_MAX = 800, 1200
 FUNCTION_MAX = 70
 LINE_MAX = 110
 
+# Functions that are awaited although their result type, often `auto`, does not say so.
+AWAITED = {"sleep", "sleep_until", "gather", "wait", "wait_for", "try_wait_for", "shield", "to_thread", "with", "run_in_executor"}
+
 SOURCE_FOLDERS = ("include", "src", "tools", "tests", "examples", "benchmarks")
 RATCHET = "scripts/tidy_ratchet.txt"
 
@@ -113,24 +116,36 @@ class Declaration:
         if self.kind() == "type":
             match = re.match(r"^(?:typedef |friend )?(?:class|struct|union|enum class|enum)\s+([\w:]+(?:<.*?>)?)", head)
             return match[1] if match else ""
+        head = re.sub(r"\b(decltype|noexcept)\s*\([^()]*\)", " ", head)
         match = re.search(r"(operator\s*\S+?|~?[\w:]+)\s*\(", head)
         return match[1] if match else ""
+
+
+def after_brackets(text, pairs="<>"):
+    """What follows the bracket that closes the one `text` begins with."""
+    depth = 0
+    for i, character in enumerate(text):
+        depth += {pairs[0]: 1, pairs[1]: -1}.get(character, 0)
+        if depth == 0:
+            return text[i + 1 :].lstrip()
+    return ""
 
 
 def strip_templates(head):
     """Drops leading `template <...>` and `requires ...` clauses."""
     head = head.strip()
-    while head.startswith("template"):
-        depth, i = 0, head.find("<")
-        if i < 0:
-            break
-        while i < len(head):
-            depth += {"<": 1, ">": -1}.get(head[i], 0)
-            i += 1
-            if depth == 0:
-                break
-        head = head[i:].strip()
-        head = re.sub(r"^requires\s*(\((?:[^()]|\([^()]*\))*\)|[\w:]+(<[^<>]*(<[^<>]*>)?[^<>]*>)?)(\s*(&&|\|\|)\s*(\((?:[^()]|\([^()]*\))*\)|[\w:]+(<[^<>]*(<[^<>]*>)?[^<>]*>)?))*\s*", "", head)
+    while re.match(r"template\s*<", head):
+        head = after_brackets(head[head.index("<") :])
+        constraint = re.match(r"requires\b\s*", head)
+        while constraint:
+            head = head[constraint.end() :]
+            name = re.match(r"!?[\w:]*", head)
+            head = head[name.end() :].lstrip()
+            if head.startswith("<"):
+                head = after_brackets(head)
+            if head.startswith("(") and not name[0].strip("!"):
+                head = after_brackets(head, "()")
+            constraint = re.match(r"(&&|\|\|)\s*", head)
     return head
 
 
@@ -394,7 +409,9 @@ class Tidy:
             name, comment = declaration.name(), self.comment_above(lines, declaration.line)
             key = (declaration.scopes, name)
             result = strip_templates(re.sub(r"\[\[.*?\]\]", "", declaration.head)).split("(")[0]
-            awaitable = kind == "function" and re.search(r"\bCoro<|\w+(Awaiter|Awaitable)\b[^(]*\s[\w:]+$", result)
+            awaitable = kind == "function" and (
+                re.search(r"\bCoro<|\w+(Awaiter|Awaitable)\b[^(]*\s[\w:]+$", result)
+                or (name in AWAITED and self.at_namespace_scope(declaration)))
             if awaitable and not re.search(r"operator|aenter|aexit|\breturn_|get_return_object", declaration.head):
                 absent = [word for word in ("Suspends", "Cancel", "Threads") if not re.search(rf"^{word}\b", comment, re.M)]
                 if absent and key not in described:

@@ -98,6 +98,9 @@ class TidyTest(unittest.TestCase):
         full = "/// F.\n/// Suspends always\n/// Cancel no effect\n/// Threads any thread\n"
         self.expect(doc("Coro<int> f();\nCoro<int> f(int n);\n", full))
         self.expect(doc("template <class T>\n    requires(sizeof(T) > 1)\nCoro<T> f(T t);\n", full))
+        self.expect(doc("template <class... A>\n    requires(sizeof...(A) != 1 && (!is<A, B<int>> && ...)) || C<A>\nauto gather(A a) {}\n"
+                        "template <C A>\nauto gather(A a) {}\n", full))
+        self.expect(doc("auto gather(int a);\n", "/// G.\n"), r"gather\(\) is awaitable")
         self.expect(doc("namespace detail {\nCoro<int> f();\n}\n"))
         body = "/// L.\nclass Lock {\n  public:\n    Coro<void> acquire();\n\n  private:\n    Coro<void> slow();\n};\n"
         self.expect(doc(body), r"x\.hpp:6: doc: acquire")
