@@ -1,8 +1,9 @@
 """Makes random programs of the conformance language: the same style and seed give the same program, always.
 
-A program is a list of procedures; procedure 0 is main. Procedures call and spawn only procedures with a higher
-number, so each ends. Times come from a handful of small numbers, so that many things fall due together and the
-order among them is what is tested. A style is a set of weights: each concentrates on one part of asyncio.
+A program is a list of procedures; procedure 0 is main. Procedures call and spawn only procedures with a
+higher number, so each ends. Times come from a handful of small numbers, so that many things fall due together
+and the order among them is what is tested. A style is a set of weights: each concentrates on one part of
+asyncio.
 """
 
 import random
@@ -12,9 +13,10 @@ TIMES = [0, 0, 1, 1, 1, 2, 2, 3, 5, 10]
 # What a procedure of a task does, and how often.
 BASE = {
     "sleep": 26, "log": 3, "await": 6, "cancel": 7, "gather": 4, "wait": 4, "wait_for": 4, "wait_for_call": 3,
-    "timeout": 5, "group": 4, "shield": 3, "as_completed": 2, "try": 16, "raise": 3, "call": 3, "call_later": 4,
-    "call_soon": 2, "future": 7, "cb": 2, "state": 3, "loop": 2, "cancel_me": 1, "uncancel": 1, "me": 2, "result": 1,
-    "tasks": 1, "ret": 2, "spawn": 3, "hcancel": 1, "raise_timeout": 0.5, "raise_cancel": 0.7,
+    "timeout": 5, "group": 4, "shield": 3, "as_completed": 2, "try": 16, "raise": 3, "call": 3,
+    "call_later": 4, "call_soon": 2, "future": 7, "cb": 2, "state": 3, "loop": 2, "cancel_me": 1,
+    "uncancel": 1, "me": 2, "result": 1, "tasks": 1, "ret": 2, "spawn": 3, "hcancel": 1, "raise_timeout": 0.5,
+    "raise_cancel": 0.7,
 }
 
 STYLES = {
@@ -24,7 +26,8 @@ STYLES = {
                    weights={"try": 30, "timeout": 22, "group": 14, "loop": 5, "call": 8}),
     "race": dict(size=7, depth=3, procs=(3, 5), tasks=(3, 6), times=[0, 0, 1, 1, 2],
                  weights={"cancel": 22, "call_later": 14, "await": 12, "sleep": 34, "call_soon": 6}),
-    "gather": dict(size=6, depth=3, procs=(3, 4), tasks=(2, 5), weights={"gather": 34, "raise": 6, "cancel": 10}),
+    "gather": dict(size=6, depth=3, procs=(3, 4), tasks=(2, 5),
+                   weights={"gather": 34, "raise": 6, "cancel": 10}),
     "wait": dict(size=6, depth=3, procs=(3, 4), tasks=(2, 5), weights={"wait": 36, "raise": 6, "cancel": 10}),
     "wait_for": dict(size=6, depth=3, procs=(3, 4), tasks=(2, 4),
                      weights={"wait_for": 24, "wait_for_call": 18, "cancel": 10, "future": 8}),
@@ -32,8 +35,10 @@ STYLES = {
                     weights={"timeout": 40, "cancel": 9, "call_later": 7}),
     "group": dict(size=7, depth=4, procs=(3, 5), tasks=(1, 2),
                   weights={"group": 34, "raise": 9, "cancel": 10, "call_later": 6}),
-    "shield": dict(size=6, depth=3, procs=(3, 4), tasks=(2, 4), weights={"shield": 32, "cancel": 14, "wait_for": 8}),
-    "as_completed": dict(size=6, depth=3, procs=(3, 4), tasks=(2, 5), weights={"as_completed": 30, "raise": 5}),
+    "shield": dict(size=6, depth=3, procs=(3, 4), tasks=(2, 4),
+                   weights={"shield": 32, "cancel": 14, "wait_for": 8}),
+    "as_completed": dict(size=6, depth=3, procs=(3, 4), tasks=(2, 5),
+                         weights={"as_completed": 30, "raise": 5}),
     "future": dict(size=7, depth=3, procs=(2, 4), tasks=(2, 4),
                    weights={"future": 50, "cb": 8, "call_later": 10, "call_soon": 6}),
     "cancel": dict(size=7, depth=3, procs=(3, 4), tasks=(2, 4),
@@ -44,8 +49,8 @@ STYLES = {
                      weights={"try": 34, "sleep": 34, "raise": 5}),
 }
 
-MAY_THROW = ("await", "gather", "wait_for", "wait_for_call", "timeout", "group", "shield", "as_completed", "fawait",
-             "wait_for_fut", "call")
+MAY_THROW = ("await", "gather", "wait_for", "wait_for_call", "timeout", "group", "shield", "as_completed",
+             "fawait", "wait_for_fut", "call")
 
 
 class Generator:
@@ -71,7 +76,8 @@ class Generator:
         main = self.block(0, size, self.style["depth"], in_group=False)
         procs = [first + spawns + main]
         for number in range(1, self.count):
-            procs.append(self.block(number, rng.randint(1, self.style["size"]), self.style["depth"] - 1, False))
+            size = rng.randint(1, self.style["size"])
+            procs.append(self.block(number, size, self.style["depth"] - 1, in_group=False))
             if rng.random() < 0.5:
                 procs[-1].append(["ret", number])
         if not self.uses_futures(procs):
@@ -86,7 +92,7 @@ class Generator:
             return any(Generator.uses_futures(op) for op in ops)
         return False
 
-    # --- small choices ------------------------------------------------------------------------------------------
+    # --- small choices ---
 
     def time(self):
         return self.rng.choice(self.times)
@@ -120,7 +126,7 @@ class Generator:
         self.next_handle += 1
         return self.next_handle - 1
 
-    # --- blocks -------------------------------------------------------------------------------------------------
+    # --- blocks ---
 
     def block(self, number, size, depth, in_group, in_timeout=0, handler=False):
         ops = []
@@ -172,7 +178,8 @@ class Generator:
                 timeout = None if rng.random() < 0.5 else self.time()
                 return ["wait", self.slots(number), timeout, rng.choice(["all", "first", "exc"])]
             case "wait_for":
-                return ["wait_for", rng.choice(self.awaited(number)), None if rng.random() < 0.1 else self.time()]
+                slot = rng.choice(self.awaited(number))
+                return ["wait_for", slot, None if rng.random() < 0.1 else self.time()]
             case "wait_for_call":
                 return ["wait_for_call", self.later_proc(number), None if rng.random() < 0.1 else self.time()]
             case "timeout":
@@ -182,11 +189,13 @@ class Generator:
             case "resched":
                 return ["resched", rng.randrange(in_timeout), None if rng.random() < 0.2 else self.time()]
             case "group":
-                return ["group", [self.spawn("gspawn", number)
-                                  for _ in range(rng.randint(0, 2)) if self.can_spawn(number)] + body(group=True)]
+                count = rng.randint(0, 2)
+                spawns = [self.spawn("gspawn", number) for _ in range(count) if self.can_spawn(number)]
+                return ["group", spawns + body(group=True)]
             case "as_completed":
                 timeout = None if rng.random() < 0.75 else self.time()
-                return ["as_completed", self.slots(number), timeout, body() if rng.random() < 0.3 and depth else []]
+                ops = body() if rng.random() < 0.3 and depth else []
+                return ["as_completed", self.slots(number), timeout, ops]
             case "try":
                 return self.try_op(number, inner, depth, in_group, in_timeout, handler)
             case "raise":
@@ -224,8 +233,9 @@ class Generator:
         if body and body[0][0] != "sleep" and rng.random() < 0.4:
             body.insert(0, ["sleep", self.time()])
         handlers = []
-        kinds = rng.choice([["cancel"], ["cancel"], ["cancel"], ["any"], ["any"], ["error"], ["timeout"], ["value"],
-                            ["group"], ["cancel", "error"], ["timeout", "cancel"], ["value", "group"], []])
+        kinds = rng.choice([["cancel"], ["cancel"], ["cancel"], ["any"], ["any"], ["error"], ["timeout"],
+                            ["value"], ["group"], ["cancel", "error"], ["timeout", "cancel"],
+                            ["value", "group"], []])
         for kind in kinds:
             shape = rng.random()
             if shape < 0.3:
@@ -271,8 +281,8 @@ class Generator:
         rng = self.rng
         ops = []
         for _ in range(rng.choice([1, 1, 1, 2, 2, 3])):
-            kind = rng.choices(["log", "cancel", "set", "fail", "fcancel", "call_soon", "state", "raise", "spawn"],
-                               [20, 36, 12, 3, 5, 6, 4, 2, 3])[0]
+            kind = rng.choices(["log", "cancel", "set", "fail", "fcancel", "call_soon", "state", "raise",
+                                "spawn"], [20, 36, 12, 3, 5, 6, 4, 2, 3])[0]
             match kind:
                 case "log":
                     ops.append(["log", rng.choice("klmn")])

@@ -1,8 +1,8 @@
 """Runs one program of the conformance language under CPython and writes its trace.
 
-README.md defines every operation; this file is the definition executed. The C++ interpreter mirrors it function
-by function. The parts marked "recorder only" watch for behaviour on which Python and this library are meant to
-differ, or on which Python itself is accidental; a program that shows any is dropped, or tagged.
+README.md defines every operation; this file is the definition executed. The C++ interpreter mirrors it
+function by function. The parts marked "recorder only" watch for behaviour on which Python and this library
+are meant to differ, or on which Python itself is accidental; a program that shows any is dropped, or tagged.
 """
 
 import asyncio
@@ -25,7 +25,8 @@ KINDS = {
 }
 
 ERROR_NAME = re.compile(r"[A-Z]\w+(?:Error|Group)")
-KNOWN_ERRORS = {"CancelledError", "TimeoutError", "ValueError", "ExceptionGroup", "RuntimeError", "InvalidStateError"}
+KNOWN_ERRORS = {
+    "CancelledError", "TimeoutError", "ValueError", "ExceptionGroup", "RuntimeError", "InvalidStateError"}
 
 
 def describe(error, with_message=True):
@@ -95,7 +96,7 @@ class Program:
         self.main_done = False
         self.closing = False
 
-    # --- recorder only ------------------------------------------------------------------------------------------
+    # --- recorder only ---
 
     def tag(self, tag):
         self.tags.add(tag)
@@ -118,7 +119,7 @@ class Program:
             if self.tasks.get(slot) is me:
                 self.drop("a task waits for itself")
 
-    # --- the trace ----------------------------------------------------------------------------------------------
+    # --- the trace ---
 
     def log(self, context, event, detail=""):
         who = context.name if context else "-"
@@ -138,7 +139,7 @@ class Program:
         elif "never retrieved" not in message:
             self.drop("unusual handler call: " + message)
 
-    # --- tasks --------------------------------------------------------------------------------------------------
+    # --- tasks ---
 
     async def task_body(self, proc, context):
         """The coroutine of every task: the procedure, and a line that says how it ended."""
@@ -179,7 +180,7 @@ class Program:
         except (Exception, asyncio.CancelledError) as error:
             return describe(error, with_message=False)
 
-    # --- operations that never suspend: everywhere, also in callbacks -------------------------------------------
+    # --- operations that never suspend: everywhere, also in callbacks ---
 
     def run_sync(self, context, op):
         kind, *args = op
@@ -280,7 +281,7 @@ class Program:
     def op_raise(self, context, number):
         raise ValueError(number)
 
-    # --- operations of a task that never suspend ----------------------------------------------------------------
+    # --- operations of a task that never suspend ---
 
     def op_cancel_me(self, context, message=None):
         me = asyncio.current_task()
@@ -323,10 +324,10 @@ class Program:
         timeout = context.timeouts[-1 - depth]
         timeout.reschedule(None if delay is None else self.loop.now + delay)
 
-    # --- operations that may suspend ----------------------------------------------------------------------------
+    # --- operations that may suspend ---
 
     async def run(self, context, ops):
-        """Runs operations in turn. None: went through; a number: a `ret` was met, leave the procedure with it."""
+        """Runs operations in turn. None: went through; a number: a `ret` was met, leave the procedure."""
         for op in ops:
             kind, *args = op
             if kind == "ret":
@@ -378,7 +379,9 @@ class Program:
             self.tag("shield_lost")
 
     async def do_gather(self, context, slots, return_exceptions):
-        slots = self.taken(context, "gather", slots)
+        wanted, slots = slots, self.taken(context, "gather", slots)
+        if wanted and not slots:
+            return
         self.before_await_of("gather", slots)
         gathered = asyncio.gather(*(self.tasks[s] for s in slots), return_exceptions=bool(return_exceptions))
         results = await gathered
@@ -479,7 +482,7 @@ class Program:
             if cleanup is not None and not self.closing:
                 await self.run(context, cleanup)
 
-    # --- the whole program --------------------------------------------------------------------------------------
+    # --- the whole program ---
 
     async def main(self):
         try:
@@ -518,7 +521,7 @@ class Program:
             self.drop("an error of another type")
 
     def close(self):
-        """Frees what a stuck program left suspended, here and now rather than in the middle of another program."""
+        """Frees what a stuck program left suspended, here and now and not in the middle of another one."""
         self.closing = True
         for task in self.loop.created:
             for _ in range(20):

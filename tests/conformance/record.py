@@ -47,8 +47,8 @@ class Recorder:
         if reason is not None:
             self.dropped[reason.split("0x")[0]] += 1
             return None, reason
-        program = {"name": name, "seed": seed, "tags": sorted(run.tags), "procs": procs, "outcome": run.result,
-                   "trace": run.trace, "unretrieved": unretrieved}
+        program = {"name": name, "seed": seed, "tags": sorted(run.tags), "procs": procs,
+                   "outcome": run.result, "trace": run.trace, "unretrieved": unretrieved}
         return program, None
 
     def keep(self, program):
@@ -121,7 +121,8 @@ def show(name):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--show", metavar="NAME")
     options = parser.parse_args()
@@ -144,7 +145,8 @@ def main():
         (DATA / name).write_text(text)
     print(f"{sum(text.count(chr(10)) - 2 for text in files.values())} programs, "
           f"{sum(map(len, files.values())) / 1e6:.2f} MB")
-    for title, counter in (("tags", recorder.tags), ("trace lines", recorder.events), ("dropped", recorder.dropped)):
+    for title, counter in (("tags", recorder.tags), ("trace lines", recorder.events),
+                           ("dropped", recorder.dropped)):
         print(title + ": " + ", ".join(f"{count} {name}" for name, count in counter.most_common()))
     return 0
 

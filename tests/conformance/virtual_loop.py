@@ -1,14 +1,14 @@
 """CPython's event loop on a virtual clock, with every order that Python leaves open pinned down.
 
-The loop below is asyncio's own BaseEventLoop: the same `_run_once`, the same ready queue, the same timer heap.
-Only four things are replaced, each because Python leaves the outcome to chance:
+The loop below is asyncio's own BaseEventLoop: the same `_run_once`, the same ready queue, the same timer
+heap. Only four things are replaced, each because Python leaves the outcome to chance:
 
 1. The clock. `time()` is an integer number of milliseconds, and so is every delay that is handed to asyncio.
-   asyncio only adds and compares times, so it works in any unit, and integers never round. Waiting in `select`
-   moves the clock to the next deadline at once.
+   asyncio only adds and compares times, so it works in any unit, and integers never round. Waiting in
+   `select` moves the clock to the next deadline at once.
 2. Timers with equal deadlines. Python's heap is not stable; here they run in order of creation.
-3. Sets of tasks (`TaskGroup`'s children, `wait`'s and `as_completed`'s arguments, `all_tasks`). They iterate in
-   order of insertion, which is order of arguments for `wait` and order of creation for the others.
+3. Sets of tasks (`TaskGroup`'s children, `wait`'s and `as_completed`'s arguments, `all_tasks`). They iterate
+   in order of insertion: order of arguments for `wait` and `as_completed`, order of creation for the others.
 4. Tasks are the pure-Python ones, so that the recorder can watch them; `record.py` runs each program a second
    time with the C tasks and keeps it only if both traces are equal.
 """
@@ -146,7 +146,7 @@ def _all_tasks(loop=None):
 
 
 def pin_orders():
-    """Gives asyncio's modules the ordered containers. The modules look `set` up as a global, so a name there wins."""
+    """Gives asyncio's modules the ordered containers: they look `set` up as a global name."""
     tasks.set = OrderedSet
     taskgroups.set = OrderedSet
     tasks.all_tasks = _all_tasks
