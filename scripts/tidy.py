@@ -412,7 +412,7 @@ class Tidy:
             awaitable = kind == "function" and (
                 re.search(r"\bCoro<|\w+(Awaiter|Awaitable)\b[^(]*\s[\w:]+$", result)
                 or (name in AWAITED and self.at_namespace_scope(declaration)))
-            if awaitable and not re.search(r"operator|aenter|aexit|\breturn_|get_return_object", declaration.head):
+            if awaitable and not re.match(r"operator|aenter$|aexit$|return_(value|void)$|get_return_object$", name):
                 absent = [word for word in ("Suspends", "Cancel", "Threads") if not re.search(rf"^{word}\b", comment, re.M)]
                 if absent and key not in described:
                     self.say(relative, declaration.line, "doc", f"{name}() is awaitable: its comment must say {', '.join(absent)}")
