@@ -171,9 +171,6 @@ class Program:
             self.log(context, "empty", op)
         return found
 
-    def slot_of(self, task):
-        return next(slot for slot, other in self.tasks.items() if other is task)
-
     def outcome(self, task):
         try:
             return str(task.result())
@@ -393,9 +390,10 @@ class Program:
         if not slots:
             return
         self.before_await_of("wait", slots)
+        slot_of = {self.tasks[slot]: slot for slot in slots}
         done, pending = await asyncio.wait(
             [self.tasks[s] for s in slots], timeout=timeout, return_when=RETURN_WHEN[return_when])
-        show = lambda found: ",".join(str(self.slot_of(task)) for task in found)
+        show = lambda found: ",".join(str(slot_of[task]) for task in found)
         self.log(context, "wait", f"{show(done)}|{show(pending)}")
 
     async def do_wait_for(self, context, slot, timeout):
@@ -421,8 +419,9 @@ class Program:
         if not slots:
             return None
         self.before_await_of("as_completed", slots)
+        slot_of = {self.tasks[slot]: slot for slot in slots}
         async for task in asyncio.as_completed([self.tasks[s] for s in slots], timeout=timeout):
-            self.log(context, "next", f"{self.slot_of(task)} {self.outcome(task)}")
+            self.log(context, "next", f"{slot_of[task]} {self.outcome(task)}")
             result = await self.run(context, ops)
             if result is not None:
                 return result
