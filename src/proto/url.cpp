@@ -160,7 +160,8 @@ bool parse_ipv4(std::string_view text, std::array<std::uint8_t, 4>& bytes) noexc
 // RFC 4291 §2.2: eight groups of hexadecimal digits, one run of zero groups as `::`, the last two also as IPv4.
 bool parse_ipv6(std::string_view text, Groups& groups) noexcept {
     std::size_t count = 0;
-    std::size_t gap = 8;  // Where the `::` was; 8: nowhere yet.
+    constexpr std::size_t nowhere = 9;
+    std::size_t gap = nowhere;  // How many groups stand before the `::`.
     if (text.starts_with(':') && !text.starts_with("::")) return false;
     if (text.starts_with("::")) {
         gap = 0;
@@ -187,12 +188,12 @@ bool parse_ipv6(std::string_view text, Groups& groups) noexcept {
         if (text[0] != ':' || text.size() == 1) return false;
         text.remove_prefix(1);
         if (text[0] == ':') {
-            if (gap != 8) return false;
+            if (gap != nowhere) return false;
             gap = count;
             text.remove_prefix(1);
         }
     }
-    if (gap == 8) return count == 8;
+    if (gap == nowhere) return count == 8;
     if (count == 8) return false;
     const auto from = groups.begin() + static_cast<std::ptrdiff_t>(gap);
     std::move_backward(from, groups.begin() + static_cast<std::ptrdiff_t>(count), groups.end());
