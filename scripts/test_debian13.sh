@@ -3,6 +3,7 @@
 #
 # The folder is kept in ASYNCIO_DEBIAN13_DIR (default ~/.cache/asyncio-debian13, about 2 GB), so that a second run takes
 # only as long as the tests. The tree is mounted read-only, the build goes into the folder. Needs root (or sudo).
+# ASYNCIO_DEBIAN_SUITE=bookworm does the same on a bare Debian 12.
 # Whatever happens, everything is unmounted at the end; nothing here ever removes the folder while something is mounted.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,11 +11,14 @@ source_dir=$PWD
 
 if ((EUID != 0)); then
     command -v sudo >/dev/null || { echo "test_debian13.sh: needs root, and there is no sudo" >&2; exit 1; }
-    exec sudo --preserve-env=ASYNCIO_DEBIAN13_DIR,ASYNCIO_ALLOW_MISSING_BACKENDS,XDG_CACHE_HOME,HOME "$0" "$@"
+    exec sudo --preserve-env=ASYNCIO_DEBIAN13_DIR,ASYNCIO_DEBIAN_SUITE,ASYNCIO_DEBIAN_MIRROR,ASYNCIO_ALLOW_MISSING_BACKENDS,XDG_CACHE_HOME,HOME "$0" "$@"
 fi
 presets=("$@")
 ((${#presets[@]})) || presets=(test)
-root=${ASYNCIO_DEBIAN13_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/asyncio-debian13}
+suite=${ASYNCIO_DEBIAN_SUITE:-trixie}
+name=asyncio-$suite
+[[ $suite == trixie ]] && name=asyncio-debian13
+root=${ASYNCIO_DEBIAN13_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/$name}
 mirror=${ASYNCIO_DEBIAN_MIRROR:-http://deb.debian.org/debian}
 
 if ! command -v debootstrap >/dev/null; then
@@ -39,10 +43,10 @@ trap 'exit 130' INT TERM HUP
 unmount_all
 
 if [[ ! -e $root/.asyncio-complete ]]; then
-    echo "making a Debian 13 in $root ..."
+    echo "making a Debian $suite in $root ..."
     # A half-made one is useless; --one-file-system, because removing through a mount would remove what is behind it.
     find "$root" -mindepth 1 -maxdepth 1 -exec rm -rf --one-file-system {} +
-    debootstrap --variant=minbase trixie "$root" "$mirror" >"$root.log" 2>&1 || { tail -n 20 "$root.log" >&2; exit 1; }
+    debootstrap --variant=minbase "$suite" "$root" "$mirror" >"$root.log" 2>&1 || { tail -n 20 "$root.log" >&2; exit 1; }
     touch "$root/.asyncio-complete"
 fi
 
@@ -68,7 +72,7 @@ in_chroot sh -c 'command -v rsync make ccache >/dev/null' ||
 in_chroot rsync -a --delete --exclude=/build --exclude=/.git /src/ /build/tree/
 status=0
 for preset in "${presets[@]}"; do
-    echo "Debian 13, preset $preset:"
+    echo "Debian $suite, preset $preset:"
     in_chroot bash -c "cd /build/tree && scripts/setup.sh && scripts/test.sh $preset" || status=1
 done
 exit "$status"

@@ -1,5 +1,5 @@
-// The smallest coroutine type that the lint's own test files need: they test the patterns, not the library, and
-// so stay quick to parse and right whatever the library becomes.
+// The smallest coroutine type that the lint's own test files need: they test the patterns, not the library,
+// and so stay quick to parse and right whatever the library becomes.
 #pragma once
 #include <coroutine>
 #include <exception>

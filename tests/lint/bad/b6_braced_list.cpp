@@ -1,4 +1,5 @@
-// Braced lists with elements; g++ 12 to 14 do not even compile them. Each marked line must be found, no other.
+// Braced lists with elements; g++ 12 to 14 do not even compile them. Each marked line must be found, no
+// other.
 #include "../mini.hpp"
 using namespace mini;
 
