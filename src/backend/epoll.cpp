@@ -1,32 +1,37 @@
 // The epoll backend: completions made from readiness.
 //
-// The idea. An operation is tried first and waited for only if the kernel says EAGAIN; what is known of a descriptor
-// is kept in a table indexed by its number, so that a call that must fail is not made. A socket is told to epoll once,
-// edge triggered, when an operation on it first has to wait: for reading at first, for writing too from the day its
-// buffer was once found full. (Interest in writing from the start would be an event for each new connection, and on Unix
-// sockets one for each message that the peer reads.) One echo is thus recv, send and a share of an epoll_wait.
+// The idea. An operation is tried first and waited for only if the kernel says EAGAIN; what is known of a
+// descriptor is kept in a table indexed by its number, so that a call that must fail is not made. A socket is
+// told to epoll once, edge triggered, when an operation on it first has to wait: for reading at first, for
+// writing too from the day its buffer was once found full. (Interest in writing from the start would be an
+// event for each new connection, and on Unix sockets one for each message that the peer reads.) One echo is
+// thus recv, send and a share of an epoll_wait: 3.3 µs of CPU where the plain C server with one read and one
+// write takes 3.5 (100 connections, 64 B; the table in io_uring.cpp has the rest).
 //
 // Invariants.
 //   1. `may_read` is false only if the descriptor was found empty and an edge will tell of more: either it is
-//      registered, or it will be before anybody waits (EPOLL_CTL_ADD and EPOLL_CTL_MOD report what is ready already).
+//      registered, or it will be before anybody waits (EPOLL_CTL_ADD and EPOLL_CTL_MOD report what is ready
+//      already). The same holds of `may_write`.
 //   2. A stream that gave less than there was room for is empty (epoll(7), question 9), unless its peer has
-//      hung up: then the end of the stream, for which no edge will come again, is still to be read. Datagram and
-//      seqpacket sockets give one message a call, so the type is asked once, or inherited from the listener.
-//   3. An event carries the generation of its registration. It is stale, and dropped, when the slot has another one:
-//      descriptors are closed and their numbers given out again while a batch of events is worked off.
+//      hung up: then the end of the stream, for which no edge will come again, is still to be read. Datagram
+//      and seqpacket sockets give one message a call, so the type is asked once, or inherited from the
+//      listener.
+//   3. An event carries the generation of its registration. It is stale, and dropped, when the slot has
+//      another one: descriptors are closed and their numbers given out again while a batch of events is
+//      worked off.
 //   4. `complete` may submit, and submit may move the table: no reference into it is kept across that call.
 //
-// wait_readable and wait_writable take descriptors of others (pipes, eventfds, sockets of C libraries), which may be
-// closed without a word to us. They are registered with EPOLLONESHOT, so that one which nobody waits for makes no events,
-// and what the table says of them is only a guess at which of ADD and MOD will work; the kernel corrects it. On
-// a socket of ours, registered edge triggered, EPOLL_CTL_MOD with the same interest makes the kernel report
+// wait_readable and wait_writable take descriptors of others (pipes, eventfds, sockets of C libraries), which
+// may be closed without a word to us. They are registered with EPOLLONESHOT, so that one which nobody waits
+// for makes no events, and what the table says of them is only a guess at which of ADD and MOD will work; the
+// kernel corrects it. On a socket of ours, registered edge triggered, EPOLL_CTL_MOD makes the kernel report
 // again what is ready now, which is what level triggered means.
 //
 // The wake descriptor is registered level triggered and read when it fires.
 //
-// Rejected: one poll or epoll_ctl per wait (asio's reactor of old, libcoro: 0.3 to 0.5 µs each); level triggering with
-// EPOLLIN always on (a connection whose reader pauses would spin); closing with EPOLL_CTL_DEL (the kernel does it; a
-// copy of the descriptor in a forked child costs an event that invariant 3 drops).
+// Rejected: one poll or epoll_ctl per wait (0.3 to 0.5 µs each); level triggering with EPOLLIN always on (a
+// connection whose reader pauses would spin); closing with EPOLL_CTL_DEL (the kernel does it; a copy of the
+// descriptor in a forked child costs an event that invariant 3 drops).
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -173,7 +178,7 @@ Slot* EpollBackend::find_or_grow(int descriptor) noexcept {
     return &slots_[descriptor];
 }
 
-// Tells epoll; 0 or -errno. Whether it knows the descriptor already is a guess (see the top): the kernel has the last word.
+// Tells epoll; 0 or -errno. Whether it knows the descriptor already is a guess: the kernel has the last word.
 int EpollBackend::arm(int descriptor, Slot& slot, std::uint32_t interest) noexcept {
     const auto control = [&](int what) {
         epoll_event event{};
@@ -398,8 +403,8 @@ std::int64_t EpollBackend::attempt_send(Operation& operation, Slot* slot) noexce
     return sent;
 }
 
-// Only after an event: how did it end? A second connect tells both "not yet" and "done" from an old event, which
-// SO_ERROR alone (0 in all three cases) does not.
+// Only after an event: how did it end? SO_ERROR is 0 for "done", for "not yet", and after an event that was
+// older than the connect; a second connect tells.
 std::int64_t EpollBackend::attempt_connect(Operation& operation) noexcept {
     int error = 0;
     socklen_t size = sizeof error;

@@ -1,5 +1,5 @@
-// What the tests of the contract share: a backend of each kind, operations that remember how they ended, sockets that close
-// themselves. There is no loop here: the tests submit and poll by hand.
+// What the tests of the contract share: a backend of each kind, operations that remember how they ended,
+// sockets that close themselves. There is no loop here: the tests submit and poll by hand.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -141,7 +141,8 @@ class BackendTest : public testing::TestWithParam<Backend> {
         EXPECT_EQ(open_descriptors(), open_before_) << "descriptors leaked";
     }
 
-    std::unique_ptr<KernelBackend> make(std::string_view& reason, detail::BackendOptions options = detail::BackendOptions()) {
+    std::unique_ptr<KernelBackend> make(std::string_view& reason,
+                                        detail::BackendOptions options = detail::BackendOptions()) {
         return GetParam() == Backend::epoll ? detail::make_epoll_backend(wake_.get(), options, reason)
                                             : detail::make_io_uring_backend(wake_.get(), options, reason);
     }

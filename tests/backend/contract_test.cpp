@@ -307,7 +307,8 @@ TEST_P(BackendContract, ADescriptorIsReallyClosed) {
 
 // Rule 5.
 TEST_P(BackendContract, PollNeverReturnsBeforeTheDeadlineWithoutNews) {
-    for (std::uint64_t wait : {std::uint64_t{1}, 1000 * std::uint64_t{1}, 300'000 * std::uint64_t{1}, 2 * ms, 15 * ms}) {
+    for (std::uint64_t wait :
+         {std::uint64_t{1}, 1000 * std::uint64_t{1}, 300'000 * std::uint64_t{1}, 2 * ms, 15 * ms}) {
         const std::uint64_t deadline = backend_->now() + wait;
         backend_->poll(deadline);
         const std::uint64_t now = backend_->now();
@@ -414,7 +415,7 @@ void on_alarm_silent(int) {}
 
 struct Alarm {
     explicit Alarm(void (*handler)(int), std::uint64_t after_ns, std::uint64_t interval_ns = 0) {
-        struct sigaction action {};
+        struct sigaction action{};
         action.sa_handler = handler;
         ::sigaction(SIGALRM, &action, &before);
         itimerval timer{};
@@ -427,7 +428,7 @@ struct Alarm {
         ::setitimer(ITIMER_REAL, &off, nullptr);
         ::sigaction(SIGALRM, &before, nullptr);
     }
-    struct sigaction before {};
+    struct sigaction before{};
 };
 }  // namespace
 
@@ -472,8 +473,9 @@ TEST_P(BackendContract, ABadDescriptorGivesEBADF) {
         Writable writable(fd);
         const Address nowhere = loopback(AF_INET, 1);
         Connect connect(fd, nowhere);
-        for (Op* op : {static_cast<Op*>(&accept), static_cast<Op*>(&receiving), static_cast<Op*>(&sending),
-                       static_cast<Op*>(&readable), static_cast<Op*>(&writable), static_cast<Op*>(&connect)}) {
+        for (Op* op :
+             {static_cast<Op*>(&accept), static_cast<Op*>(&receiving), static_cast<Op*>(&sending),
+              static_cast<Op*>(&readable), static_cast<Op*>(&writable), static_cast<Op*>(&connect)}) {
             EXPECT_EQ(run(*op), -EBADF) << static_cast<int>(op->kind) << " on " << fd;
         }
     }
