@@ -10,7 +10,7 @@ scripts/setup.sh --all || exit 1
 steps=("$@")
 if ((${#steps[@]} == 0)); then
     steps=(format tidy lint headers umbrella links
-        release debug test asan asan-o2 tsan clang clang-debug clang-asan clang-tsan debian13)
+        release debug test asan asan-o2 tsan clang clang-debug clang-asan clang-tsan fuzz debian13)
 fi
 run_step() {
     case $1 in
@@ -20,6 +20,7 @@ run_step() {
     headers) scripts/check_headers.sh ;;
     umbrella) scripts/check_umbrella.sh ;;
     links) scripts/check_links.py ;;
+    fuzz) scripts/fuzz.sh ;;
     debian13) scripts/test_debian13.sh ;;
     *) scripts/test.sh "$1" ;;
     esac
