@@ -4,6 +4,7 @@
 // alone says whether a block may be kept, so the hot path needs no look at the state.
 #include "asyncio/core/detail/recycler.hpp"
 
+#include <iterator>
 #include <new>
 
 namespace asyncio { inline namespace v1 { namespace detail {

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <type_traits>
 
 #include "asyncio/core/promise.hpp"
@@ -68,6 +69,7 @@ struct LoopCore {
     PromiseBase live;              // head of the circular list of live tasks
     std::uint64_t task_count = 0;
     EventLoop* owner = nullptr;
+    std::string_view cancel_message;  // of the request that is being passed on
 
     LoopCore() noexcept {
         live.task = &live;
@@ -76,7 +78,7 @@ struct LoopCore {
     }
 };
 
-/// The running loop of this thread, or null.
+/// The loop that this thread runs, or null.
 extern constinit thread_local LoopCore* current_loop;
 
 inline constexpr int completions_per_step_max = 128;
@@ -171,6 +173,9 @@ inline void release(PromiseBase* record) noexcept {
     if (--record->refs == 0) release_last(record);
 }
 
+/// Resumes a suspended coroutine from inside a callback of the loop (not from inside another coroutine).
+void step_frame(LoopCore* loop, PromiseBase* frame) noexcept;
+
 /// Registers a waiter; in order. Throws std::bad_alloc, then nothing has changed.
 void add_waiter(PromiseBase* record, Waiter* waiter);
 void remove_waiter(PromiseBase* record, Waiter* waiter) noexcept;
@@ -208,6 +213,8 @@ struct Timer : Leaf {
 
 /// Arms a timer. Throws std::bad_alloc.
 void arm_timer(LoopCore* loop, Timer* timer, std::uint64_t deadline_ns);
+/// Puts it at the end of the ready queue: due now, without a look at the clock. Throws std::bad_alloc.
+void queue_timer(LoopCore* loop, Timer* timer);
 /// Withdraws it, also when it is due already but has not had its turn.
 void disarm_timer(LoopCore* loop, Timer* timer) noexcept;
 

@@ -34,8 +34,9 @@ ASYNCIO_COLD void* take_block_slow(std::size_t bytes);                   // thro
 ASYNCIO_COLD void give_block_slow(void* block, std::size_t bytes) noexcept;
 
 #if ASYNCIO_ASAN || ASYNCIO_TSAN
-// Sanitizers must see each frame as an allocation of its own.
-inline void* take_block(std::size_t bytes) { return ::operator new(bytes); }
+// Sanitizers must see each frame as an allocation of its own. (Rounded as below: a library built without the sanitizer
+// may take the block back.)
+inline void* take_block(std::size_t bytes) { return ::operator new((bytes + 15) / 16 * 16); }
 inline void give_block(void* block, std::size_t) noexcept { ::operator delete(block); }
 #else
 inline void* take_block(std::size_t bytes) {

@@ -1,0 +1,185 @@
+// EventLoop: one thread's loop. Most programs never name it: they call `run`.
+#pragma once
+#include <exception>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+#include "asyncio/base/duration.hpp"
+#include "asyncio/base/function.hpp"
+#include "asyncio/base/option.hpp"
+#include "asyncio/core/backend.hpp"
+#include "asyncio/core/clock.hpp"
+#include "asyncio/core/coro.hpp"
+#include "asyncio/core/handle.hpp"
+
+namespace asyncio { inline namespace v1 {
+
+class LoopHandle;
+template <class T>
+class Future;
+template <class T>
+class Task;
+struct TaskOptions;
+
+/// How a loop is made. All members may be left out.
+struct RunOptions {
+    bool debug = false;                        ///< also on with ASYNCIO_DEBUG=1
+    Backend backend = Backend::automatic;      ///< ASYNCIO_BACKEND=epoll|io_uring|sim decides when it is `automatic`
+    VirtualClock* clock = nullptr;             ///< virtual time; must outlive the loop
+    Duration timer_slack = Duration::zero();        ///< how late the kernel may wake the loop; 0: its default (50 us)
+    std::uint64_t seed = 0;                    ///< sim: not 0 = ready tasks run in a random order made from it; ASYNCIO_SEED=
+    Duration shutdown_timeout = std::chrono::seconds(10);  ///< how long threads are waited for at the end
+};
+static_assert(OptionStruct<RunOptions>);
+
+/// What the exception handler is told.
+struct ExceptionContext {
+    std::string message;           ///< what happened: "Task exception was never retrieved" …
+    std::exception_ptr exception;  ///< may be null
+    std::string task_name;         ///< may be empty
+    std::string place;             ///< file:line of the coroutine or of the task's creation; may be empty
+};
+
+namespace detail {
+
+struct LoopImpl;
+
+/// Binds arguments by value to a callable, as functools.partial.
+template <class F, class... Args>
+auto bind(F&& function, Args&&... args) {
+    if constexpr (sizeof...(Args) == 0) {
+        return std::decay_t<F>(std::forward<F>(function));
+    } else {
+        return [f = std::decay_t<F>(std::forward<F>(function)),
+                a = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)]() mutable {
+            std::apply(std::move(f), std::move(a));
+        };
+    }
+}
+
+}  // namespace detail
+
+/// An event loop: runs callbacks and tasks on one thread, one at a time.
+///
+/// Threads     every member on the loop's thread, except `call_soon_threadsafe`; see `remote()`
+/// Python      asyncio.AbstractEventLoop
+class EventLoop {
+  public:
+    /// Throws  RuntimeError  the chosen backend is not to be had here; OSError  no descriptor left
+    explicit EventLoop(RunOptions options = RunOptions());
+    EventLoop(const EventLoop&) = delete;
+    EventLoop& operator=(const EventLoop&) = delete;
+    /// Closes the loop. A loop may not be destroyed while it runs.
+    ~EventLoop();
+
+    /// Calls `function(args…)` in the next iteration, in order of the calls. An exception that it throws goes to the
+    /// exception handler.
+    /// Throws  RuntimeError  the loop is closed, or this is another thread (debug mode)
+    /// Threads loop thread
+    /// Python  loop.call_soon
+    template <class F, class... Args>
+    Handle call_soon(F&& function, Args&&... args) {
+        return schedule_soon(detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
+    }
+    /// As `call_soon`, from any thread. See `LoopHandle` for a loop that may be gone.
+    /// Threads any thread, while the loop exists
+    /// Python  loop.call_soon_threadsafe; returns no handle
+    template <class F, class... Args>
+    void call_soon_threadsafe(F&& function, Args&&... args) {
+        post(detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
+    }
+    /// Calls `function(args…)` after `delay` (negative: as soon as possible). Equal deadlines run in order of the calls.
+    /// Throws  RuntimeError  the loop is closed
+    /// Threads loop thread
+    /// Python  loop.call_later
+    template <class F, class... Args>
+    TimerHandle call_later(Duration delay, F&& function, Args&&... args) {
+        return schedule_at(time_after(delay), detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
+    }
+    /// Calls `function(args…)` at `when` on this loop's clock.
+    /// Throws  RuntimeError  the loop is closed
+    /// Threads loop thread
+    /// Python  loop.call_at
+    template <class F, class... Args>
+    TimerHandle call_at(TimePoint when, F&& function, Args&&... args) {
+        return schedule_at(when, detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
+    }
+    /// The loop's clock: monotonic, or virtual. Cached for the current step.
+    TimePoint time() const noexcept;
+
+    template <class T>
+    Task<T> create_task(Coro<T> coro, TaskOptions options);
+    template <class T>
+    Task<T> create_task(Coro<T> coro);
+    template <class T = void>
+    Future<T> create_future();
+
+    /// Runs until `stop()`.
+    /// Throws  RuntimeError  a loop is running in this thread, or this one is closed
+    /// Python  loop.run_forever
+    void run_forever();
+    /// Runs until the coroutine has ended; returns its result or throws its exception.
+    /// Throws  RuntimeError  as run_forever, and "event loop stopped before the coroutine completed"
+    /// Python  loop.run_until_complete
+    template <class T>
+    T run_until_complete(Coro<T> coro);
+    /// Ends `run_forever` after the callbacks that are ready now.
+    void stop() noexcept;
+    /// Runs one iteration: for driving the loop from outside. Waits at most `timeout` for something to do.
+    /// Returns whether there is more to do at once.
+    /// Throws  RuntimeError  from inside a callback or coroutine of a loop
+    bool poll_once(Duration timeout = Duration::zero());
+    /// Cancels all live tasks, runs until they have ended and the kernel holds nothing, joins the loop's threads.
+    /// Does nothing the second time.
+    /// Throws  RuntimeError  the loop is running
+    /// Python  loop.close, after what asyncio.run does
+    void close();
+    bool is_running() const noexcept;
+    bool is_closed() const noexcept;
+
+    /// A handle to this loop for other threads: it may outlive the loop.
+    LoopHandle remote() const;
+
+    using ExceptionHandler = UniqueFunction<void(EventLoop&, const ExceptionContext&)>;
+    /// Replaces what is done with exceptions that nobody awaits; an empty one restores the default, which prints.
+    void set_exception_handler(ExceptionHandler handler) noexcept;
+    /// Reports to the handler. What the handler throws is printed, never propagated.
+    void call_exception_handler(const ExceptionContext& context) noexcept;
+    void default_exception_handler(const ExceptionContext& context) noexcept;
+
+    bool get_debug() const noexcept;
+    void set_debug(bool on) noexcept;
+
+    /// What this loop runs on; never `automatic`.
+    Backend backend() const noexcept;
+
+    /// For the library's own layers.
+    detail::LoopImpl& impl() noexcept { return *impl_; }
+
+  private:
+    Handle schedule_soon(UniqueFunction<void()> function);
+    TimerHandle schedule_at(TimePoint when, UniqueFunction<void()> function);
+    void post(UniqueFunction<void()> function);
+    TimePoint time_after(Duration delay) const noexcept;
+    friend class Runner;
+    /// Makes the coroutine a task of this loop, which need not run yet.
+    detail::PromiseBase* start_in(detail::PromiseBase* frame);
+    void run_until_done(detail::PromiseBase* task);
+
+    std::unique_ptr<detail::LoopImpl> impl_;
+};
+
+/// The loop that runs this code.
+/// Throws  RuntimeError  "no running event loop"
+/// Threads any thread
+/// Python  asyncio.get_running_loop
+EventLoop& get_running_loop();
+
+/// The names of the backends that this machine lets us use, best first, and `sim`.
+std::string available_backends();
+
+std::string_view to_string(Backend backend) noexcept;
+
+}}  // namespace asyncio::v1

@@ -1,0 +1,160 @@
+// as_completed: the tasks of a range in the order in which they end.
+#pragma once
+#include <iterator>
+#include <optional>
+#include <vector>
+
+#include "asyncio/base/duration.hpp"
+#include "asyncio/base/option.hpp"
+#include "asyncio/task/detail/ready.hpp"
+#include "asyncio/task/gather.hpp"
+
+namespace asyncio { inline namespace v1 {
+
+/// Options of `as_completed`.
+struct AsCompletedOptions {
+    Duration timeout = Duration::none();  ///< for all together, from the start; then next() throws TimeoutError
+};
+static_assert(OptionStruct<AsCompletedOptions>);
+
+namespace detail {
+
+class AsCompletedCore {
+  public:
+    AsCompletedCore(std::vector<GatherChild> children, AsCompletedOptions options) noexcept;
+    AsCompletedCore(AsCompletedCore&& other) noexcept;
+    ~AsCompletedCore();
+
+    class NextBase;
+    void start();
+    bool started() const noexcept { return started_; }
+    bool has_owned() const noexcept;
+
+    Coro<bool> leave();
+
+  private:
+    friend class NextBase;
+    struct Listener : Waiter {
+        AsCompletedCore* core;
+        explicit Listener(AsCompletedCore* c) noexcept;
+    };
+    struct Clock : Timer {
+        AsCompletedCore* core;
+        explicit Clock(AsCompletedCore* c) noexcept;
+    };
+    void ended(PromiseBase* record);
+    void stop() noexcept;
+    static void clock_due(Leaf* leaf) noexcept;
+    static const LeafOps clock_ops_;
+
+    std::vector<GatherChild> children_;
+    std::vector<PromiseBase*> ready_;  // ended, in that order; capacity for all from the start
+    std::size_t given_ = 0;            // of ready_, to the user
+    AsCompletedOptions options_;
+    bool started_ = false;
+    bool timed_out_ = false;
+    NextBase* waiting_ = nullptr;
+    Listener listener_;
+    Clock limit_;
+    Clock done_before_;
+};
+
+class AsCompletedCore::NextBase : public Leaf {
+  public:
+    explicit NextBase(AsCompletedCore* core) noexcept : Leaf(&ops_), core_(core) {}
+    bool await_ready() {
+        if (!core_->started_) core_->start();
+        return current_loop->current->pending == 0 && answerable() && !budget_spent(current_loop);
+    }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) noexcept {
+        if (enter_leaf(this, h, where)) return;
+        if (answerable()) return push_frame(current_loop, frame);
+        core_->waiting_ = this;
+        suspend_on(this);
+    }
+
+  protected:
+    /// The next record that has ended, or null at the end. Throws TimeoutError, CancelledError.
+    PromiseBase* take();
+
+  private:
+    friend class AsCompletedCore;
+    bool answerable() const noexcept {
+        return core_->given_ != core_->ready_.size() || core_->given_ == core_->children_.size() || core_->timed_out_;
+    }
+    static CancelAnswer cancel(Leaf* leaf) noexcept;
+    static const LeafOps ops_;
+    AsCompletedCore* core_;
+};
+
+}  // namespace detail
+
+/// What `as_completed` gives. Of coroutines it is a scope, to be used inside `with`; of tasks it needs none.
+///
+/// Threads     loop thread only
+template <class T>
+class AsCompleted {
+  public:
+    AsCompleted(std::vector<detail::GatherChild> children, AsCompletedOptions options) noexcept
+        : core_(std::move(children), options) {}
+    AsCompleted(AsCompleted&&) noexcept = default;
+
+    class [[nodiscard]] Next : public detail::AsCompletedCore::NextBase {
+      public:
+        using NextBase::NextBase;
+        std::optional<Task<T>> await_resume() {
+            detail::PromiseBase* const record = take();
+            if (record == nullptr) return std::nullopt;
+            return Task<T>(detail::RecordRef::share(record));
+        }
+    };
+
+    /// The next task that is done, in order of ending; nothing when all have been given.
+    ///
+    /// Throws      TimeoutError  the time was up; the others run on until the scope is left
+    /// Suspends    unless one is done already
+    /// Cancel      no effect on the tasks
+    /// Threads     loop thread
+    Next next() { return Next(&core_); }
+
+    detail::Ready aenter() {
+        core_.start();
+        return detail::Ready();
+    }
+    Coro<bool> aexit(std::exception_ptr) { return core_.leave(); }
+
+  private:
+    detail::AsCompletedCore core_;
+};
+
+/// Gives the awaitables of a range as tasks, in the order in which they end:
+///
+///     co_await with(as_completed(std::move(coros)), [&](AsCompleted<int>& it) -> Coro<> {
+///         while (auto task = co_await it.next()) use(co_await *task);
+///     });
+///
+/// Leaving the scope cancels the coroutines that have not ended, and waits for them; tasks of others are left alone.
+///
+/// Suspends    in next()
+/// Cancel      see next()
+/// Threads     loop thread
+/// Python      asyncio.as_completed, which leaves coroutines running
+template <detail::GatherRange R>
+auto as_completed(R&& range, AsCompletedOptions options = AsCompletedOptions()) {
+    using Argument = std::decay_t<decltype(*std::begin(range))>;
+    std::vector<detail::GatherChild> children;
+    if constexpr (requires { range.size(); }) children.reserve(range.size());
+    for (auto& each : range) {
+        if constexpr (detail::is_coro<Argument>) {
+            children.push_back(detail::gather_child(std::move(each)));
+        } else {
+            bool known = false;
+            for (const auto& other : children) known |= other.record == each.record();
+            if (!known) children.push_back(detail::gather_child(each));
+        }
+    }
+    return AsCompleted<typename detail::GatherArgument<Argument>::Result>(std::move(children), options);
+}
+
+}}  // namespace asyncio::v1

@@ -1,0 +1,86 @@
+// Awaiting a task or future: the awaiter shared by Task<T> and Future<T>.
+#pragma once
+#include "asyncio/task/any_task.hpp"
+
+namespace asyncio { inline namespace v1 { namespace detail {
+
+[[noreturn]] ASYNCIO_COLD void throw_awaits_itself(PromiseBase* record);
+
+/// The value of a done record, or its exception.
+template <class T>
+decltype(auto) peek_result(PromiseBase* record) {
+    if (!record->is(has_value) || record->is(result_taken) || !record->is(done)) [[unlikely]] throw_outcome(record);
+    if constexpr (!std::is_void_v<T>) {
+        return static_cast<const T&>(*static_cast<Record<T>*>(record)->value());
+    }
+}
+template <class T>
+T take_result(PromiseBase* record) {
+    if (!record->is(has_value) || record->is(result_taken) || !record->is(done)) [[unlikely]] throw_outcome(record);
+    if constexpr (!std::is_void_v<T>) {
+        record->set(result_taken);
+        return std::move(*static_cast<Record<T>*>(record)->value());
+    }
+}
+
+struct RecordAwaiterBase : Leaf, Waiter {
+    RecordRef ref;
+
+    explicit RecordAwaiterBase(RecordRef r) noexcept : Leaf(&ops_), Waiter(&told), ref(std::move(r)) {}
+
+    bool await_ready() const noexcept {
+        LoopCore* const loop = current_loop;
+        // A pending cancel and a spent budget go through the loop.
+        return ref.record()->is(done) && loop != nullptr && loop->current != nullptr && loop->current->pending == 0 &&
+               !budget_spent(loop);
+    }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+        if (enter_leaf(this, h, where)) return;
+        PromiseBase* const record = ref.record();
+        if (record == frame->task) [[unlikely]] throw_awaits_itself(record);
+        if (record->is(done)) return push_frame(current_loop, frame);  // the budget is spent: one turn
+        Waiter::resumes = frame;
+        add_waiter(record, this);
+        suspend_on(this);
+    }
+    /// To be called first on resumption.
+    void check_cancelled() const {
+        if (frame != nullptr) throw_if_cancelled(frame->task);
+    }
+
+  private:
+    static CancelAnswer cancel(Leaf* leaf) noexcept {
+        // As in Python, who awaits a task and is cancelled cancels that task, and goes on when it has ended.
+        PromiseBase* const record = static_cast<RecordAwaiterBase*>(leaf)->ref.record();
+        return request_cancel(record).accepted ? CancelAnswer::passed : CancelAnswer::pending;
+    }
+    static void told(Waiter* waiter, PromiseBase*) noexcept { step_frame(current_loop, waiter->resumes); }
+    static constexpr LeafOps ops_{&cancel, nullptr, "task"};
+};
+
+/// Copies the result: many may await.
+template <class T>
+class [[nodiscard]] CopyAwaiter : public RecordAwaiterBase {
+  public:
+    static_assert(std::is_void_v<T> || std::is_copy_constructible_v<T>,
+                  "the result of this task cannot be copied: write co_await std::move(task)");
+    using RecordAwaiterBase::RecordAwaiterBase;
+    T await_resume() const {
+        check_cancelled();
+        return peek_result<T>(ref.record());
+    }
+};
+
+/// Moves the result out.
+template <class T>
+class [[nodiscard]] TakeAwaiter : public RecordAwaiterBase {
+  public:
+    using RecordAwaiterBase::RecordAwaiterBase;
+    T await_resume() const {
+        check_cancelled();
+        return take_result<T>(ref.record());
+    }
+};
+
+}}}  // namespace asyncio::v1::detail

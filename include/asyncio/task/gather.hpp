@@ -1,0 +1,271 @@
+// gather: several awaitables at once, results in the order of the arguments.
+#pragma once
+#include <array>
+#include <iterator>
+#include <tuple>
+#include <variant>
+#include <vector>
+
+#include "asyncio/base/outcome.hpp"
+#include "asyncio/task/future.hpp"
+#include "asyncio/task/task.hpp"
+
+namespace asyncio { inline namespace v1 {
+
+/// The tag that makes `gather` give an `Outcome` for each argument instead of throwing the first failure.
+struct return_exceptions_t {
+    explicit constexpr return_exceptions_t() noexcept = default;
+};
+inline constexpr return_exceptions_t return_exceptions{};
+
+namespace detail {
+
+/// One argument of a gather: an unstarted coroutine that it owns, or a reference to a task or future.
+struct GatherChild {
+    PromiseBase* record = nullptr;
+    bool owned = false;
+};
+
+/// The children are tasks of their own; the gather only counts those that end. What belongs to it (`owned`) has ended
+/// before it resumes; tasks of others keep Python's rule.
+class GatherCore : public Leaf {
+  public:
+    GatherCore(GatherChild* children, std::size_t count, bool keep_errors) noexcept
+        : Leaf(&ops_), children_(children), count_(count), keep_errors_(keep_errors), owned_(this, &owned_ended),
+          others_(this, &other_ended) {}
+
+    bool await_ready() const noexcept { return count_ == 0 && current_loop->current->pending == 0; }
+    /// True: suspended.
+    template <class Promise>
+    bool await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+        if (enter_leaf(this, h, where)) return true;
+        return start();
+    }
+
+  protected:
+    ~GatherCore() { drop(); }
+    /// Throws what ended the gather; else all children have results (or, with return_exceptions, outcomes).
+    void check();
+    void drop() noexcept;
+
+    GatherChild* children_;
+    std::size_t count_;
+
+  private:
+    struct Listener : Waiter {
+        GatherCore* gather;
+        Listener(GatherCore* g, void (*n)(Waiter*, PromiseBase*) noexcept) noexcept : Waiter(n), gather(g) {}
+    };
+    bool start();
+    void ended(PromiseBase* record) noexcept;
+    void cancel_owned() noexcept;
+    static void owned_ended(Waiter* waiter, PromiseBase* record) noexcept;
+    static void other_ended(Waiter* waiter, PromiseBase* record) noexcept;
+    static CancelAnswer cancel(Leaf* leaf) noexcept;
+    static constexpr LeafOps ops_{&cancel, nullptr, "gather"};
+
+    bool keep_errors_;
+    bool started_ = false;
+    bool finished_ = false;
+    bool cancel_asked_ = false;
+    std::size_t left_ = 0;        // children that have not ended
+    std::size_t owned_left_ = 0;  // … of those that belong to the gather
+    PromiseBase* first_failure_ = nullptr;
+    Listener owned_;
+    Listener others_;
+};
+
+template <class T>
+using OrMonostate = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+/// The result of one ended child.
+template <class T, bool Keep>
+auto take_child(const GatherChild& child) {
+    PromiseBase* const record = child.record;
+    if constexpr (Keep) {
+        if (!record->is(has_value) || record->is(result_taken)) {
+            record->set(retrieved);
+            if (record->is(has_error)) return Outcome<T>(record->error());
+            return Outcome<T>(std::make_exception_ptr(CancelledError()));
+        }
+        if constexpr (std::is_void_v<T>) {
+            return Outcome<T>();
+        } else if constexpr (std::is_copy_constructible_v<T>) {
+            T* const value = static_cast<Record<T>*>(record)->value();
+            return child.owned ? Outcome<T>(std::move(*value)) : Outcome<T>(static_cast<const T&>(*value));
+        } else {
+            if (!child.owned) record->set(result_taken);
+            return Outcome<T>(std::move(*static_cast<Record<T>*>(record)->value()));
+        }
+    } else if constexpr (std::is_void_v<T>) {
+        return std::monostate{};
+    } else if constexpr (std::is_copy_constructible_v<T>) {
+        T* const value = static_cast<Record<T>*>(record)->value();
+        return child.owned ? T(std::move(*value)) : T(static_cast<const T&>(*value));
+    } else {
+        if (!child.owned) record->set(result_taken);
+        return T(std::move(*static_cast<Record<T>*>(record)->value()));
+    }
+}
+
+template <bool Keep, class... T>
+class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]] GatherTuple : public GatherCore {
+  public:
+    explicit GatherTuple(std::array<GatherChild, sizeof...(T)> children) noexcept
+        : GatherCore(all_.data(), sizeof...(T), Keep), all_(children) {}
+    auto await_resume() { return collect(std::index_sequence_for<T...>()); }
+
+  private:
+    template <std::size_t... I>
+    auto collect(std::index_sequence<I...>) {
+        check();
+        using Results = std::tuple<std::conditional_t<Keep, Outcome<T>, OrMonostate<T>>...>;
+        Results results{take_child<T, Keep>(all_[I])...};
+        drop();
+        return results;
+    }
+    std::array<GatherChild, sizeof...(T)> all_;
+};
+
+template <bool Keep, class T>
+class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]] GatherVector : public GatherCore {
+  public:
+    explicit GatherVector(std::vector<GatherChild> children) noexcept
+        : GatherCore(children.data(), children.size(), Keep), all_(std::move(children)) {}
+    auto await_resume() {
+        check();
+        std::vector<std::conditional_t<Keep, Outcome<T>, OrMonostate<T>>> results;
+        results.reserve(all_.size());
+        for (const GatherChild& child : all_) results.push_back(take_child<T, Keep>(child));
+        drop();
+        return results;
+    }
+
+  private:
+    std::vector<GatherChild> all_;
+};
+
+template <class T>
+GatherChild gather_child(Coro<T>&& coro) noexcept {
+    return {coro.release(), true};
+}
+inline GatherChild gather_child(RecordRef&& ref) noexcept { return {ref.give(), false}; }
+inline GatherChild gather_child(const RecordRef& ref) noexcept { return gather_child(RecordRef(ref)); }
+
+template <class A>
+struct GatherArgument {};
+template <class T>
+struct GatherArgument<Coro<T>> {
+    using Result = T;
+};
+template <class T>
+struct GatherArgument<Task<T>> {
+    using Result = T;
+};
+template <class T>
+struct GatherArgument<Future<T>> {
+    using Result = T;
+};
+
+/// A callable becomes a coroutine that owns it; what can be gathered already stays.
+template <class A>
+decltype(auto) as_gatherable(A&& argument) {
+    if constexpr (CoroutineFunction<A>) {
+        refuse_fragile_closure<A>();
+        return call_owned(std::forward<A>(argument));
+    } else {
+        static_assert(requires { typename GatherArgument<std::decay_t<A>>::Result; },
+                      "gather takes coroutines, tasks, futures and callables that give coroutines");
+        return std::forward<A>(argument);
+    }
+}
+template <class A>
+using GatherableResult = typename GatherArgument<std::decay_t<decltype(as_gatherable(std::declval<A>()))>>::Result;
+
+template <class R>
+concept GatherRange = requires(R& range) {
+    std::begin(range);
+    std::end(range);
+    typename GatherArgument<std::decay_t<decltype(*std::begin(range))>>::Result;
+};
+
+template <bool Keep, class R>
+auto gather_range(R&& range) {
+    using Argument = std::decay_t<decltype(*std::begin(range))>;
+    using T = typename GatherArgument<Argument>::Result;
+    std::vector<GatherChild> children;
+    if constexpr (requires { range.size(); }) children.reserve(range.size());
+    for (auto& each : range) {
+        if constexpr (is_coro<Argument>) {
+            if constexpr (!requires { range.size(); }) children.reserve(children.size() + 1);
+            children.push_back(gather_child(std::move(each)));
+        } else {
+            children.push_back(gather_child(each));
+        }
+    }
+    return GatherVector<Keep, T>(std::move(children));
+}
+
+template <bool Keep, class... A>
+auto gather_all(A&&... awaitables) {
+    return GatherTuple<Keep, GatherableResult<A>...>(
+        std::array<GatherChild, sizeof...(A)>{gather_child(as_gatherable(std::forward<A>(awaitables)))...});
+}
+
+}  // namespace detail
+
+/// Runs all awaitables at once and gives a tuple of their results, in the order of the arguments; std::monostate stands
+/// for void. Coroutines and callables belong to the gather: on the first failure, or when the gather is cancelled, it
+/// cancels the others, waits until the last has ended, then throws the failure. Tasks and futures belong to the caller:
+/// a failure is thrown at once, and they run on.
+///
+/// Throws      the first failure; later ones of its own coroutines go to the exception handler
+/// Suspends    unless everything is done already
+/// Cancel      all children are cancelled; its own have ended when the await does
+/// Threads     loop thread
+/// Lifetime    a gather is lazy: nothing runs before it is awaited
+/// Cost        a child's frame is its task: no other allocation
+/// Python      asyncio.gather, which starts at the call and leaves siblings running after a failure
+template <class... A>
+    requires(sizeof...(A) != 1 && (!std::is_same_v<std::decay_t<A>, return_exceptions_t> && ...))
+auto gather(A&&... awaitables) {
+    return detail::gather_all<false>(std::forward<A>(awaitables)...);
+}
+template <class A>
+    requires(!detail::GatherRange<A>)
+auto gather(A&& awaitable) {
+    return detail::gather_all<false>(std::forward<A>(awaitable));
+}
+/// The same for a range of coroutines (moved from), tasks or futures: gives a std::vector.
+///
+/// Suspends    unless everything is done already
+/// Cancel      as above
+/// Threads     loop thread
+template <detail::GatherRange R>
+auto gather(R&& range) {
+    return detail::gather_range<false>(std::forward<R>(range));
+}
+
+/// Runs all at once and gives an `Outcome` for each: value or exception. Nothing is cancelled when one fails.
+///
+/// Throws      CancelledError  only if the gather itself was cancelled
+/// Suspends    unless everything is done already
+/// Cancel      all children are cancelled; the await ends when all have ended
+/// Threads     loop thread
+/// Python      asyncio.gather(*aws, return_exceptions=True)
+template <class... A>
+    requires(sizeof...(A) != 1)
+auto gather(return_exceptions_t, A&&... awaitables) {
+    return detail::gather_all<true>(std::forward<A>(awaitables)...);
+}
+template <class A>
+    requires(!detail::GatherRange<A>)
+auto gather(return_exceptions_t, A&& awaitable) {
+    return detail::gather_all<true>(std::forward<A>(awaitable));
+}
+template <detail::GatherRange R>
+auto gather(return_exceptions_t, R&& range) {
+    return detail::gather_range<true>(std::forward<R>(range));
+}
+
+}}  // namespace asyncio::v1

@@ -1,0 +1,95 @@
+// run and Runner: a loop from its making to its end.
+#pragma once
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "asyncio/core/event_loop.hpp"
+#include "asyncio/task/task.hpp"
+#include "asyncio/task/with.hpp"
+
+namespace asyncio { inline namespace v1 {
+
+/// Runs coroutines one after another on one loop, which is made by the first and closed with the Runner.
+///
+/// Threads     one thread
+/// Python      asyncio.Runner
+class Runner {
+  public:
+    explicit Runner(RunOptions options = RunOptions()) noexcept : options_(options) {}
+    Runner(const Runner&) = delete;
+    Runner& operator=(const Runner&) = delete;
+    /// Closes it. What `close` would throw is printed.
+    ~Runner();
+
+    /// Runs the coroutine until it has ended; gives its result or throws its exception. The first Ctrl-C (in the main
+    /// thread, if SIGINT is at its default) cancels it; if CancelledError then leaves it, KeyboardInterrupt is thrown. The
+    /// second ends the program.
+    /// Throws  RuntimeError  a loop is running in this thread, the Runner is closed, or nothing can ever wake the tasks
+    ///         (virtual time only); KeyboardInterrupt; what the coroutine throws
+    template <class T>
+    T run(Coro<T> coro) {
+        detail::PromiseBase* const frame = coro.release();
+        Task<T> task{detail::RecordRef(start_main(frame))};
+        drive(task.record());
+        return std::move(task).result();
+    }
+    template <class F>
+        requires detail::CoroutineFunction<F>
+    auto run(F&& function) {
+        return run(detail::call_owned(std::forward<F>(function)));
+    }
+
+    /// Cancels what tasks are left, waits for them, closes the loop. Does nothing the second time.
+    /// Throws  RuntimeError  the loop is running
+    void close();
+    /// The loop; made if there is none yet.
+    /// Throws  RuntimeError  the Runner is closed
+    EventLoop& get_loop();
+
+  private:
+    detail::PromiseBase* start_main(detail::PromiseBase* frame);
+    void drive(detail::PromiseBase* task);
+
+    RunOptions options_;
+    std::unique_ptr<EventLoop> loop_;
+    bool closed_ = false;
+};
+
+/// Runs a coroutine on a new loop and closes the loop: what a program does once, in `main`. Gives its result or throws its
+/// exception. Tasks that are left are cancelled and waited for; threads are joined.
+///
+///     int main() { asyncio::run(amain()); }
+///
+/// Throws      RuntimeError  a loop is running in this thread; KeyboardInterrupt  Ctrl-C; what the coroutine throws
+/// Suspends    never: it blocks the thread
+/// Cancel      Ctrl-C cancels the coroutine, see Runner::run
+/// Threads     any thread that runs no loop
+/// Python      asyncio.run
+template <class T>
+T run(Coro<T> coro, RunOptions options = RunOptions()) {
+    Runner runner(options);
+    if constexpr (std::is_void_v<T>) {
+        runner.run(std::move(coro));
+        runner.close();
+    } else {
+        T result = runner.run(std::move(coro));
+        runner.close();
+        return result;
+    }
+}
+/// The same for a callable that gives a coroutine.
+template <class F>
+    requires detail::CoroutineFunction<F>
+auto run(F&& function, RunOptions options = RunOptions()) {
+    return run(detail::call_owned(std::forward<F>(function)), options);
+}
+
+template <class T>
+T EventLoop::run_until_complete(Coro<T> coro) {
+    Task<T> task{detail::RecordRef(start_in(coro.release()))};
+    run_until_done(task.record());
+    return std::move(task).result();
+}
+
+}}  // namespace asyncio::v1

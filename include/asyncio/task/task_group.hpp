@@ -1,0 +1,83 @@
+// TaskGroup: tasks that end before their scope does.
+#pragma once
+#include <exception>
+#include <string_view>
+#include <vector>
+
+#include "asyncio/task/detail/ready.hpp"
+#include "asyncio/task/task.hpp"
+
+namespace asyncio { inline namespace v1 {
+
+/// A scope for tasks, used with `with`: it is left when all its tasks are done. The first that fails cancels the others
+/// and the body; then an ExceptionGroup with all failures is thrown. A cancelled task is no failure.
+///
+///     co_await with(TaskGroup{}, [&](TaskGroup& tg) -> Coro<> { tg.create_task(worker(1)); co_return; });
+///
+/// Threads     loop thread only
+/// Lifetime    tasks may borrow whatever outlives the scope
+/// Python      asyncio.TaskGroup; re-raises no exception type bare
+class TaskGroup {
+  public:
+    TaskGroup() noexcept : listener_(this) {}
+    TaskGroup(TaskGroup&& other) noexcept : cancel_on_entry_(other.cancel_on_entry_), listener_(this) {
+        ASYNCIO_ASSERT(other.parent_ == nullptr, "a TaskGroup is movable until it is entered");
+    }
+    TaskGroup& operator=(TaskGroup&&) = delete;
+    ~TaskGroup();
+
+    /// Starts a task in this group; also from its tasks, and while the scope waits for them.
+    /// Throws  RuntimeError  the group is not entered, is shutting down or finished (the coroutine is dropped)
+    template <class T>
+    Task<T> create_task(Coro<T> coro, TaskOptions options = TaskOptions(), detail::Where where = __builtin_source_location()) {
+        detail::PromiseBase* const frame = coro.release();
+        add(frame, options, where);
+        return Task<T>(detail::RecordRef(frame));
+    }
+    /// The same for a callable and its arguments, of which the task owns copies.
+    template <class F, class... Args>
+        requires detail::CoroutineFunction<F, Args...>
+    auto create_task(F&& function, Args&&... args) {
+        detail::refuse_fragile_closure<F>();
+        return create_task(detail::call_owned(std::forward<F>(function), std::forward<Args>(args)...), TaskOptions(), nullptr);
+    }
+
+    /// Cancels all tasks of the group and its body; the scope is then left without an exception. Before it is entered:
+    /// takes effect on entry; afterwards: nothing.
+    /// Python  TaskGroup.cancel, new in 3.15
+    void cancel() noexcept;
+
+    /// Throws  RuntimeError  entered twice, or outside of a task
+    detail::Ready aenter();
+    /// Throws  ExceptionGroup  tasks (or the body) have failed
+    Coro<bool> aexit(std::exception_ptr error);
+
+  private:
+    struct Listener : detail::Waiter {
+        TaskGroup* group;
+        explicit Listener(TaskGroup* g) noexcept;
+    };
+    class Join;
+
+    void add(detail::PromiseBase* frame, const TaskOptions& options, detail::Where where);
+    void abort() noexcept;
+    void child_ended(detail::PromiseBase* child) noexcept;
+    void forget_ended();
+
+    std::vector<detail::RecordRef> children_;  // in order of creation; with some that have ended
+    std::size_t live_ = 0;                     // children that have not ended
+    detail::PromiseBase* parent_ = nullptr;
+    std::vector<std::exception_ptr> errors_;
+    Join* join_ = nullptr;                     // the scope's end waits there
+    detail::CancelRequest parent_request_{};   // ours to the parent, if `parent_asked_`
+    std::uint16_t cancels_at_entry_ = 0;
+    bool parent_asked_ = false;
+    bool aborting_ = false;
+    bool exiting_ = false;
+    bool finished_ = false;
+    bool cancelled_ = false;                   // by cancel()
+    bool cancel_on_entry_ = false;
+    Listener listener_;
+};
+
+}}  // namespace asyncio::v1

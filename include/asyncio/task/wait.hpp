@@ -1,0 +1,128 @@
+// wait: until some of several tasks are done.
+#pragma once
+#include <iterator>
+#include <vector>
+
+#include "asyncio/base/duration.hpp"
+#include "asyncio/base/option.hpp"
+#include "asyncio/task/future.hpp"
+
+namespace asyncio { inline namespace v1 {
+
+/// When `wait` returns.
+enum class ReturnWhen : unsigned char {
+    first_completed,  ///< one is done
+    first_exception,  ///< one has failed, or all are done
+    all_completed,    ///< all are done
+};
+inline constexpr ReturnWhen FIRST_COMPLETED = ReturnWhen::first_completed;
+inline constexpr ReturnWhen FIRST_EXCEPTION = ReturnWhen::first_exception;
+inline constexpr ReturnWhen ALL_COMPLETED = ReturnWhen::all_completed;
+
+/// Options of `wait`. All members may be left out.
+struct WaitOptions {
+    Duration timeout = Duration::none();      ///< how long at most; it is no error when the time is up
+    ReturnWhen return_when = ALL_COMPLETED;
+};
+static_assert(OptionStruct<WaitOptions>);
+
+/// What `wait` gives: each task is in one of the two, in the order of the arguments.
+template <class H>
+struct WaitResult {
+    std::vector<H> done;
+    std::vector<H> pending;
+};
+
+namespace detail {
+
+class WaitCore : public Leaf {
+  public:
+    WaitCore(std::vector<RecordRef> records, WaitOptions options);
+    ~WaitCore() { stop(); }
+    bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+        if (enter_leaf(this, h, where)) return;
+        start();
+    }
+
+  protected:
+    void finish();
+    std::vector<RecordRef> records_;
+
+  private:
+    struct Listener : Waiter {
+        WaitCore* wait;
+        Listener(WaitCore* w, void (*n)(Waiter*, PromiseBase*) noexcept) noexcept : Waiter(n), wait(w) {}
+    };
+    struct Clock : Timer {
+        WaitCore* wait;
+        explicit Clock(WaitCore* w) noexcept;
+    };
+    void start();
+    void stop() noexcept;
+    void ended(PromiseBase* record) noexcept;
+    void resume() noexcept;
+    static CancelAnswer cancel(Leaf* leaf) noexcept;
+    static void run_done_before(Leaf* leaf) noexcept;
+    static const LeafOps ops_;
+    static const LeafOps clock_ops_;
+
+    WaitOptions options_;
+    std::size_t left_ = 0;
+    bool watching_ = false;
+    bool resumed_ = false;
+    Listener listener_;
+    Clock limit_;        // the timeout
+    Clock done_before_;  // the turn of those that were done at the start
+};
+
+template <class H>
+class [[nodiscard]] WaitAwaiter : public WaitCore {
+  public:
+    using WaitCore::WaitCore;
+    WaitResult<H> await_resume() {
+        finish();
+        WaitResult<H> result;
+        for (RecordRef& ref : records_) {
+            (ref.record()->is(done) ? result.done : result.pending).push_back(H(ref));
+        }
+        return result;
+    }
+};
+
+/// The records of a range of tasks or futures, each once.
+template <class R>
+std::vector<RecordRef> distinct_records(R&& range) {
+    std::vector<RecordRef> records;
+    for (const auto& each : range) {
+        bool known = false;
+        if constexpr (requires { range.size(); }) {
+            if (range.size() <= 32) {
+                for (const RecordRef& other : records) known |= other.record() == each.record();
+            }
+        }
+        if (!known) records.push_back(each);
+    }
+    return records;
+}
+
+}  // namespace detail
+
+/// Waits until the tasks (or futures) are done, or as `return_when` says, or for `timeout`. Cancels nothing, throws none
+/// of their exceptions: look at the tasks in `done`.
+///
+/// Throws      ValueError  the range is empty
+/// Suspends    always
+/// Cancel      the tasks run on
+/// Threads     loop thread
+/// Python      asyncio.wait; vectors in the order of the arguments instead of sets; takes tasks, no coroutines
+template <class R>
+auto wait(R&& tasks, WaitOptions options = WaitOptions()) {
+    using H = std::decay_t<decltype(*std::begin(tasks))>;
+    static_assert(std::is_base_of_v<detail::RecordRef, H>,
+                  "wait takes tasks or futures: start coroutines with asyncio::create_task first");
+    return detail::WaitAwaiter<H>(detail::distinct_records(tasks), options);
+}
+
+}}  // namespace asyncio::v1

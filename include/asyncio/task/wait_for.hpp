@@ -1,0 +1,171 @@
+// wait_for: one awaitable, with a limit.
+#pragma once
+#include "asyncio/task/future.hpp"
+#include "asyncio/task/gather.hpp"
+#include "asyncio/task/timeout.hpp"
+
+namespace asyncio { inline namespace v1 {
+
+namespace detail {
+
+/// The coroutine runs in place, as part of this task, under an alarm.
+template <class T>
+class [[nodiscard]] WaitForCoro {
+  public:
+    WaitForCoro(Coro<T> coro, Duration limit) noexcept : child_(coro.release()), limit_(limit) {}
+    WaitForCoro(const WaitForCoro&) = delete;
+    WaitForCoro& operator=(const WaitForCoro&) = delete;
+    ~WaitForCoro() {
+        alarm_.disarm();
+        if (child_ != nullptr) child_->handle().destroy();
+    }
+
+    bool await_ready() const noexcept { return false; }
+    template <class Parent>
+    void await_suspend(std::coroutine_handle<Parent> h, Where where = __builtin_source_location()) {
+        if (enter_leaf(&alarm_, h, where)) return;
+        LoopCore* const loop = current_loop;
+        PromiseBase* const parent = alarm_.frame;
+        if (limit_.count_ns() <= 0) {
+            // Never starts it. Takes the turns that Python's task, cancelled before its first step, takes.
+            alarm_.turns_to_wait = 1;
+            queue_timer(loop, &alarm_);
+            return suspend_on(&alarm_);
+        }
+        alarm_.watch(parent->task);
+        if (limit_.has_value()) {
+            alarm_.arm(loop, saturating_add(now_ns(loop), static_cast<std::uint64_t>(limit_.count_ns())));
+        }
+        started_ = true;
+        child_->continuation = parent;
+        child_->task = parent->task;
+        loop->next = reinterpret_cast<std::uintptr_t>(static_cast<PromiseBase*>(child_));
+    }
+    T await_resume() {
+        alarm_.disarm();
+        if (!started_) {
+            throw_if_cancelled(alarm_.frame->task);
+            throw TimeoutError();
+        }
+        Promise<T>* const child = std::exchange(child_, nullptr);
+        const bool ours = alarm_.take_back();
+        if (child->is(has_error)) [[unlikely]] {
+            if (ours && child->is(was_cancelled)) {
+                child->error().~exception_ptr();
+                child->handle().destroy();
+                throw TimeoutError();
+            }
+            rethrow_and_destroy(child);
+        }
+        struct Finish {
+            Promise<T>* child;
+            explicit Finish(Promise<T>* c) noexcept : child(c) {}
+            ~Finish() {
+                std::destroy_at(child->value());
+                child->handle().destroy();
+            }
+        } finish(child);
+        if constexpr (!std::is_void_v<T>) return std::move(*child->value());
+    }
+
+  private:
+    Promise<T>* child_;
+    Duration limit_;
+    bool started_ = false;
+    Alarm alarm_;
+};
+
+/// A task or future: waited for under an alarm; cancelled by it, and waited for until it has ended.
+template <class T>
+class [[nodiscard]] WaitForRecord : public RecordAwaiterBase {
+  public:
+    WaitForRecord(RecordRef ref, bool take, Duration limit) noexcept : RecordAwaiterBase(std::move(ref)), take_(take), limit_(limit) {}
+    ~WaitForRecord() { alarm_.disarm(); }
+
+    bool await_ready() const noexcept { return RecordAwaiterBase::await_ready(); }
+    template <class Parent>
+    void await_suspend(std::coroutine_handle<Parent> h, Where where = __builtin_source_location()) {
+        if (limit_.count_ns() <= 0) return cancel_and_wait(h, where);
+        RecordAwaiterBase::await_suspend(h, where);
+        if (frame->task->live.leaf != this || !limit_.has_value()) return;
+        alarm_.watch(frame->task);
+        try {
+            alarm_.arm(current_loop, saturating_add(now_ns(current_loop), static_cast<std::uint64_t>(limit_.count_ns())));
+        } catch (...) {
+            remove_waiter(ref.record(), this);
+            frame->task->live.leaf = nullptr;
+            throw;
+        }
+    }
+    T await_resume() {
+        alarm_.disarm();
+        const bool ours = alarm_.task != nullptr && alarm_.take_back();
+        check_cancelled();
+        if ((ours || expired_at_once_) && ref.record()->is(was_cancelled)) throw TimeoutError();
+        if (take_) return take_result<T>(ref.record());
+        if constexpr (std::is_void_v<T> || std::is_copy_constructible_v<T>) {
+            return peek_result<T>(ref.record());
+        } else {
+            return take_result<T>(ref.record());
+        }
+    }
+
+  private:
+    /// The time is up before it begins. (One turn more than an await takes, as in Python.)
+    template <class Parent>
+    void cancel_and_wait(std::coroutine_handle<Parent> h, Where where) {
+        if (enter_leaf(this, h, where)) return;
+        if (ref.record()->is(done)) return push_frame(current_loop, frame);
+        notify = [](Waiter* me, PromiseBase*) noexcept { wake(static_cast<WaitForRecord*>(me)); };
+        add_waiter(ref.record(), this);
+        suspend_on(this);
+        expired_at_once_ = request_cancel(ref.record()).accepted;
+    }
+
+    bool take_;
+    bool expired_at_once_ = false;
+    Duration limit_;
+    Alarm alarm_;
+};
+
+}  // namespace detail
+
+/// Waits for `awaitable` at most `limit`; then it is cancelled, waited for until it has ended, and TimeoutError is
+/// thrown. A result that races the deadline is not lost. With a limit of zero or less a coroutine is never started.
+/// Duration::none() is no limit.
+///
+/// Throws      TimeoutError  the time was up; what the awaitable throws, also while it is being cancelled
+/// Suspends    unless it is a task or future that is done
+/// Cancel      passed on to the awaitable
+/// Threads     loop thread
+/// Cost        no allocation: a coroutine runs in place
+/// Python      asyncio.wait_for
+template <class T>
+detail::WaitForCoro<T> wait_for(Coro<T> awaitable, Duration limit) {
+    return detail::WaitForCoro<T>(std::move(awaitable), limit);
+}
+template <class T>
+detail::WaitForRecord<T> wait_for(const Task<T>& awaitable, Duration limit) {
+    return detail::WaitForRecord<T>(awaitable, false, limit);
+}
+template <class T>
+detail::WaitForRecord<T> wait_for(Task<T>&& awaitable, Duration limit) {
+    return detail::WaitForRecord<T>(std::move(awaitable), true, limit);
+}
+template <class T>
+detail::WaitForRecord<T> wait_for(const Future<T>& awaitable, Duration limit) {
+    return detail::WaitForRecord<T>(awaitable, false, limit);
+}
+/// The same for a callable that gives a coroutine, which it owns.
+///
+/// Suspends    always
+/// Cancel      as above
+/// Threads     loop thread
+template <class F>
+    requires detail::CoroutineFunction<F>
+auto wait_for(F&& function, Duration limit) {
+    detail::refuse_fragile_closure<F>();
+    return wait_for(detail::call_owned(std::forward<F>(function)), limit);
+}
+
+}}  // namespace asyncio::v1

@@ -1,0 +1,224 @@
+// with: Python's `async with`, for every async scope.
+#pragma once
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "asyncio/base/error.hpp"
+#include "asyncio/core/coro.hpp"
+#include "asyncio/task/detail/callable.hpp"
+
+namespace asyncio { inline namespace v1 {
+
+/// A type with `aenter()` and `aexit(std::exception_ptr)`, both giving something to await.
+template <class M>
+concept AsyncContextManager = requires(M& manager, std::exception_ptr error) {
+    manager.aenter();
+    manager.aexit(error);
+};
+
+namespace detail {
+
+template <class A>
+decltype(auto) awaiter_of(A&& awaitable) {
+    if constexpr (requires { std::forward<A>(awaitable).operator co_await(); }) {
+        return std::forward<A>(awaitable).operator co_await();
+    } else {
+        return std::forward<A>(awaitable);
+    }
+}
+/// What `co_await` on an `A` gives.
+template <class A>
+using AwaitResult = decltype(awaiter_of(std::declval<A>()).await_resume());
+
+template <class M>
+using Entered = AwaitResult<decltype(std::declval<M&>().aenter())>;
+
+/// What the body is given: what aenter gave, or the manager.
+template <class M>
+struct BodyArgument {
+    using Type = std::remove_reference_t<Entered<M>>&;
+};
+template <class M>
+    requires std::is_void_v<Entered<M>>
+struct BodyArgument<M> {
+    using Type = M&;
+};
+
+template <class Body, class Argument>
+decltype(auto) call_body(Body& body, Argument& argument) {
+    if constexpr (std::is_invocable_v<Body&, Argument&>) {
+        return body(argument);
+    } else {
+        static_assert(std::is_invocable_v<Body&>, "the body of `with` takes the scope's value (by reference), or nothing");
+        return body();
+    }
+}
+template <class Body, class Argument>
+using BodyCall = decltype(call_body(std::declval<Body&>(), std::declval<std::remove_reference_t<Argument>&>()));
+
+template <class R>
+struct BodyValue {
+    using Type = std::decay_t<R>;
+};
+template <class T>
+struct BodyValue<Coro<T>> {
+    using Type = T;
+};
+template <>
+struct BodyValue<void> {
+    using Type = void;
+};
+template <class M, class Body>
+using WithResult = typename BodyValue<BodyCall<Body, typename BodyArgument<M>::Type>>::Type;
+
+/// Runs the body; what it throws is left in `error`.
+template <class R, class Body, class Argument>
+Coro<std::conditional_t<std::is_void_v<R>, bool, std::optional<R>>> run_body(Body& body, Argument& argument,
+                                                                              std::exception_ptr& error) {
+    constexpr bool is_coroutine = is_coro<std::decay_t<BodyCall<Body, Argument>>>;
+    if constexpr (std::is_void_v<R>) {
+        try {
+            if constexpr (is_coroutine) {
+                co_await call_body(body, argument);
+            } else {
+                call_body(body, argument);
+            }
+        } catch (...) {
+            error = std::current_exception();
+        }
+        co_return error == nullptr;
+    } else {
+        std::optional<R> result;
+        try {
+            if constexpr (is_coroutine) {
+                result.emplace(co_await call_body(body, argument));
+            } else {
+                result.emplace(call_body(body, argument));
+            }
+        } catch (...) {
+            error = std::current_exception();
+        }
+        co_return result;
+    }
+}
+
+[[noreturn]] ASYNCIO_COLD void throw_left_without_value();
+
+template <class M, class Body>
+Coro<WithResult<std::remove_reference_t<M>, std::remove_reference_t<Body>>> with_scope(M manager, Body body) {
+    using Manager = std::remove_reference_t<M>;
+    using BodyType = std::remove_reference_t<Body>;
+    using R = WithResult<Manager, BodyType>;
+    std::exception_ptr error;
+    if constexpr (std::is_void_v<Entered<Manager>>) {
+        co_await manager.aenter();
+        auto result = co_await run_body<R, BodyType, Manager>(body, manager, error);
+        bool handled = false;
+        if constexpr (std::is_void_v<AwaitResult<decltype(manager.aexit(error))>>) {
+            co_await manager.aexit(error);
+        } else {
+            handled = co_await manager.aexit(error);
+        }
+        if (error != nullptr && !handled) std::rethrow_exception(error);
+        if constexpr (!std::is_void_v<R>) {
+            if (error != nullptr) throw_left_without_value();
+            co_return std::move(*result);
+        }
+    } else {
+        using Value = std::remove_reference_t<Entered<Manager>>;
+        Entered<Manager> entered = co_await manager.aenter();
+        auto result = co_await run_body<R, BodyType, Value>(body, entered, error);
+        bool handled = false;
+        if constexpr (std::is_void_v<AwaitResult<decltype(manager.aexit(error))>>) {
+            co_await manager.aexit(error);
+        } else {
+            handled = co_await manager.aexit(error);
+        }
+        if (error != nullptr && !handled) std::rethrow_exception(error);
+        if constexpr (!std::is_void_v<R>) {
+            if (error != nullptr) throw_left_without_value();
+            co_return std::move(*result);
+        }
+    }
+}
+
+/// Awaits what gives the manager, then enters it.
+template <class A, class Body>
+Coro<WithResult<std::decay_t<AwaitResult<A>>, std::remove_reference_t<Body>>> with_awaited(A awaitable, Body body) {
+    using Manager = std::decay_t<AwaitResult<A>>;
+    using BodyType = std::remove_reference_t<Body>;
+    if constexpr (std::is_void_v<WithResult<Manager, BodyType>>) {
+        Manager manager = co_await std::move(awaitable);
+        co_await with_scope<Manager&, BodyType&>(manager, body);
+    } else {
+        Manager manager = co_await std::move(awaitable);
+        co_return co_await with_scope<Manager&, BodyType&>(manager, body);
+    }
+}
+
+template <class A, class B, class Body>
+auto with_both(A outer, B inner, Body body)
+    -> Coro<typename BodyValue<decltype(body(std::declval<typename BodyArgument<std::remove_reference_t<A>>::Type>(),
+                                             std::declval<typename BodyArgument<std::remove_reference_t<B>>::Type>()))>::Type> {
+    using InnerManager = std::remove_reference_t<B>;
+    using X = std::remove_reference_t<typename BodyArgument<std::remove_reference_t<A>>::Type>;
+    using Y = std::remove_reference_t<typename BodyArgument<InnerManager>::Type>;
+    auto in_outer = [&](X& x) {
+        auto in_inner = [&body, &x](Y& y) { return body(x, y); };
+        return with_scope<InnerManager&, decltype(in_inner)>(inner, in_inner);
+    };
+    using R = WithResult<std::remove_reference_t<A>, decltype(in_outer)>;
+    if constexpr (std::is_void_v<R>) {
+        co_await with_scope<std::remove_reference_t<A>&, decltype(in_outer)&>(outer, in_outer);
+    } else {
+        co_return co_await with_scope<std::remove_reference_t<A>&, decltype(in_outer)&>(outer, in_outer);
+    }
+}
+
+}  // namespace detail
+
+/// Awaits `manager.aenter()`, then the body, then `manager.aexit(error)`, also when the body throws or is cancelled, and
+/// gives the body's value. An lvalue manager is borrowed, an rvalue moved in. Something that is no manager but can be
+/// awaited (`session.get(url)`) is awaited first, and what it gives is managed.
+///
+/// The body is a callable that gives a coroutine, or a plain function; it is given what `aenter` gave, or the manager,
+/// or takes nothing. It lives until the scope is left, so its captures are safe.
+///
+/// Throws      what the body throws, unless `aexit` handles it (gives true); what `aexit` throws in its place;
+///             InvalidStateError  an error was handled, and the body had to give a value
+/// Suspends    where the scope or the body does
+/// Cancel      reaches the body; the library's own scopes finish leaving
+/// Threads     loop thread
+/// Python      async with
+template <class M, class Body>
+auto with(M&& manager, Body&& body) {
+    detail::refuse_fragile_closure<Body>();
+    using BodyParameter = std::conditional_t<std::is_lvalue_reference_v<Body>, Body, std::decay_t<Body>>;
+    if constexpr (AsyncContextManager<std::remove_reference_t<M>>) {
+        using ManagerParameter = std::conditional_t<std::is_lvalue_reference_v<M>, M, std::decay_t<M>>;
+        return detail::with_scope<ManagerParameter, BodyParameter>(std::forward<M>(manager), std::forward<Body>(body));
+    } else {
+        static_assert(!std::is_lvalue_reference_v<M>, "with: pass the awaitable itself, or its awaited result");
+        return detail::with_awaited<std::decay_t<M>, BodyParameter>(std::forward<M>(manager), std::forward<Body>(body));
+    }
+}
+
+/// Two scopes, the second inside the first: the body is given both values.
+///
+/// Suspends    as above
+/// Cancel      as above
+/// Threads     loop thread
+template <class A, class B, class Body>
+    requires(AsyncContextManager<std::remove_reference_t<A>> && AsyncContextManager<std::remove_reference_t<B>>)
+auto with(A&& outer, B&& inner, Body&& body) {
+    detail::refuse_fragile_closure<Body>();
+    using OuterParameter = std::conditional_t<std::is_lvalue_reference_v<A>, A, std::decay_t<A>>;
+    using InnerParameter = std::conditional_t<std::is_lvalue_reference_v<B>, B, std::decay_t<B>>;
+    using BodyParameter = std::conditional_t<std::is_lvalue_reference_v<Body>, Body, std::decay_t<Body>>;
+    return detail::with_both<OuterParameter, InnerParameter, BodyParameter>(std::forward<A>(outer), std::forward<B>(inner),
+                                                                           std::forward<Body>(body));
+}
+
+}}  // namespace asyncio::v1

@@ -1,0 +1,538 @@
+// EventLoop: making one, its callbacks, running and closing it.
+//
+// Closing ("Shutdown" in ARCHITECTURE.md): live tasks are cancelled in order of creation and driven until none is left,
+// with the tasks that their cleanup creates; then the kernel must hold nothing; then the pool's threads are joined for
+// the shutdown timeout; then posts are refused, and what was scheduled and has not run is destroyed.
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "asyncio/base/error.hpp"
+#include "asyncio/core/event_loop.hpp"
+#include "asyncio/core/loop_handle.hpp"
+#include "detail/loop_impl.hpp"
+#include "detail/task_extra.hpp"
+#include "detail/thread_pool.hpp"
+
+namespace asyncio { inline namespace v1 {
+
+namespace detail {
+
+// ---- callbacks ---------------------------------------------------------------------------------------------------
+
+namespace {
+
+CancelAnswer never_asked(Leaf*) noexcept { return CancelAnswer::pending; }
+
+void run_callback(Leaf* leaf) noexcept {
+    auto* callback = static_cast<Callback*>(leaf);
+    LoopImpl* const loop = impl_of(current_loop);
+    const bool was_soon = callback->when_ns == 0;
+    if (was_soon) release_slot(loop);
+    callback->scheduled = false;
+    if (!callback->cancelled) {
+        auto function = std::move(callback->function);
+        try {
+            function();
+        } catch (...) {
+            report_exception(loop, "Exception in callback", std::current_exception(), nullptr);
+        }
+    }
+    release_callback(callback);
+}
+
+constexpr LeafOps callback_ops{&never_asked, &run_callback, "callback"};
+
+}  // namespace
+
+Callback::Callback(UniqueFunction<void()> f) noexcept : Timer(&callback_ops), function(std::move(f)) {}
+
+void release_callback(Callback* callback) noexcept {
+    if (--callback->refs == 0) delete callback;
+}
+
+void cancel_callback(Callback* callback) noexcept {
+    if (!callback->scheduled || callback->cancelled) return;
+    callback->cancelled = true;
+    auto function = std::move(callback->function);  // dies last, when everything is consistent
+    if (callback->armed() && current_loop != nullptr) {
+        disarm_timer(current_loop, callback);
+        callback->scheduled = false;
+        release_callback(callback);
+    }
+}
+
+// ---- posts of other threads --------------------------------------------------------------------------------------
+
+RemoteState::~RemoteState() { ::close(wake_descriptor); }
+
+void RemoteState::wake() const noexcept {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wake_descriptor, &one, sizeof one);  // full: it is awake already
+}
+
+void RemoteState::post(UniqueFunction<void()> function) {
+    auto callback = std::make_unique<Callback>(std::move(function));
+    if (!post_made(callback.get())) throw RuntimeError("event loop is closed");
+    static_cast<void>(callback.release());
+}
+
+bool RemoteState::post_made(Callback* callback) noexcept {
+    bool first_post = false;
+    {
+        std::lock_guard lock(mutex);
+        if (!open) return false;
+        callback->scheduled = true;
+        (last != nullptr ? last->next_post : first) = callback;
+        last = callback;
+        first_post = !has_posts.exchange(true, std::memory_order_release);  // pairs with the acquire in take_posts
+        // Under the lock: once it is released the loop may run the callback and close.
+        if (first_post) wake();
+    }
+    return true;
+}
+
+void post_remote(RemoteState& remote, UniqueFunction<void()> function) { remote.post(std::move(function)); }
+
+bool remote_is_open(RemoteState& remote) noexcept {
+    std::lock_guard lock(remote.mutex);
+    return remote.open;
+}
+
+// ---- making a loop -----------------------------------------------------------------------------------------------
+
+namespace {
+
+Backend backend_from_environment() {
+    const char* value = std::getenv("ASYNCIO_BACKEND");
+    if (value == nullptr || *value == '\0') return Backend::automatic;
+    const std::string_view name = value;
+    for (Backend each : {Backend::io_uring, Backend::epoll, Backend::sim, Backend::automatic}) {
+        if (name == to_string(each)) return each;
+    }
+    throw RuntimeError("ASYNCIO_BACKEND=" + std::string(name) + ": no such backend: use epoll, io_uring, sim or automatic");
+}
+
+std::uint64_t seed_from_environment() {
+    const char* value = std::getenv("ASYNCIO_SEED");
+    return value == nullptr ? 0 : std::strtoull(value, nullptr, 10);
+}
+
+std::unique_ptr<KernelBackend> make_backend(Backend wanted, int wake, const BackendOptions& options, bool debug) {
+    std::string_view reason;
+    std::unique_ptr<KernelBackend> made;
+    switch (wanted) {
+        case Backend::sim:
+            made = make_sim_backend(wake, options, reason);
+            break;
+        case Backend::epoll:
+            made = make_epoll_backend(wake, options, reason);
+            break;
+        case Backend::io_uring:
+            made = make_io_uring_backend(wake, options, reason);
+            break;
+        case Backend::automatic:
+            // epoll first: see "Which backend" in ARCHITECTURE.md.
+            made = make_epoll_backend(wake, options, reason);
+            if (made == nullptr) {
+                if (debug) std::fprintf(stderr, "asyncio: no epoll here (%.*s)\n", int(reason.size()), reason.data());
+                made = make_io_uring_backend(wake, options, reason);
+            }
+            break;
+    }
+    if (made == nullptr) {
+        throw RuntimeError("the backend '" + std::string(to_string(wanted)) + "' is not to be had here: " +
+                           std::string(reason) + ": choose another with ASYNCIO_BACKEND= or {.backend = …}");
+    }
+    return made;
+}
+
+}  // namespace
+
+LoopImpl::LoopImpl(EventLoop* owning_loop, RunOptions loop_options) : options(loop_options) {
+    owner = owning_loop;
+    debug = options.debug || environment_debug();
+    if (options.backend == Backend::automatic) options.backend = backend_from_environment();
+    const int wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wake < 0) throw_os_error(errno, "eventfd");
+    remote = std::make_shared<RemoteState>(wake);
+    BackendOptions backend_options;
+    backend_options.timer_slack_ns = static_cast<std::uint64_t>(options.timer_slack.count_ns());
+    backend_options.seed = options.seed != 0 ? options.seed : seed_from_environment();
+    backend = make_backend(options.backend, wake, backend_options, debug);
+    if (backend->kind() == Backend::sim) random_state = backend_options.seed;
+    clock = options.clock;
+    if (clock == nullptr && backend->kind() == Backend::sim) clock = &own_clock.emplace();
+    virtual_clock = clock != nullptr;
+    grow_ready(this);
+}
+
+LoopImpl::~LoopImpl() { std::free(ready.slots); }
+
+void LoopImpl::require_open() const {
+    if (closed) throw RuntimeError("event loop is closed");
+}
+
+void LoopImpl::check_thread(const char* what) const {
+    if (debug && running_now && thread != std::this_thread::get_id()) {
+        throw RuntimeError(std::string(what) +
+                           ": this loop runs on another thread: use loop.remote().call_soon_threadsafe(…)");
+    }
+}
+
+// ---- closing -----------------------------------------------------------------------------------------------------
+
+std::string LoopImpl::list_tasks() const {
+    std::string text;
+    for (const PromiseBase* task = live.live.next; task != &live; task = task->live.next) {
+        text += "  " + record_name(task);
+        if (task->is(started)) {
+            const PromiseBase* innermost = task->live.leaf != nullptr ? task->live.leaf->frame : nullptr;
+            if (innermost != nullptr) {
+                text += std::string(": waits in ") + task->live.leaf->ops->what + " at " + place_text(innermost->where);
+                for (const PromiseBase* frame = innermost; frame != nullptr && frame != task; frame = frame->continuation) {
+                    text += " < " + place_text(frame->continuation->where);
+                }
+            } else {
+                text += ": ready to run, last at " + place_text(task->where);
+            }
+        } else {
+            text += ": not started (" + coroutine_name(task->where) + ", " + place_text(task->where) + ")";
+        }
+        text += '\n';
+    }
+    return text;
+}
+
+void LoopImpl::cancel_all_tasks() noexcept {
+    // Cancelling runs no user code, so the list holds still.
+    for (PromiseBase* task = live.live.next; task != &live;) {
+        PromiseBase* const following = task->live.next;
+        request_cancel(task);
+        task = following;
+    }
+}
+
+bool LoopImpl::quiet() const noexcept { return task_count == 0 && backend->in_flight() == 0 && ready.size() == 0; }
+
+namespace {
+
+constexpr std::uint64_t first_warning_ns = 2'000'000'000;
+constexpr std::uint64_t next_warning_ns = 10'000'000'000;
+
+/// Callbacks that stand in the queue at the end get so many more iterations (as many as asyncio.run gives them); one
+/// that schedules itself for ever is dropped then.
+constexpr int turns_at_the_end = 4;
+
+/// The tasks that were cancelled at the end: what they throw instead goes to the exception handler.
+struct Leftovers {
+    std::vector<PromiseBase*> tasks;
+    ~Leftovers() {
+        for (PromiseBase* task : tasks) release(task);
+    }
+    void take_all(LoopImpl& loop) {
+        for (PromiseBase* task = loop.live.live.next; task != &loop.live; task = task->live.next) {
+            tasks.push_back(task);
+            ++task->refs;
+        }
+    }
+    void report(LoopImpl& loop) noexcept {
+        for (PromiseBase* task : tasks) {
+            if (!task->is(has_error) || task->is(was_cancelled | retrieved)) continue;
+            task->set(retrieved);
+            report_exception(&loop, "unhandled exception during asyncio.run() shutdown", task->error(), task);
+        }
+    }
+};
+
+}  // namespace
+
+void LoopImpl::shut_down() {
+    closing = true;
+    deadlocked = false;
+    const std::uint64_t began = backend->now();
+    std::uint64_t warn_at = began + first_warning_ns;
+    std::uint32_t cancelled_below = 0;
+    int turns_left = turns_at_the_end;
+    while (task_count != 0 || backend->in_flight() != 0 || (ready.size() != 0 && turns_left-- > 0)) {
+        if (task_count != 0 && next_task_id > cancelled_below && live.live.prev->id >= cancelled_below) {
+            // First everything, then what the cleanup of the cancelled created, and so on.
+            Leftovers leftovers;
+            leftovers.take_all(*this);
+            for (PromiseBase* task : leftovers.tasks) {
+                if (task->id >= cancelled_below) request_cancel(task);
+            }
+            cancelled_below = next_task_id;
+            const auto all_done = [&] {
+                for (PromiseBase* task : leftovers.tasks) {
+                    if (!task->is(done)) return false;
+                }
+                return true;
+            };
+            while (!all_done()) {
+                iterate(warn_at);
+                if (deadlocked) {
+                    deadlocked = false;
+                    // Virtual time and a task that swallowed its cancel: cancel once more, or nothing moves again.
+                    for (PromiseBase* task : leftovers.tasks) request_cancel(task);
+                }
+                if (backend->now() >= warn_at) {
+                    std::fprintf(stderr, "asyncio: the loop is closing, these tasks were cancelled and have not ended:\n%s",
+                                 list_tasks().c_str());
+                    warn_at = backend->now() + next_warning_ns;
+                }
+            }
+            leftovers.report(*this);
+            continue;
+        }
+        iterate(ready.size() != 0 ? 0 : warn_at);
+    }
+}
+
+}  // namespace detail
+
+// ---- the public class --------------------------------------------------------------------------------------------
+
+using detail::LoopImpl;
+using detail::PromiseBase;
+
+namespace {
+
+/// Makes a loop this thread's for a scope.
+class Running {
+  public:
+    explicit Running(LoopImpl& loop) : loop_(loop) {
+        loop.require_open();
+        if (detail::current_loop != nullptr) {
+            throw RuntimeError("a loop is running in this thread already: co_await the coroutine, or start it with "
+                               "asyncio::create_task (from another thread: loop.remote())");
+        }
+        if (loop.entered_thread && loop.thread != std::this_thread::get_id()) {
+            throw RuntimeError("an event loop runs on one thread: this one has been run on another");
+        }
+        loop.thread = std::this_thread::get_id();
+        if (!std::exchange(loop.entered_thread, true)) loop.backend->enter_thread();
+        detail::current_loop = &loop;
+        loop.running_now = true;
+        loop.stopping = false;
+        loop.last_clock = loop.real_or_virtual_now();
+    }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+    ~Running() {
+        detail::current_loop = nullptr;
+        loop_.running_now = false;
+    }
+
+  private:
+    LoopImpl& loop_;
+};
+
+}  // namespace
+
+EventLoop::EventLoop(RunOptions options) : impl_(std::make_unique<LoopImpl>(this, options)) {}
+
+EventLoop::~EventLoop() {
+    ASYNCIO_ASSERT(!impl_->running_now, "an EventLoop was destroyed while it runs");
+    if (!impl_->closed) close();
+}
+
+Handle EventLoop::schedule_soon(UniqueFunction<void()> function) {
+    impl_->require_open();
+    impl_->check_thread("call_soon");
+    auto callback = std::make_unique<detail::Callback>(std::move(function));
+    detail::reserve_slot(impl_.get());
+    callback->scheduled = true;
+    Handle handle(callback.get());
+    detail::push_leaf(impl_.get(), callback.release());
+    return handle;
+}
+
+TimerHandle EventLoop::schedule_at(TimePoint when, UniqueFunction<void()> function) {
+    impl_->require_open();
+    impl_->check_thread("call_at");
+    auto callback = std::make_unique<detail::Callback>(std::move(function));
+    const auto ns = when.time_since_epoch().count();
+    callback->when_ns = ns > 0 ? static_cast<std::uint64_t>(ns) : 1;
+    impl_->timers.insert(callback.get(), callback->when_ns);
+    callback->scheduled = true;
+    return TimerHandle(callback.release());
+}
+
+void EventLoop::post(UniqueFunction<void()> function) { impl_->remote->post(std::move(function)); }
+
+TimePoint EventLoop::time() const noexcept {
+    return TimePoint(std::chrono::nanoseconds(impl_->running_now ? detail::now_ns(impl_.get()) : impl_->real_or_virtual_now()));
+}
+
+TimePoint EventLoop::time_after(Duration delay) const noexcept { return time() + delay; }
+
+void EventLoop::run_forever() {
+    const Running running(*impl_);
+    impl_->run();
+    if (impl_->deadlocked) {
+        impl_->deadlocked = false;
+        throw RuntimeError("deadlock: every task waits and nothing can wake one:\n" + impl_->list_tasks());
+    }
+}
+
+PromiseBase* EventLoop::start_in(PromiseBase* frame) {
+    try {
+        impl_->require_open();
+        if (detail::current_loop != nullptr) {
+            throw RuntimeError("a loop is running in this thread already: co_await the coroutine, or start it with "
+                               "asyncio::create_task (from another thread: loop.remote())");
+        }
+        detail::current_loop = impl_.get();
+        detail::promote(frame, 1);
+        frame->set(detail::adopted);
+        detail::current_loop = nullptr;
+    } catch (...) {
+        if (detail::current_loop == impl_.get() && !impl_->running_now) detail::current_loop = nullptr;
+        frame->handle().destroy();
+        throw;
+    }
+    return frame;
+}
+
+void EventLoop::run_until_done(detail::PromiseBase* task) {
+    struct StopWhenDone : detail::Waiter {
+        LoopImpl* loop;
+        explicit StopWhenDone(LoopImpl* l) noexcept
+            : Waiter([](Waiter* me, detail::PromiseBase*) noexcept { static_cast<StopWhenDone*>(me)->loop->stopping = true; }),
+              loop(l) {}
+    } stop(impl_.get());
+    if (!task->is(detail::done)) {
+        const Running running(*impl_);
+        detail::add_waiter(task, &stop);
+        try {
+            impl_->run();
+        } catch (...) {
+            detail::remove_waiter(task, &stop);
+            throw;
+        }
+        detail::remove_waiter(task, &stop);
+    }
+    if (impl_->deadlocked) {
+        impl_->deadlocked = false;
+        throw RuntimeError("deadlock: every task waits and nothing can wake one:\n" + impl_->list_tasks());
+    }
+    if (!task->is(detail::done)) throw RuntimeError("event loop stopped before the coroutine completed");
+}
+
+void EventLoop::stop() noexcept { impl_->stopping = true; }
+
+bool EventLoop::poll_once(Duration timeout) {
+    const Running running(*impl_);
+    std::uint64_t deadline = 0;
+    if (timeout.is_infinite()) {
+        deadline = detail::no_deadline;
+    } else if (timeout.count_ns() > 0) {
+        deadline = impl_->backend->now() + static_cast<std::uint64_t>(timeout.count_ns());
+    }
+    if (impl_->ready.size() != 0) impl_->poll_kernel(0);
+    impl_->iterate(deadline);
+    return impl_->ready.size() != 0;
+}
+
+void EventLoop::close() {
+    if (impl_->running_now) throw RuntimeError("cannot close a running event loop");
+    if (impl_->closed) return;
+    {
+        const Running running(*impl_);
+        impl_->shut_down();
+        if (impl_->pool != nullptr) {
+            impl_->pool->shut_down(impl_->options.shutdown_timeout);
+            impl_->pool.reset();
+        }
+        // From here on posts are refused; those that came before are destroyed, on this thread, with what they own.
+        detail::Callback* dropped = nullptr;
+        {
+            std::lock_guard lock(impl_->remote->mutex);
+            impl_->remote->open = false;
+            dropped = std::exchange(impl_->remote->first, nullptr);
+            impl_->remote->last = nullptr;
+        }
+        impl_->closed = true;
+        for (detail::Callback* list : {std::exchange(impl_->posted, nullptr), dropped}) {
+            while (list != nullptr) {
+                detail::Callback* const callback = std::exchange(list, list->next_post);
+                detail::release_callback(callback);
+            }
+        }
+        while (!impl_->timers.empty()) {
+            auto* const callback = static_cast<detail::Callback*>(impl_->timers.pop());
+            callback->scheduled = false;
+            detail::release_callback(callback);
+        }
+        while (impl_->ready.size() != 0) {  // no task lives, so what stands here are callbacks and records
+            const std::uintptr_t word = impl_->ready.pop();
+            void* const target = reinterpret_cast<void*>(word & ~std::uintptr_t{detail::tag_mask});
+            if (target == nullptr) continue;
+            if ((word & detail::tag_mask) == detail::tag_done) {
+                auto* const record = static_cast<detail::PromiseBase*>(target);
+                record->clear(detail::queued_done | detail::owns_slot);
+                detail::release(record);
+            } else {
+                auto* const callback = static_cast<detail::Callback*>(static_cast<detail::Leaf*>(target));
+                callback->scheduled = false;
+                callback->index = detail::Timer::idle;
+                detail::release_callback(callback);
+            }
+        }
+        impl_->exception_handler = nullptr;
+    }
+    impl_->backend.reset();
+}
+
+bool EventLoop::is_running() const noexcept { return impl_->running_now; }
+bool EventLoop::is_closed() const noexcept { return impl_->closed; }
+
+LoopHandle EventLoop::remote() const { return LoopHandle(impl_->remote); }
+
+bool EventLoop::get_debug() const noexcept { return impl_->debug; }
+void EventLoop::set_debug(bool on) noexcept { impl_->debug = on; }
+Backend EventLoop::backend() const noexcept { return impl_->backend->kind(); }
+
+EventLoop& get_running_loop() {
+    if (detail::current_loop == nullptr) {
+        throw RuntimeError("no running event loop: call this from a coroutine or callback that asyncio::run drives");
+    }
+    return *detail::current_loop->owner;
+}
+
+std::string_view to_string(Backend backend) noexcept {
+    switch (backend) {
+        case Backend::automatic:
+            return "automatic";
+        case Backend::io_uring:
+            return "io_uring";
+        case Backend::epoll:
+            return "epoll";
+        case Backend::sim:
+            return "sim";
+    }
+    return "?";
+}
+
+std::string available_backends() {
+    std::string names;
+    for (Backend each : {Backend::epoll, Backend::io_uring, Backend::sim}) {
+        const int wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (wake < 0) throw_os_error(errno, "eventfd");
+        std::string_view reason;
+        const detail::BackendOptions options;
+        const auto made = each == Backend::epoll      ? detail::make_epoll_backend(wake, options, reason)
+                          : each == Backend::io_uring ? detail::make_io_uring_backend(wake, options, reason)
+                                                      : detail::make_sim_backend(wake, options, reason);
+        if (made != nullptr) names += (names.empty() ? "" : " ") + std::string(to_string(each));
+        ::close(wake);
+    }
+    return names;
+}
+
+}}  // namespace asyncio::v1

@@ -1,0 +1,81 @@
+// Exceptions that nobody awaits: the loop's exception handler, and what is printed without one.
+#include <cstdio>
+
+#include "asyncio/base/error.hpp"
+#include "asyncio/base/exception_group.hpp"
+#include "detail/loop_impl.hpp"
+#include "detail/task_extra.hpp"
+
+namespace asyncio { inline namespace v1 {
+
+namespace {
+
+void print_context(const ExceptionContext& context) noexcept {
+    try {
+        std::string text = "asyncio: " + context.message;
+        if (!context.task_name.empty()) text += ": " + context.task_name;
+        if (!context.place.empty()) text += " (" + context.place + ")";
+        text += '\n';
+        if (context.exception != nullptr) {
+            if (const auto* group = exception_cast<ExceptionGroup>(context.exception)) {
+                text += group->format() + "\n";
+            } else {
+                text += "  " + describe(context.exception) + "\n";
+            }
+        }
+        std::fputs(text.c_str(), stderr);
+    } catch (...) {
+        std::fputs("asyncio: an exception was never retrieved, and there is no memory to print it\n", stderr);
+    }
+}
+
+}  // namespace
+
+void EventLoop::set_exception_handler(ExceptionHandler handler) noexcept {
+    auto old = std::move(impl_->exception_handler);  // dies last: its captures may look at the loop
+    impl_->exception_handler = std::move(handler);
+}
+
+void EventLoop::default_exception_handler(const ExceptionContext& context) noexcept { print_context(context); }
+
+void EventLoop::call_exception_handler(const ExceptionContext& context) noexcept {
+    if (!impl_->exception_handler) return print_context(context);
+    try {
+        impl_->exception_handler(*this, context);
+    } catch (...) {
+        print_context(context);
+        ExceptionContext failed;
+        failed.message = "the exception handler itself threw";
+        failed.exception = std::current_exception();
+        print_context(failed);
+    }
+}
+
+namespace detail {
+
+void report_exception(LoopImpl* loop, std::string message, std::exception_ptr error, PromiseBase* record) noexcept {
+    ExceptionContext context;
+    try {
+        context.message = std::move(message);
+        context.exception = std::move(error);
+        if (record != nullptr) {
+            context.task_name = record_name(record);
+            const TaskExtra* extra = record->extra();
+            if (extra != nullptr && extra->created_at != nullptr) {
+                context.place = place_text(extra->created_at);
+            } else if (record->is(is_task) && record->where != nullptr) {
+                context.place = place_text(record->where);
+            }
+        }
+    } catch (...) {
+        // Without memory the message goes out bare.
+    }
+    if (loop != nullptr && loop->owner != nullptr) {
+        loop->owner->call_exception_handler(context);
+    } else {
+        print_context(context);
+    }
+}
+
+}  // namespace detail
+}}  // namespace asyncio::v1

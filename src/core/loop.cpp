@@ -1,0 +1,405 @@
+// The engine: one iteration after another.
+//
+// An iteration looks at the kernel, moves due timers to the ready queue, then runs exactly the entries that stand there
+// (what they add waits for the next one). While there is work the kernel is polled by time, about every 50 us by the
+// processor's time-stamp counter, not every pass: an empty epoll_wait costs as much as forty task switches.
+//
+// Invariants
+//   1. Coroutines are resumed in `step` and nowhere else; it returns to its caller before the next one runs.
+//   2. The ready queue never grows while something is woken: `reserved` counts a slot for every live task, scheduled
+//      callback and record with callbacks, each of which stands there at most once. Due timers come on top and are
+//      moved only as far as there is room.
+//   3. A task's frame is gone before anybody can see the task done.
+//
+// Virtual time (a VirtualClock, the simulated backend): the clock stands still while anything can run. When nothing
+// can, and neither threads nor the kernel owe us anything, it jumps to the next deadline. If there is none, every task
+// waits for something that cannot happen, and `deadlocked` says so.
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "detail/loop_impl.hpp"
+#include "detail/task_extra.hpp"
+#include "asyncio/core/detail/record.hpp"
+
+namespace asyncio { inline namespace v1 { namespace detail {
+
+constinit thread_local LoopCore* current_loop = nullptr;
+
+namespace {
+
+/// The processor's own clock: cheap enough to read in a busy loop; only intervals of it are compared, and roughly.
+std::uint64_t ticks() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+    std::uint64_t value;
+    asm volatile("mrs %0, cntvct_el0" : "=r"(value));
+    return value * 64;  // it counts at some 25 to 100 MHz
+#else
+    return 0;
+#endif
+}
+constexpr std::uint64_t poll_interval_ticks = 130'000;  // 50 us at 2.6 GHz
+constexpr std::uint64_t long_pass_ticks = 26'000;       // 10 us
+constexpr int passes_between_looks = 16;
+
+constexpr std::uint64_t kernel_grace_ns = 10'000'000;  // virtual time waits so long for operations in the kernel
+
+}  // namespace
+
+// ---- the ready queue ---------------------------------------------------------------------------------------------
+
+namespace {
+
+bool try_grow_ready(ReadyQueue& q, std::uint64_t wanted) noexcept {
+    std::uint64_t capacity = q.slots == nullptr ? 256 : q.capacity();
+    while (capacity < wanted) capacity *= 2;
+    if (q.slots != nullptr && capacity == q.capacity()) return true;
+    auto* slots = static_cast<std::uintptr_t*>(std::malloc(capacity * sizeof(std::uintptr_t)));
+    if (slots == nullptr) return false;
+    for (std::uint64_t at = q.head; at != q.tail; ++at) slots[at & (capacity - 1)] = q.slots[at & q.mask];
+    std::free(q.slots);
+    q.slots = slots;
+    q.mask = capacity - 1;
+    return true;
+}
+
+}  // namespace
+
+void grow_ready(LoopCore* loop) {
+    ReadyQueue& q = loop->ready;
+    if (!try_grow_ready(q, q.reserved + q.timer_entries + 1)) throw std::bad_alloc();
+}
+
+// ---- steps -------------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// Destroys a task's frame but keeps its memory, in which the record goes on.
+void end_frame(LoopCore* loop, PromiseBase* task, DropFn drop) noexcept {
+    void* const frame = frame_address(task);
+    // Destroying parameters runs user code, which may end other frames, but no other task: so one register is enough.
+    recycler.kept_frame = frame;
+    task->handle().destroy();
+    ASYNCIO_ASSERT(recycler.kept_frame == frame, "a task ended while another one's frame was being destroyed");
+    recycler.kept_frame = nullptr;
+    ::new (frame) Husk{drop, recycler.kept_bytes};
+    (void)loop;
+}
+
+/// Who waits is told in its turn: awaiting coroutines directly, anything else through an entry of the record's own.
+void schedule_waiters(LoopCore* loop, PromiseBase* record) noexcept {
+    const bool has_slot = record->is(owns_slot);
+    if (TaskExtra* extra = record->extra()) {
+        bool only_resumes = true;
+        for (Waiter* waiter : extra->waiters) only_resumes &= waiter->resumes != nullptr;
+        if (only_resumes) {
+            for (Waiter* waiter : extra->waiters) {
+                waiter->resumes->task->live.leaf = nullptr;
+                push_frame(loop, waiter->resumes);
+            }
+            extra->waiters.clear();
+        } else if (!extra->waiters.empty()) {
+            record->set(queued_done);
+        }
+    } else if (record->waiter_word != 0) {
+        auto* waiter = reinterpret_cast<Waiter*>(record->waiter_word);
+        if (waiter->resumes != nullptr) {
+            record->waiter_word = 0;
+            waiter->resumes->task->live.leaf = nullptr;
+            push_frame(loop, waiter->resumes);
+        } else {
+            record->set(queued_done);
+        }
+    }
+    if (record->is(queued_done)) {
+        ASYNCIO_ASSERT(has_slot);
+        ++record->refs;
+        loop->ready.push(reinterpret_cast<std::uintptr_t>(record) | tag_done);
+    } else if (has_slot) {
+        record->clear(owns_slot);
+        release_slot(loop);
+    }
+}
+
+void finish_task(LoopImpl* loop, PromiseBase* task, DropFn drop) noexcept {
+    if (task->pending != 0 && task->is(has_value)) [[unlikely]] {
+        // Cancelled, but it never awaited again: it ends cancelled and its value is destroyed (Python's rule).
+        if (drop != nullptr) drop(task);
+        task->clear(has_value);
+        task->set(was_cancelled);
+    }
+    task->pending = 0;
+    end_frame(loop, task, drop);
+    task->set(done);
+    --loop->task_count;
+    schedule_waiters(loop, task);
+    release(task);
+}
+
+void tell_waiters(LoopImpl* loop, PromiseBase* record) noexcept {
+    record->clear(queued_done | owns_slot);
+    release_slot(loop);
+    if (TaskExtra* extra = record->extra()) {
+        // By index, and withdrawn ones are null: whoever is told may withdraw others.
+        for (std::size_t i = 0; i < extra->waiters.size(); ++i) {
+            if (Waiter* waiter = std::exchange(extra->waiters[i], nullptr)) waiter->notify(waiter, record);
+        }
+        extra->waiters.clear();
+    } else if (record->waiter_word != 0) {
+        auto* waiter = reinterpret_cast<Waiter*>(std::exchange(record->waiter_word, 0));
+        waiter->notify(waiter, record);
+    }
+    release(record);
+}
+
+}  // namespace
+
+void complete_future(PromiseBase* future) noexcept {
+    ASYNCIO_ASSERT(future->is(is_future) && !future->is(done));
+    future->set(done);
+    LoopCore* const loop = current_loop;
+    if (future->waiter_word == 0 && !future->is(owns_slot)) return;
+    ASYNCIO_ASSERT(loop != nullptr, "a Future with waiters was completed outside its loop: use future.remote()");
+    schedule_waiters(loop, future);
+}
+
+void LoopImpl::step(PromiseBase* frame) noexcept {
+    PromiseBase* const task = frame->task;
+    ASYNCIO_DASSERT(task->magic == record_magic && !task->is(done));
+    PromiseBase* const outer_task = std::exchange(current, task);
+    PromiseBase* const outer_frame = running;
+    const int outer_budget = std::exchange(budget, completions_per_step_max);
+    step_time = 0;
+    bool ended = false;
+    DropFn drop_result = nullptr;
+    if (!task->is(started)) {
+        task->set(started);
+        if (task->pending != 0) [[unlikely]] {
+            // Cancelled before its first step: the body never runs, nothing is thrown.
+            unlink_live(task);
+            task->set(was_cancelled);
+            ended = true;
+        }
+    }
+    while (!ended) {
+        next = 0;
+        running = frame;
+        frame->handle().resume();
+        if (next == 0) break;
+        if (next == task_finished) {
+            drop_result = drop;
+            ended = true;
+        } else {
+            frame = reinterpret_cast<PromiseBase*>(next);
+        }
+    }
+    if (ended) finish_task(this, task, drop_result);
+    current = outer_task;
+    running = outer_frame;
+    budget = outer_budget;
+}
+
+void step_frame(LoopCore* loop, PromiseBase* frame) noexcept {
+    frame->task->live.leaf = nullptr;
+    impl_of(loop)->step(frame);
+}
+
+void LoopImpl::run_ready_batch() noexcept {
+    if (random_state != 0) shuffle_batch();
+    for (std::uint64_t left = ready.size(); left != 0; --left) {
+        const std::uintptr_t word = ready.pop();
+        void* const target = reinterpret_cast<void*>(word & ~std::uintptr_t{tag_mask});
+        switch (word & tag_mask) {
+            case tag_frame:
+                step(static_cast<PromiseBase*>(target));
+                break;
+            case tag_leaf: {
+                auto* leaf = static_cast<Leaf*>(target);
+                step_time = 0;
+                leaf->ops->run(leaf);
+                break;
+            }
+            case tag_done:
+                step_time = 0;
+                tell_waiters(this, static_cast<PromiseBase*>(target));
+                break;
+            case tag_timer: {
+                --ready.timer_entries;
+                auto* timer = static_cast<Timer*>(target);
+                if (timer == nullptr) break;  // withdrawn after it had become due
+                timer->index = Timer::idle;
+                step_time = 0;
+                timer->ops->run(timer);
+                break;
+            }
+        }
+    }
+}
+
+/// Sim with a seed: the tasks of a batch run in a random order; callbacks keep theirs, which is promised.
+void LoopImpl::shuffle_batch() noexcept {
+    const auto random = [this](std::uint64_t below) {
+        random_state ^= random_state << 13;  // xorshift64
+        random_state ^= random_state >> 7;
+        random_state ^= random_state << 17;
+        return random_state % below;
+    };
+    const auto is_frame = [](std::uintptr_t word) { return (word & tag_mask) == tag_frame; };
+    for (std::uint64_t at = ready.tail; at > ready.head + 1;) {
+        --at;
+        const std::uint64_t other = ready.head + random(at - ready.head + 1);
+        std::uintptr_t& a = ready.slots[at & ready.mask];
+        std::uintptr_t& b = ready.slots[other & ready.mask];
+        if (is_frame(a) && is_frame(b)) std::swap(a, b);
+    }
+}
+
+// ---- time --------------------------------------------------------------------------------------------------------
+
+std::uint64_t read_clock(LoopCore* loop) noexcept {
+    LoopImpl* const impl = impl_of(loop);
+    impl->last_clock = impl->real_or_virtual_now();
+    return impl->last_clock;
+}
+
+void arm_timer(LoopCore* loop, Timer* timer, std::uint64_t deadline_ns) {
+    impl_of(loop)->timers.insert(timer, deadline_ns);
+}
+
+void queue_timer(LoopCore* loop, Timer* timer) {
+    ASYNCIO_ASSERT(!timer->armed());
+    if (loop->ready.reserved + loop->ready.timer_entries >= loop->ready.capacity()) grow_ready(loop);
+    timer->index = Timer::queued;
+    timer->position = loop->ready.tail;
+    ++loop->ready.timer_entries;
+    loop->ready.push(reinterpret_cast<std::uintptr_t>(timer) | tag_timer);
+}
+
+void disarm_timer(LoopCore* loop, Timer* timer) noexcept {
+    if (timer->index == Timer::idle) return;
+    if (timer->index == Timer::queued) {
+        loop->ready.slots[timer->position & loop->ready.mask] = tag_timer;  // a null timer
+        timer->index = Timer::idle;
+        return;
+    }
+    impl_of(loop)->timers.erase(timer);
+}
+
+void LoopImpl::fire_timers(std::uint64_t now) noexcept {
+    while (timers.next_deadline() <= now && !timers.empty()) {
+        if (ready.reserved + ready.timer_entries >= ready.capacity() &&
+            !try_grow_ready(ready, ready.reserved + ready.timer_entries + 1)) {
+            // No memory: they stay due. What stands in the queue runs first and makes room.
+            if (ready.size() != 0) return;
+            std::abort();  // unreachable: an empty queue has room for one
+        }
+        Timer* const timer = timers.pop();
+        timer->index = Timer::queued;
+        timer->position = ready.tail;
+        ++ready.timer_entries;
+        ready.push(reinterpret_cast<std::uintptr_t>(timer) | tag_timer);
+    }
+}
+
+// ---- iterations --------------------------------------------------------------------------------------------------
+
+void LoopImpl::take_posts() noexcept {
+    if (remote->has_posts.load(std::memory_order_acquire)) {  // pairs with the release in RemoteState::post
+        std::lock_guard lock(remote->mutex);
+        Callback** end = &posted;
+        while (*end != nullptr) end = &(*end)->next_post;
+        *end = std::exchange(remote->first, nullptr);
+        remote->last = nullptr;
+        remote->has_posts.store(false, std::memory_order_relaxed);  // under the lock, as its setting
+    }
+    while (posted != nullptr) {
+        if (ready.reserved + ready.timer_entries >= ready.capacity() &&
+            !try_grow_ready(ready, ready.reserved + ready.timer_entries + 1)) {
+            return;  // no memory now: they keep their order and come with the next look
+        }
+        Callback* const callback = std::exchange(posted, posted->next_post);
+        ++ready.reserved;
+        push_leaf(this, callback);
+    }
+}
+
+void LoopImpl::poll_kernel(std::uint64_t deadline) {
+    backend->poll(deadline);
+    if (interrupted.exchange(false, std::memory_order_acquire) && main_task != nullptr) {  // pairs with on_sigint
+        request_cancel(main_task);
+    }
+    take_posts();
+    last_clock = real_or_virtual_now();
+    fire_timers(last_clock);
+}
+
+void LoopImpl::wait_for_work(std::uint64_t deadline) {
+    if (!idle_waiters.empty()) {
+        poll_kernel(0);
+        if (ready.size() != 0) return;
+        if (thread_jobs == 0) {
+            for (Leaf* waiter : idle_waiters) wake(waiter);
+            idle_waiters.clear();
+            return;
+        }
+    }
+    if (clock == nullptr) {
+        const std::uint64_t due = timers.next_deadline();
+        poll_kernel(due < deadline ? due : deadline);
+        return;
+    }
+    poll_kernel(0);
+    if (ready.size() != 0 || deadline == 0 || posted != nullptr) return;
+    if (thread_jobs != 0) return poll_kernel(no_deadline);
+    if (backend->in_flight() != 0) {
+        poll_kernel(backend->now() + kernel_grace_ns);
+        if (ready.size() != 0) return;
+    }
+    if (!timers.empty() && clock->autojump()) {
+        clock->advance_to(TimePoint(std::chrono::nanoseconds(timers.next_deadline())));
+        last_clock = clock_ns();
+        fire_timers(last_clock);
+        return;
+    }
+    if (backend->in_flight() != 0 || remote.use_count() > 1) return poll_kernel(no_deadline);
+    deadlocked = true;
+    stopping = true;
+}
+
+void LoopImpl::iterate(std::uint64_t deadline) {
+    if (ready.size() == 0) {
+        wait_for_work(deadline);
+    } else {
+        if (clock != nullptr) last_clock = clock_ns();
+        if (remote->has_posts.load(std::memory_order_relaxed)) take_posts();
+        if (timers.next_deadline() <= last_clock) fire_timers(last_clock);
+    }
+    run_ready_batch();
+}
+
+void LoopImpl::run() {
+    std::uint64_t polled = ticks();
+    std::uint64_t looked = polled;
+    int until_look = 1;  // the first pass polls
+    do {
+        if (ready.size() == 0) {
+            iterate(no_deadline);
+            polled = looked = ticks();
+            continue;
+        }
+        if (--until_look <= 0) {
+            const std::uint64_t now = ticks();
+            // Long passes are few: look at the clock after each of them.
+            until_look = now - std::exchange(looked, now) > long_pass_ticks ? 1 : passes_between_looks;
+            if (now - polled >= poll_interval_ticks || now == 0) {
+                poll_kernel(0);
+                polled = now;
+            }
+        }
+        iterate(0);
+    } while (!stopping);
+}
+
+}}}  // namespace asyncio::v1::detail

@@ -1,0 +1,95 @@
+// Names for people: of coroutines, places and tasks.
+//
+// The compilers spell a coroutine's function differently in `__builtin_source_location()`: g++ gives the actor's name,
+// `void f(f(int)::_Z1fi.Frame*)`, where an await stands and the clean name for the definition; clang gives `f` or the
+// signature. All are cut down to the function's own name.
+#include <cstdlib>
+#include <cstring>
+
+#include "asyncio/base/error.hpp"
+#include "detail/loop_impl.hpp"
+#include "detail/task_extra.hpp"
+
+namespace asyncio { inline namespace v1 { namespace detail {
+
+namespace {
+
+/// "int ns::(anonymous namespace)::f(std::string) [with T = int]" -> "ns::(anonymous namespace)::f"
+std::string_view cut_signature(std::string_view text) {
+    if (const auto with = text.find(" ["); with != std::string_view::npos) text = text.substr(0, with);
+    // The parameter list: the last balanced (...) at the end, possibly followed by const & noexcept.
+    const auto close = text.rfind(')');
+    if (close != std::string_view::npos) {
+        int depth = 0;
+        for (std::size_t at = close + 1; at-- > 0;) {
+            if (text[at] == ')') ++depth;
+            if (text[at] == '(' && --depth == 0) {
+                const std::string_view before = text.substr(0, at);
+                if (!before.empty() && !before.ends_with("operator")) text = before;
+                break;
+            }
+        }
+    }
+    return text;
+}
+
+/// Drops the return type: what stands before the last space outside of <> and ().
+std::string_view cut_return_type(std::string_view text) {
+    int depth = 0;
+    for (std::size_t at = text.size(); at-- > 0;) {
+        const char c = text[at];
+        if (c == ')' || c == '>') ++depth;
+        if (c == '(' || c == '<') --depth;
+        if (c == ' ' && depth == 0) return text.substr(at + 1);
+    }
+    return text;
+}
+
+std::string function_name(const char* spelled) {
+    std::string_view text = spelled;
+    if (const auto frame = text.find(".Frame*"); frame != std::string_view::npos) {
+        const auto mangled = text.rfind("_Z", frame);
+        if (mangled != std::string_view::npos) {
+            const std::string name(text.substr(mangled, frame - mangled));
+            const std::string clean = demangle(name.c_str());
+            return std::string(cut_return_type(cut_signature(clean)));
+        }
+    }
+    return std::string(cut_return_type(cut_signature(text)));
+}
+
+}  // namespace
+
+std::string coroutine_name(Where where) {
+    if (where == nullptr) return "?";
+    std::string name = function_name(static_cast<const Place*>(where)->function);
+    // The tail is what a reader wrote: "fetch", "Session::get", "amain()::<lambda>".
+    return name;
+}
+
+std::string place_text(Where where) {
+    if (where == nullptr) return "?";
+    const auto* place = static_cast<const Place*>(where);
+    const char* slash = std::strrchr(place->file, '/');
+    return std::string(slash != nullptr ? slash + 1 : place->file) + ":" + std::to_string(place->line);
+}
+
+std::string record_name(const PromiseBase* record) {
+    if (const TaskExtra* extra = record->extra(); extra != nullptr && !extra->name.empty()) return extra->name;
+    if (record->is(is_future)) return "Future";
+    return "Task-" + std::to_string(record->id);
+}
+
+bool names_a_closure_call(Where where) noexcept {
+    std::string_view name = static_cast<const Place*>(where)->function;
+    if (const auto with = name.find(" ["); with != std::string_view::npos) name = name.substr(0, with);
+    return name.find("operator()") != std::string_view::npos || name.find("<lambda") != std::string_view::npos ||
+           name.find("'lambda") != std::string_view::npos;
+}
+
+bool environment_debug() noexcept {
+    const char* value = std::getenv("ASYNCIO_DEBUG");
+    return value != nullptr && *value != '\0' && std::strcmp(value, "0") != 0;
+}
+
+}}}  // namespace asyncio::v1::detail

@@ -1,0 +1,236 @@
+// The life of records: promotion to tasks, waiters, cancellation, the last handle.
+//
+// Cancellation is a request (DECISIONS: "Cancellation bookkeeping" is the contract). A task counts them in `cancels`;
+// those that no await has delivered yet are `pending`. `epoch` counts deliveries, so that a scope which made a request
+// can tell whether it is among the delivered ones, and withdraw exactly its own.
+#include <cxxabi.h>
+
+#include <cstdio>
+#include <new>
+
+#include "asyncio/base/error.hpp"
+#include "asyncio/core/detail/record.hpp"
+#include "detail/loop_impl.hpp"
+#include "detail/task_extra.hpp"
+
+namespace asyncio { inline namespace v1 { namespace detail {
+
+// ---- promotion ---------------------------------------------------------------------------------------------------
+
+void promote(PromiseBase* frame, std::uint32_t refs) {
+    LoopCore* const loop = current_loop;
+    ASYNCIO_ASSERT(loop != nullptr);
+    reserve_slot(loop);  // the only thing that can fail
+    frame->task = frame;
+    frame->waiter_word = 0;
+    frame->refs = refs + 1;
+    frame->set(is_task | owns_slot);
+    frame->id = impl_of(loop)->next_task_id++;
+    frame->cancels = 0;
+    frame->pending = 0;
+    frame->epoch = 0;
+    ++loop->generation;
+    PromiseBase* const head = &loop->live;
+    frame->live = {head->live.prev, head, nullptr};
+    head->live.prev->live.next = frame;
+    head->live.prev = frame;
+    ++loop->generation;
+    ++loop->task_count;
+    push_frame(loop, frame);
+}
+
+void drop_unstarted(PromiseBase* frame) noexcept {
+    LoopCore* const loop = current_loop;
+    const bool debug = loop != nullptr ? loop->debug : environment_debug();
+    if (debug) {
+        const std::string name = coroutine_name(frame->where);
+        const std::string place = place_text(frame->where);
+        std::fprintf(stderr,
+                     "RuntimeWarning: coroutine '%s' was never awaited (%s): co_await it, or start it with "
+                     "asyncio::create_task\n",
+                     name.c_str(), place.c_str());
+    }
+    frame->magic = 0;
+    frame->handle().destroy();
+}
+
+// ---- waiters -----------------------------------------------------------------------------------------------------
+
+TaskExtra& make_extra(PromiseBase* record) {
+    if (TaskExtra* extra = record->extra()) return *extra;
+    auto extra = std::make_unique<TaskExtra>();
+    if (record->waiter_word != 0) extra->waiters.push_back(reinterpret_cast<Waiter*>(record->waiter_word));
+    TaskExtra* const made = extra.release();
+    record->waiter_word = reinterpret_cast<std::uintptr_t>(made) | 1;
+    return *made;
+}
+
+void add_waiter(PromiseBase* record, Waiter* waiter) {
+    ASYNCIO_ASSERT(!record->is(done));
+    if (waiter->resumes == nullptr && !record->is(owns_slot)) {
+        LoopCore* const loop = current_loop;
+        ASYNCIO_ASSERT(loop != nullptr, "futures are awaited and get callbacks on their loop's thread only");
+        reserve_slot(loop);
+        record->set(owns_slot);
+    }
+    if (record->waiter_word == 0) {
+        record->waiter_word = reinterpret_cast<std::uintptr_t>(waiter);
+    } else {
+        make_extra(record).waiters.push_back(waiter);
+    }
+}
+
+void remove_waiter(PromiseBase* record, Waiter* waiter) noexcept {
+    if (TaskExtra* extra = record->extra()) {
+        for (Waiter*& each : extra->waiters) {
+            if (each != waiter) continue;
+            if (record->is(done)) {
+                each = nullptr;  // they may be being told just now
+            } else {
+                extra->waiters.erase(extra->waiters.begin() + (&each - extra->waiters.data()));
+            }
+            return;
+        }
+    } else if (record->waiter_word == reinterpret_cast<std::uintptr_t>(waiter)) {
+        record->waiter_word = 0;
+    }
+}
+
+// ---- cancellation ------------------------------------------------------------------------------------------------
+
+namespace {
+
+void remember_message(LoopCore* loop, PromiseBase* task) noexcept {
+    if (loop == nullptr) return;
+    TaskExtra* extra = task->extra();
+    if (loop->cancel_message.empty() && extra == nullptr) return;
+    try {
+        if (extra == nullptr) extra = &make_extra(task);
+        extra->cancel_message.assign(loop->cancel_message);
+    } catch (const std::bad_alloc&) {
+        // The request counts; its text is a comfort.
+    }
+}
+
+}  // namespace
+
+CancelRequest request_cancel(PromiseBase* task) noexcept {
+    LoopCore* const loop = current_loop;
+    if (task->is(is_future)) {
+        if (task->is(done)) return {false, false, 0};
+        task->set(was_cancelled);
+        remember_message(loop, task);
+        complete_future(task);
+        return {true, true, 0};
+    }
+    if (task->ended()) return {false, false, 0};
+    if (task->cancels != 0xffff) ++task->cancels;
+    if (Leaf* leaf = task->live.leaf) {
+        switch (leaf->ops->cancel(leaf)) {
+            case CancelAnswer::passed:
+                ++task->epoch;
+                return {true, true, task->epoch};
+            case CancelAnswer::resume:
+                wake(leaf);
+                break;
+            case CancelAnswer::pending:
+                break;
+        }
+    }
+    remember_message(loop, task);
+    if (task->pending != 0xff) ++task->pending;
+    return {true, false, task->epoch};
+}
+
+unsigned withdraw_cancel(PromiseBase* task, const CancelRequest& request) noexcept {
+    if (!request.accepted) return task->cancels;
+    if (task->cancels != 0) --task->cancels;
+    if (!request.delivered && request.epoch == task->epoch && task->pending != 0) --task->pending;
+    if (task->cancels == 0) task->pending = 0;
+    return task->cancels;
+}
+
+unsigned uncancel(PromiseBase* task) noexcept {
+    if (task->cancels != 0 && --task->cancels == 0) task->pending = 0;
+    return task->cancels;
+}
+
+void deliver_cancel(PromiseBase* task) {
+    task->pending = 0;
+    ++task->epoch;
+    if (const TaskExtra* extra = task->extra(); extra != nullptr && !extra->cancel_message.empty()) {
+        throw CancelledError(extra->cancel_message);
+    }
+    throw CancelledError();
+}
+
+// ---- results -----------------------------------------------------------------------------------------------------
+
+void store_exception(PromiseBase* record, std::exception_ptr error) noexcept {
+    if (record->is(is_task)) unlink_live(record);
+    if (is_cancelled(error)) record->set(was_cancelled);
+    ::new (static_cast<void*>(record->store)) std::exception_ptr(std::move(error));
+    record->set(has_error);
+}
+
+void store_current_exception(PromiseBase* record, DropFn drop) noexcept {
+    bool unlinked = false;
+    if (record->is(has_value)) [[unlikely]] {
+        // A destructor threw after co_return: the exception takes the value's place. (The links are gone already.)
+        if (drop != nullptr) drop(record);
+        record->clear(has_value);
+        unlinked = record->is(is_task);
+    }
+    if (record->is(is_task) && !unlinked) unlink_live(record);
+    if (const std::type_info* type = abi::__cxa_current_exception_type(); type != nullptr && *type == typeid(CancelledError)) {
+        record->set(was_cancelled);
+    }
+    ::new (static_cast<void*>(record->store)) std::exception_ptr(std::current_exception());
+    record->set(has_error);
+}
+
+void throw_invalid_state(PromiseBase* record, const char* what) {
+    throw InvalidStateError((record->is(is_task) ? "result of task '" + record_name(record) + "' " : std::string("result of future ")) +
+                            what);
+}
+
+void throw_outcome(PromiseBase* record) {
+    record->set(retrieved);
+    if (record->is(has_error)) std::rethrow_exception(record->error());
+    if (record->is(was_cancelled)) {
+        const TaskExtra* extra = record->extra();
+        throw CancelledError(extra != nullptr ? std::string_view(extra->cancel_message) : std::string_view());
+    }
+    if (record->is(result_taken)) throw_invalid_state(record, "was already taken");
+    throw_invalid_state(record, "is not set");
+}
+
+void rethrow_and_destroy(PromiseBase* frame) {
+    std::exception_ptr error = std::move(frame->error());
+    frame->error().~exception_ptr();
+    frame->handle().destroy();
+    std::rethrow_exception(std::move(error));
+}
+
+void release_last(PromiseBase* record) noexcept {
+    ASYNCIO_DASSERT(record->magic == record_magic);
+    const auto seen_or_silent = retrieved | was_cancelled | logs_off;
+    if (record->is(has_error) && !record->is(seen_or_silent)) {
+        report_exception(impl_of(current_loop),
+                         record->is(is_task) ? "Task exception was never retrieved" : "Future exception was never retrieved",
+                         record->error(), record);
+    }
+    if (record->is(owns_slot) && current_loop != nullptr) {
+        // A future with callbacks that nobody will complete. (Its loop is this thread's, or gone with its queue.)
+        release_slot(current_loop);
+    }
+    drop_done_callbacks(record);
+    delete record->extra();
+    record->magic = 0;
+    Husk* const husk = husk_of(record);
+    if (record->is(has_error)) record->error().~exception_ptr();
+    if (husk->drop != nullptr && husk->drop(record)) return;
+    give_block(husk, husk->bytes);
+}
+
+}}}  // namespace asyncio::v1::detail

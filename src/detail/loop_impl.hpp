@@ -1,0 +1,111 @@
+// The loop itself: what EventLoop owns and what the library's layers above the core use.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "asyncio/core/event_loop.hpp"
+#include "detail/timer_queue.hpp"
+
+namespace asyncio { inline namespace v1 { namespace detail {
+
+class ThreadPool;
+
+/// What other threads may touch: outlives the loop for as long as somebody holds a LoopHandle.
+struct RemoteState {
+    explicit RemoteState(int wake) noexcept : wake_descriptor(wake) {}
+    ~RemoteState();
+    RemoteState(const RemoteState&) = delete;
+    RemoteState& operator=(const RemoteState&) = delete;
+
+    /// Any thread, signal handlers.
+    void wake() const noexcept;
+    /// Any thread. Throws RuntimeError "event loop is closed"; the callable is then destroyed by the caller.
+    void post(UniqueFunction<void()> function);
+    /// The same with a callback made before; false if the loop is closed. Allocates nothing.
+    bool post_made(Callback* callback) noexcept;
+
+    const int wake_descriptor;
+    std::atomic<bool> has_posts{false};  // the loop's look without the lock
+    std::mutex mutex;
+    Callback* first = nullptr;  // guarded by mutex: FIFO by Callback::next_post
+    Callback* last = nullptr;   // guarded by mutex
+    bool open = true;           // guarded by mutex
+};
+
+struct LoopImpl final : LoopCore {
+    LoopImpl(EventLoop* owning_loop, RunOptions loop_options);
+    ~LoopImpl();
+
+    // ---- running
+    /// Runs until `stopping` is set; the batch in which that happens is finished.
+    void run();
+    /// One iteration; waits at most until `deadline`.
+    void iterate(std::uint64_t deadline);
+    void run_ready_batch() noexcept;
+    void step(PromiseBase* frame) noexcept;
+    void poll_kernel(std::uint64_t deadline);
+    void wait_for_work(std::uint64_t deadline);
+    void fire_timers(std::uint64_t now) noexcept;
+    void take_posts() noexcept;
+    void shuffle_batch() noexcept;
+    std::uint64_t real_or_virtual_now() noexcept { return clock != nullptr ? clock_ns() : backend->now(); }
+    std::uint64_t clock_ns() const noexcept {
+        return static_cast<std::uint64_t>(clock->now().time_since_epoch().count());
+    }
+    void check_thread(const char* what) const;
+    void require_open() const;
+
+    // ---- ending
+    void shut_down();
+    void cancel_all_tasks() noexcept;
+    bool quiet() const noexcept;
+    std::string list_tasks() const;
+
+    std::unique_ptr<KernelBackend> backend;
+    std::shared_ptr<RemoteState> remote;
+    RunOptions options;
+    VirtualClock* clock = nullptr;  // null: the kernel's
+    std::optional<VirtualClock> own_clock;
+    TimerQueue timers;
+    std::uint64_t last_clock = 0;  // the latest time anybody read: timers up to here are due
+    EventLoop::ExceptionHandler exception_handler;
+    std::shared_ptr<ThreadPool> pool;    // made by the first to_thread
+    Callback* posted = nullptr;          // taken from `remote`, waiting for room in the ready queue
+    std::size_t thread_jobs = 0;         // to_thread calls not yet delivered
+    std::vector<Leaf*> idle_waiters;     // wait_all_tasks_blocked
+    std::uint32_t next_task_id = 1;
+    std::uint32_t borrow_reports = 0;
+    std::uint64_t random_state = 0;      // sim's order; 0: FIFO
+    std::thread::id thread;
+    bool running_now = false;
+    bool closed = false;
+    bool closing = false;
+    bool stopping = false;
+    bool entered_thread = false;
+    bool deadlocked = false;             // virtual time: every task waits and nothing can wake one
+    PromiseBase* main_task = nullptr;    // whom the first Ctrl-C cancels
+    std::atomic<bool> interrupted{false};  // set by the signal handler
+};
+
+inline LoopImpl* impl_of(LoopCore* loop) noexcept { return static_cast<LoopImpl*>(loop); }
+
+/// A record dies: destroys the done-callbacks of a future that was never completed.
+void drop_done_callbacks(PromiseBase* record) noexcept;
+
+/// Reports to the loop's exception handler, or to stderr if there is no loop (any more).
+void report_exception(LoopImpl* loop, std::string message, std::exception_ptr error, PromiseBase* record) noexcept;
+
+/// ASYNCIO_DEBUG is set to something but 0.
+bool environment_debug() noexcept;
+
+std::string record_name(const PromiseBase* record);
+/// "file.cpp:12", without directories.
+std::string place_text(Where where);
+/// The coroutine's own name, without namespaces of the compiler's making: "amain".
+std::string coroutine_name(Where where);
+
+}}}  // namespace asyncio::v1::detail

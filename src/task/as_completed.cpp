@@ -1,0 +1,169 @@
+// as_completed. A task's end takes a turn (Python's done-callback), then whoever waits in next() the one after.
+#include "asyncio/task/as_completed.hpp"
+
+#include "asyncio/base/error.hpp"
+#include "asyncio/task/future.hpp"
+
+namespace asyncio { inline namespace v1 { namespace detail {
+
+namespace {
+
+CancelAnswer unasked(Leaf*) noexcept { return CancelAnswer::pending; }
+
+/// Waits for one task to end, whatever becomes of it or of us.
+class EndOf : public Leaf, public Waiter {
+  public:
+    explicit EndOf(PromiseBase* record) noexcept
+        : Leaf(&ops_), Waiter([](Waiter* me, PromiseBase*) noexcept { step_frame(current_loop, me->resumes); }), record_(record) {}
+    bool await_ready() const noexcept { return record_->is(done); }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+        static_cast<void>(enter_leaf_quietly(h, where));
+        add_waiter(record_, this);
+        suspend_on(this);
+    }
+    void await_resume() const noexcept {}
+
+  private:
+    template <class Promise>
+    bool enter_leaf_quietly(std::coroutine_handle<Promise> h, Where where) noexcept {
+        frame = &h.promise();
+        frame->where = where;
+        Waiter::resumes = frame;
+        return false;
+    }
+    static constexpr LeafOps ops_{&unasked, nullptr, "as_completed"};
+    PromiseBase* record_;
+};
+
+}  // namespace
+
+const LeafOps AsCompletedCore::clock_ops_{&unasked, &AsCompletedCore::clock_due, "as_completed"};
+const LeafOps AsCompletedCore::NextBase::ops_{&AsCompletedCore::NextBase::cancel, nullptr, "as_completed"};
+
+AsCompletedCore::Listener::Listener(AsCompletedCore* c) noexcept
+    : Waiter([](Waiter* me, PromiseBase* record) noexcept { static_cast<Listener*>(me)->core->ended(record); }), core(c) {}
+AsCompletedCore::Clock::Clock(AsCompletedCore* c) noexcept : Timer(&AsCompletedCore::clock_ops_), core(c) {}
+
+AsCompletedCore::AsCompletedCore(std::vector<GatherChild> children, AsCompletedOptions options) noexcept
+    : children_(std::move(children)), options_(options), listener_(this), limit_(this), done_before_(this) {}
+
+AsCompletedCore::AsCompletedCore(AsCompletedCore&& other) noexcept
+    : children_(std::move(other.children_)), options_(other.options_), listener_(this), limit_(this), done_before_(this) {
+    ASYNCIO_ASSERT(!other.started_, "as_completed is movable until it has started");
+    other.children_.clear();
+}
+
+AsCompletedCore::~AsCompletedCore() {
+    if (started_) stop();
+    for (const GatherChild& child : children_) {
+        if (child.owned && !started_) {
+            drop_unstarted(child.record);
+        } else {
+            ASYNCIO_ASSERT(!child.owned || child.record->is(done), "as_completed of coroutines is used inside with(…)");
+            release(child.record);
+        }
+    }
+}
+
+bool AsCompletedCore::has_owned() const noexcept {
+    for (const GatherChild& child : children_) {
+        if (child.owned) return true;
+    }
+    return false;
+}
+
+void AsCompletedCore::start() {
+    if (started_) throw RuntimeError("this as_completed was entered already");
+    LoopCore* const loop = current_loop;
+    if (loop == nullptr || loop->current == nullptr) throw RuntimeError("as_completed is used inside a task only");
+    ready_.reserve(children_.size());
+    std::size_t promoted = 0;
+    std::size_t watched = 0;
+    bool any_done = false;
+    try {
+        for (; promoted != children_.size(); ++promoted) {
+            if (children_[promoted].owned) promote(children_[promoted].record, 1);
+        }
+        for (; watched != children_.size(); ++watched) {
+            PromiseBase* const record = children_[watched].record;
+            if (children_[watched].owned) record->set(adopted);
+            if (record->is(done)) {
+                any_done = true;
+            } else {
+                add_waiter(record, &listener_);
+            }
+        }
+        if (any_done) queue_timer(loop, &done_before_);
+        if (options_.timeout.has_value()) {
+            const std::int64_t ns = options_.timeout.count_ns();
+            arm_timer(loop, &limit_, saturating_add(now_ns(loop), ns > 0 ? static_cast<std::uint64_t>(ns) : 0));
+        }
+    } catch (...) {
+        if (done_before_.armed()) disarm_timer(loop, &done_before_);
+        for (std::size_t i = 0; i != watched; ++i) remove_waiter(children_[i].record, &listener_);
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i != children_.size(); ++i) {
+            if (i < promoted && children_[i].owned) {
+                request_cancel(children_[i].record);  // before its first step: it never runs
+                release(children_[i].record);
+            } else {
+                children_[kept++] = children_[i];
+            }
+        }
+        children_.resize(kept);
+        throw;
+    }
+    started_ = true;
+}
+
+void AsCompletedCore::clock_due(Leaf* leaf) noexcept {
+    auto* const clock = static_cast<Clock*>(leaf);
+    AsCompletedCore* const core = clock->core;
+    if (clock == &core->done_before_) {
+        for (const GatherChild& child : core->children_) {
+            if (child.record->is(done) && !child.record->is(queued_done)) core->ended(child.record);
+        }
+        return;
+    }
+    core->timed_out_ = true;
+    if (NextBase* next = std::exchange(core->waiting_, nullptr)) wake(next);
+}
+
+void AsCompletedCore::ended(PromiseBase* record) {
+    ready_.push_back(record);
+    if (ready_.size() == children_.size() && limit_.armed()) disarm_timer(current_loop, &limit_);
+    if (NextBase* next = std::exchange(waiting_, nullptr)) wake(next);
+}
+
+void AsCompletedCore::stop() noexcept {
+    if (limit_.armed()) disarm_timer(current_loop, &limit_);
+    if (done_before_.armed()) disarm_timer(current_loop, &done_before_);
+    for (const GatherChild& child : children_) remove_waiter(child.record, &listener_);
+}
+
+Coro<bool> AsCompletedCore::leave() {
+    stop();
+    for (const GatherChild& child : children_) {
+        if (child.owned && !child.record->is(done)) request_cancel(child.record);
+    }
+    for (const GatherChild& child : children_) {
+        if (child.owned) co_await EndOf(child.record);
+    }
+    co_return false;
+}
+
+PromiseBase* AsCompletedCore::NextBase::take() {
+    if (frame != nullptr) throw_if_cancelled(frame->task);
+    if (core_->given_ != core_->ready_.size()) return core_->ready_[core_->given_++];
+    if (core_->given_ == core_->children_.size()) return nullptr;
+    throw TimeoutError();
+}
+
+CancelAnswer AsCompletedCore::NextBase::cancel(Leaf* leaf) noexcept {
+    auto* const next = static_cast<NextBase*>(leaf);
+    next->core_->waiting_ = nullptr;
+    return CancelAnswer::resume;
+}
+
+}}}  // namespace asyncio::v1::detail

@@ -1,0 +1,105 @@
+// gather. One waiter object for all children: it counts. Each child's end takes a turn of the ready queue (as in Python,
+// where it is a done-callback), so the order of everything else is Python's.
+#include "asyncio/task/gather.hpp"
+
+namespace asyncio { inline namespace v1 { namespace detail {
+
+bool GatherCore::start() {
+    // Nothing may fail between the first promotion and the last: what can is done first.
+    std::size_t promoted = 0;
+    std::size_t watched = 0;
+    try {
+        for (; promoted != count_; ++promoted) {
+            if (children_[promoted].owned) promote(children_[promoted].record, 1);
+        }
+        for (; watched != count_; ++watched) {
+            GatherChild& child = children_[watched];
+            if (child.owned) child.record->set(adopted);
+            if (!child.record->is(done)) add_waiter(child.record, child.owned ? &owned_ : &others_);
+        }
+    } catch (...) {
+        // No memory: the children that became tasks are cancelled before their first step; they never run.
+        for (std::size_t i = 0; i != watched; ++i) {
+            remove_waiter(children_[i].record, children_[i].owned ? &owned_ : &others_);
+        }
+        for (std::size_t i = 0; i != promoted; ++i) {
+            if (!children_[i].owned) continue;
+            request_cancel(children_[i].record);
+            release(children_[i].record);
+            children_[i] = {};
+        }
+        throw;
+    }
+    started_ = true;
+    suspend_on(this);
+    left_ = count_;
+    for (std::size_t i = 0; i != count_; ++i) owned_left_ += children_[i].owned ? 1u : 0u;
+    for (std::size_t i = 0; i != count_; ++i) {
+        if (children_[i].record->is(done)) ended(children_[i].record);  // done before: counted now
+    }
+    if (!finished_) return true;
+    frame->task->live.leaf = nullptr;
+    return false;
+}
+
+void GatherCore::ended(PromiseBase* record) noexcept {
+    --left_;
+    if (finished_) return;
+    if (first_failure_ == nullptr && !keep_errors_ && record->is(has_error | was_cancelled)) {
+        first_failure_ = record;
+        cancel_owned();
+    }
+    if (first_failure_ != nullptr ? owned_left_ == 0 : left_ == 0) finished_ = true;
+}
+
+void GatherCore::owned_ended(Waiter* waiter, PromiseBase* record) noexcept {
+    GatherCore* const gather = static_cast<Listener*>(waiter)->gather;
+    --gather->owned_left_;
+    gather->ended(record);
+    if (gather->finished_) wake(gather);
+}
+
+void GatherCore::other_ended(Waiter* waiter, PromiseBase* record) noexcept {
+    GatherCore* const gather = static_cast<Listener*>(waiter)->gather;
+    const bool was_finished = gather->finished_;
+    gather->ended(record);
+    if (gather->finished_ && !was_finished) wake(gather);
+}
+
+void GatherCore::cancel_owned() noexcept {
+    for (std::size_t i = 0; i != count_; ++i) {
+        if (children_[i].owned && !children_[i].record->is(done)) request_cancel(children_[i].record);
+    }
+}
+
+CancelAnswer GatherCore::cancel(Leaf* leaf) noexcept {
+    auto* const gather = static_cast<GatherCore*>(leaf);
+    bool any = false;
+    for (std::size_t i = 0; i != gather->count_; ++i) any |= request_cancel(gather->children_[i].record).accepted;
+    if (!any) return CancelAnswer::pending;
+    gather->cancel_asked_ = true;
+    return CancelAnswer::passed;
+}
+
+void GatherCore::check() {
+    if (frame == nullptr) return;  // no children
+    throw_if_cancelled(frame->task);
+    if (first_failure_ != nullptr) throw_outcome(first_failure_);
+    if (cancel_asked_) throw CancelledError();
+}
+
+void GatherCore::drop() noexcept {
+    for (std::size_t i = 0; i != count_; ++i) {
+        GatherChild& child = children_[i];
+        if (child.record == nullptr) continue;
+        if (child.owned && !started_) {
+            drop_unstarted(child.record);
+        } else {
+            if (started_) remove_waiter(child.record, child.owned ? &owned_ : &others_);
+            release(child.record);
+        }
+    }
+    count_ = 0;
+}
+
+}}}  // namespace asyncio::v1::detail

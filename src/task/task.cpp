@@ -1,0 +1,244 @@
+// Tasks: starting them, and what a handle can do.
+#include "asyncio/task/task.hpp"
+
+#include <cstdio>
+
+#include "asyncio/base/error.hpp"
+#include "asyncio/task/future.hpp"
+#include "asyncio/task/with.hpp"
+#include "detail/loop_impl.hpp"
+#include "detail/task_extra.hpp"
+
+namespace asyncio { inline namespace v1 { namespace detail {
+
+// ---- starting ----------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// What a coroutine that is refused leaves behind: nothing, and no warning.
+struct Refused {
+    PromiseBase* frame;
+    ~Refused() {
+        if (frame != nullptr) frame->handle().destroy();
+    }
+};
+
+void require_detachable(PromiseBase* frame) {
+    if (!frame->is(lambda_coro)) return;
+    throw RuntimeError("the coroutine " + coroutine_name(frame->where) + " (" + place_text(frame->where) +
+                       ") was made by calling a lambda that captures, and the lambda may be gone before the task runs: write "
+                       "create_task(lambda, args…), which keeps both");
+}
+
+/// A detached task that borrows: its creator is remembered, to look after it when the creator ends.
+void note_borrower(LoopImpl* loop, PromiseBase* task) {
+    PromiseBase* const creator = loop->running;
+    if (creator == nullptr) return;
+    const bool creator_is_main = loop->main_task == creator;
+    if (!loop->debug && !creator_is_main) return;
+    make_extra(task).creator = creator;
+    creator->set(made_borrower);
+}
+
+}  // namespace
+
+void start_task(PromiseBase* frame, const TaskOptions& options, Where where) {
+    Refused refused{frame};
+    auto* const loop = impl_of(current_loop);
+    if (loop == nullptr) {
+        throw RuntimeError("no running event loop: create_task works inside what asyncio::run drives (" +
+                           coroutine_name(frame->where) + ", " + place_text(frame->where) + ")");
+    }
+    require_detachable(frame);
+    const bool joined = frame->is(adopted);
+    promote(frame, 1);
+    refused.frame = nullptr;
+    try {
+        if (!options.name.empty()) make_extra(frame).name = options.name;
+        if (loop->debug) make_extra(frame).created_at = where;
+        if (frame->is(borrows) && !joined) note_borrower(loop, frame);
+    } catch (...) {
+        request_cancel(frame);  // before its first step: it never runs
+        release(frame);
+        throw;
+    }
+    if (options.eager_start) {
+        // Its entry in the ready queue is the newest one: taken back, then the first step runs here.
+        --loop->ready.tail;
+        const std::uint64_t step_time = loop->step_time;
+        loop->step(frame);
+        loop->step_time = step_time;
+        loop->next = 0;
+    }
+}
+
+void report_borrowers(PromiseBase* creator) noexcept {
+    creator->clear(made_borrower);
+    auto* const loop = impl_of(current_loop);
+    for (PromiseBase* task = loop->live.live.next; task != &loop->live; task = task->live.next) {
+        TaskExtra* const extra = task->extra();
+        if (extra == nullptr || extra->creator != creator || task->is(adopted)) continue;
+        extra->creator = nullptr;
+        try {
+            const Where made = extra->created_at;
+            ExceptionContext context;
+            context.message = "task '" + record_name(task) + "' (" + coroutine_name(task->where) + ", " +
+                              place_text(made != nullptr ? made : task->where) + ") outlives '" +
+                              coroutine_name(creator->where) +
+                              "', which created it, and borrows a parameter (a reference, pointer, view or capturing "
+                              "closure): pass it by value, or use a TaskGroup";
+            std::fprintf(stderr, "asyncio: %s\n", context.message.c_str());
+            ++loop->borrow_reports;
+        } catch (...) {
+            std::fputs("asyncio: a task outlives its creator and borrows from it\n", stderr);
+        }
+    }
+}
+
+void assert_in_step(const LoopCore* loop) noexcept {
+    ASYNCIO_ASSERT(loop != nullptr,
+                   "a coroutine was resumed outside of its loop: let asyncio::run drive it, and adapt foreign awaitables");
+    ASYNCIO_ASSERT(false,
+                   "a coroutine was resumed by something else than its loop's step: adapt the foreign awaitable that did it");
+    __builtin_unreachable();
+}
+
+// ---- handles -----------------------------------------------------------------------------------------------------
+
+bool cancel_record(PromiseBase* record, std::string_view message) noexcept {
+    LoopCore* const loop = current_loop;
+    if (loop == nullptr) return record->is(is_future) && !record->is(done) && request_cancel(record).accepted;
+    const std::string_view outer = std::exchange(loop->cancel_message, message);
+    const bool accepted = request_cancel(record).accepted;
+    loop->cancel_message = outer;
+    return accepted;
+}
+
+std::exception_ptr record_exception(PromiseBase* record) {
+    if (!record->is(done)) throw InvalidStateError("exception of '" + record_name(record) + "' is not set: it is not done");
+    record->set(retrieved);
+    if (record->is(was_cancelled)) throw_outcome(record);
+    return record->is(has_error) ? record->error() : nullptr;
+}
+
+std::string name_of(const PromiseBase* record) { return record_name(record); }
+
+void set_name_of(PromiseBase* record, std::string_view name) { make_extra(record).name.assign(name); }
+
+std::vector<std::string> stack_of(const PromiseBase* record) {
+    std::vector<std::string> innermost_first;
+    if (record->ended()) return innermost_first;
+    const PromiseBase* frame = record;
+    if (record->live.leaf != nullptr && record->live.leaf->frame != nullptr) frame = record->live.leaf->frame;
+    for (; frame != nullptr; frame = frame == record ? nullptr : frame->continuation) {
+        innermost_first.push_back(coroutine_name(frame->where) + " (" + place_text(frame->where) + ")");
+    }
+    return std::vector<std::string>(innermost_first.rbegin(), innermost_first.rend());
+}
+
+void print_stack_of(const PromiseBase* record) {
+    std::string text = "Stack of " + record_name(record) + " (outermost coroutine first):\n";
+    for (const std::string& line : stack_of(record)) text += "  " + line + "\n";
+    std::fputs(text.c_str(), stderr);
+}
+
+// ---- done callbacks ----------------------------------------------------------------------------------------------
+
+namespace {
+
+struct DoneCallback : Waiter {
+    UniqueFunction<void(AnyTask)> function;
+    std::uint64_t id;
+
+    DoneCallback(UniqueFunction<void(AnyTask)> f, std::uint64_t n) noexcept : Waiter(&told), function(std::move(f)), id(n) {}
+    static void told(Waiter* waiter, PromiseBase* record) noexcept {
+        const std::unique_ptr<DoneCallback> me(static_cast<DoneCallback*>(waiter));
+        try {
+            me->function(AnyTask(RecordRef::share(record)));
+        } catch (...) {
+            report_exception(impl_of(current_loop), "Exception in done callback", std::current_exception(), record);
+        }
+    }
+};
+
+std::uint64_t next_callback_id() noexcept {
+    static thread_local std::uint64_t last = 0;
+    return ++last;
+}
+
+}  // namespace
+
+std::uint64_t add_done_callback(PromiseBase* record, UniqueFunction<void(AnyTask)> function) {
+    const std::uint64_t id = next_callback_id();
+    if (record->is(done)) {
+        get_running_loop().call_soon([ref = RecordRef::share(record), f = std::move(function)]() mutable { f(AnyTask(ref)); });
+        return id;
+    }
+    auto callback = std::make_unique<DoneCallback>(std::move(function), id);
+    add_waiter(record, callback.get());
+    callback.release();
+    return id;
+}
+
+bool remove_done_callback(PromiseBase* record, std::uint64_t id) noexcept {
+    const auto matches = [id](Waiter* waiter) {
+        return waiter != nullptr && waiter->notify == &DoneCallback::told && static_cast<DoneCallback*>(waiter)->id == id;
+    };
+    Waiter* found = nullptr;
+    if (TaskExtra* extra = record->extra()) {
+        for (Waiter* waiter : extra->waiters) {
+            if (matches(waiter)) found = waiter;
+        }
+    } else if (matches(reinterpret_cast<Waiter*>(record->waiter_word))) {
+        found = reinterpret_cast<Waiter*>(record->waiter_word);
+    }
+    if (found == nullptr) return false;
+    remove_waiter(record, found);
+    delete static_cast<DoneCallback*>(found);
+    return true;
+}
+
+void drop_done_callbacks(PromiseBase* record) noexcept {
+    // Only callbacks can be left: whoever awaits holds a reference.
+    if (TaskExtra* extra = record->extra()) {
+        for (Waiter* waiter : extra->waiters) {
+            if (waiter != nullptr) delete static_cast<DoneCallback*>(waiter);
+        }
+        extra->waiters.clear();
+    } else if (record->waiter_word != 0) {
+        delete static_cast<DoneCallback*>(reinterpret_cast<Waiter*>(std::exchange(record->waiter_word, 0)));
+    }
+}
+
+// ---- errors ------------------------------------------------------------------------------------------------------
+
+void throw_awaits_itself(PromiseBase* record) { throw RuntimeError("Task cannot await on itself: " + record_name(record)); }
+
+void throw_already_done(PromiseBase* record) {
+    throw InvalidStateError(record->is(was_cancelled) ? "this future was cancelled: it takes no result"
+                                                      : "this future has a result or exception already");
+}
+
+void throw_left_without_value() { throw InvalidStateError("the scope was left without a value"); }
+
+}  // namespace detail
+
+AnyTask current_task() {
+    const detail::LoopCore* const loop = detail::current_loop;
+    if (loop == nullptr) throw RuntimeError("current_task: no running event loop");
+    if (loop->current == nullptr) throw RuntimeError("current_task: a callback runs, not a task");
+    return AnyTask(detail::RecordRef::share(loop->current));
+}
+
+std::vector<AnyTask> all_tasks() {
+    detail::LoopCore* const loop = detail::current_loop;
+    if (loop == nullptr) throw RuntimeError("all_tasks: no running event loop");
+    std::vector<AnyTask> tasks;
+    tasks.reserve(loop->task_count);
+    for (detail::PromiseBase* task = loop->live.live.next; task != &loop->live; task = task->live.next) {
+        tasks.push_back(AnyTask(detail::RecordRef::share(task)));
+    }
+    return tasks;
+}
+
+}}  // namespace asyncio::v1

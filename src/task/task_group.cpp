@@ -1,0 +1,182 @@
+// TaskGroup. The order of things is CPython 3.13's: a child's end is handled in a turn of its own.
+#include "asyncio/task/task_group.hpp"
+
+#include "asyncio/base/exception_group.hpp"
+#include "detail/loop_impl.hpp"
+
+namespace asyncio { inline namespace v1 {
+
+using detail::PromiseBase;
+
+/// Waits until no child is left. A cancel that arrives meanwhile is no exception here: the result tells of it.
+class TaskGroup::Join : public detail::Leaf {
+  public:
+    explicit Join(TaskGroup* group) noexcept : Leaf(&ops_), group_(group) {}
+    bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> h, detail::Where where = __builtin_source_location()) noexcept {
+        if (detail::enter_leaf(this, h, where)) return;
+        group_->join_ = this;
+        detail::suspend_on(this);
+    }
+    /// True if the parent was cancelled while it waited.
+    bool await_resume() noexcept {
+        group_->join_ = nullptr;
+        PromiseBase* const parent = frame->task;
+        if (parent->pending == 0) return false;
+        parent->pending = 0;
+        ++parent->epoch;
+        return true;
+    }
+    void all_ended() noexcept {
+        if (std::exchange(woken_, true)) return;
+        detail::wake(this);
+    }
+
+  private:
+    static detail::CancelAnswer cancel(Leaf* leaf) noexcept {
+        auto* const join = static_cast<Join*>(leaf);
+        if (std::exchange(join->woken_, true)) return detail::CancelAnswer::pending;
+        return detail::CancelAnswer::resume;
+    }
+    static constexpr detail::LeafOps ops_{&cancel, nullptr, "TaskGroup"};
+
+    TaskGroup* group_;
+    bool woken_ = false;
+};
+
+TaskGroup::Listener::Listener(TaskGroup* g) noexcept
+    : Waiter([](Waiter* me, PromiseBase* child) noexcept { static_cast<Listener*>(me)->group->child_ended(child); }), group(g) {}
+
+TaskGroup::~TaskGroup() { ASYNCIO_ASSERT(live_ == 0, "a TaskGroup was destroyed before its tasks had ended"); }
+
+void TaskGroup::add(PromiseBase* frame, const TaskOptions& options, detail::Where where) {
+    const char* refusal = nullptr;
+    if (parent_ == nullptr) {
+        refusal = "this TaskGroup has not been entered: co_await asyncio::with(TaskGroup{}, body)";
+    } else if (finished_ || (exiting_ && live_ == 0)) {
+        refusal = "this TaskGroup is finished";
+    } else if (aborting_) {
+        refusal = "this TaskGroup is shutting down";
+    }
+    if (refusal != nullptr) {
+        frame->handle().destroy();
+        throw RuntimeError(refusal);
+    }
+    if (children_.size() == children_.capacity()) {
+        forget_ended();
+        try {
+            if (children_.size() == children_.capacity()) children_.reserve(children_.empty() ? 4 : children_.size() * 2);
+        } catch (...) {
+            frame->handle().destroy();
+            throw;
+        }
+    }
+    frame->set(detail::adopted);
+    detail::start_task(frame, options, where);
+    ++frame->refs;
+    children_.push_back(detail::RecordRef(frame));
+    if (frame->is(detail::done)) {  // an eager task that did not suspend
+        ++live_;
+        child_ended(frame);
+        return;
+    }
+    try {
+        detail::add_waiter(frame, &listener_);
+    } catch (...) {
+        detail::request_cancel(frame);  // before its first step: it never runs
+        children_.pop_back();
+        detail::release(frame);
+        throw;
+    }
+    ++live_;
+}
+
+void TaskGroup::forget_ended() { std::erase_if(children_, [](const detail::RecordRef& child) { return child.record()->is(detail::done); }); }
+
+void TaskGroup::abort() noexcept {
+    aborting_ = true;
+    // Cancelling runs no user code, so the list holds still.
+    for (const detail::RecordRef& child : children_) {
+        if (!child.record()->is(detail::done)) detail::request_cancel(child.record());
+    }
+}
+
+void TaskGroup::child_ended(PromiseBase* child) noexcept {
+    --live_;
+    if (join_ != nullptr && live_ == 0) join_->all_ended();
+    if (!child->is(detail::has_error) || child->is(detail::was_cancelled)) return;
+    try {
+        errors_.push_back(child->error());
+        child->set(detail::retrieved);
+    } catch (...) {
+        // No memory to keep it: it is reported when the child is dropped.
+    }
+    if (aborting_ || parent_asked_) return;
+    abort();
+    parent_asked_ = true;
+    parent_request_ = detail::request_cancel(parent_);
+}
+
+void TaskGroup::cancel() noexcept {
+    if (parent_ == nullptr) {
+        cancel_on_entry_ = true;
+        return;
+    }
+    if (finished_) return;
+    cancelled_ = true;
+    if (!aborting_) abort();
+    if (!exiting_ && !parent_asked_) {
+        parent_asked_ = true;
+        parent_request_ = detail::request_cancel(parent_);
+    }
+}
+
+detail::Ready TaskGroup::aenter() {
+    if (parent_ != nullptr) throw RuntimeError("this TaskGroup was entered already");
+    detail::LoopCore* const loop = detail::current_loop;
+    if (loop == nullptr || loop->current == nullptr) throw RuntimeError("a TaskGroup is used inside a task only");
+    parent_ = loop->current;
+    cancels_at_entry_ = parent_->cancels;
+    if (cancel_on_entry_) cancel();
+    return detail::Ready();
+}
+
+Coro<bool> TaskGroup::aexit(std::exception_ptr error) {
+    exiting_ = true;
+    const bool body_cancelled = error != nullptr && is_cancelled(error);
+    bool propagate = body_cancelled;
+    if (error != nullptr && !aborting_) abort();
+    while (live_ != 0) {
+        const bool cancelled = co_await Join(this);
+        if (cancelled && !aborting_) {
+            propagate = true;
+            abort();
+        }
+    }
+    finished_ = true;
+    children_.clear();
+    if (parent_asked_) {
+        // Withdraw exactly our own request. What is left beyond the entry's count came from outside.
+        const unsigned left = detail::withdraw_cancel(parent_, parent_request_);
+        if (cancelled_ ? left <= cancels_at_entry_ : left == 0) propagate = false;
+    } else if (cancelled_ && !body_cancelled && parent_->cancels <= cancels_at_entry_) {
+        propagate = false;
+    }
+    if (propagate && errors_.empty()) {
+        if (body_cancelled) co_return false;  // the body's own CancelledError goes on
+        throw CancelledError();
+    }
+    if (error != nullptr && !body_cancelled) errors_.push_back(error);
+    if (!errors_.empty()) {
+        if (parent_->cancels > 0) {
+            // Cancelled from outside as well: errors win, and the next await raises the cancel. The count stays.
+            detail::uncancel(parent_);
+            detail::request_cancel(parent_);
+        }
+        throw ExceptionGroup("unhandled errors in a TaskGroup", std::move(errors_));
+    }
+    co_return body_cancelled;
+}
+
+}}  // namespace asyncio::v1

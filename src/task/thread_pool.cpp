@@ -1,0 +1,101 @@
+// The loop's threads. Their state is shared with them: a thread that is still busy when the loop has gone finishes its
+// job and ends, touching nothing that is not its own.
+#include "detail/thread_pool.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "asyncio/base/error.hpp"
+
+namespace asyncio { inline namespace v1 { namespace detail {
+
+struct ThreadPool::Shared {
+    std::mutex mutex;
+    std::condition_variable work;      // a job, or the end
+    std::condition_variable all_gone;  // threads == 0
+    std::deque<PoolJob*> jobs;         // all below guarded by mutex
+    unsigned threads = 0;
+    unsigned idle = 0;
+    bool ending = false;
+
+    static void thread_main(std::shared_ptr<Shared> shared) noexcept {
+        std::unique_lock lock(shared->mutex);
+        for (;;) {
+            ++shared->idle;
+            shared->work.wait(lock, [&] { return shared->ending || !shared->jobs.empty(); });
+            --shared->idle;
+            if (shared->jobs.empty()) break;
+            PoolJob* const job = shared->jobs.front();
+            shared->jobs.pop_front();
+            lock.unlock();
+            job->run(job);
+            lock.lock();
+        }
+        if (--shared->threads == 0) shared->all_gone.notify_all();
+    }
+};
+
+namespace {
+
+unsigned threads_max() noexcept {
+    const unsigned wanted = std::thread::hardware_concurrency() + 4;
+    return wanted < 32 ? wanted : 32;
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool() : shared_(std::make_shared<Shared>()) {}
+
+ThreadPool::~ThreadPool() { shut_down(Duration::zero()); }
+
+void ThreadPool::submit(PoolJob* job) {
+    std::lock_guard lock(shared_->mutex);
+    if (shared_->ending) throw RuntimeError("cannot start a thread job: the loop is closing");
+    shared_->jobs.push_back(job);
+    if (shared_->idle < shared_->jobs.size() && shared_->threads < threads_max()) {
+        // Signals are the loop's thread's business.
+        sigset_t all;
+        sigset_t before;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        try {
+            std::thread(&Shared::thread_main, shared_).detach();
+            ++shared_->threads;
+        } catch (...) {
+            pthread_sigmask(SIG_SETMASK, &before, nullptr);
+            if (shared_->threads == 0) {
+                shared_->jobs.pop_back();
+                throw_os_error(EAGAIN, "starting a thread", "the limit of threads or of memory is reached");
+            }
+            return;  // the threads that exist will come to it
+        }
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    }
+    shared_->work.notify_one();
+}
+
+void ThreadPool::shut_down(Duration limit) noexcept {
+    std::unique_lock lock(shared_->mutex);
+    shared_->ending = true;
+    shared_->work.notify_all();
+    const auto none_left = [&] { return shared_->threads == 0; };
+    bool ended = none_left();
+    if (!ended && limit.has_value()) {
+        ended = shared_->all_gone.wait_for(lock, limit.to_chrono(), none_left);
+    } else if (!ended) {
+        shared_->all_gone.wait(lock, none_left);
+        ended = true;
+    }
+    if (!ended && limit.count_ns() > 0) {
+        std::fprintf(stderr,
+                     "asyncio: %u thread(s) of to_thread still run a blocking call after the shutdown timeout: they are left "
+                     "behind\n",
+                     shared_->threads);
+    }
+}
+
+}}}  // namespace asyncio::v1::detail
