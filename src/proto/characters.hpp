@@ -71,7 +71,8 @@ constexpr std::string_view trimmed(std::string_view text) noexcept {
     return text;
 }
 
-/// For error texts: in single quotes, cut to a readable length, bytes that a terminal should not see as \xNN.
+/// For error texts: in single quotes, cut to a readable length. The result is valid UTF-8 without control characters,
+/// so that it can go to a terminal or into JSON; what is not, is shown as \xNN.
 std::string quoted(std::string_view text);
 
 }}}  // namespace asyncio::proto

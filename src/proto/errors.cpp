@@ -17,27 +17,48 @@ std::string without_user_info(std::string_view url) {
     return std::string(url.substr(0, begin)) + "***" + std::string(url.substr(begin + at));
 }
 
+// Bytes of the character at the front if it is one to be shown as it is: printable, in valid UTF-8 (RFC 3629 §4). Else 0.
+std::size_t printable_size(std::string_view text) noexcept {
+    const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+    const auto within = [&](std::size_t i, unsigned low, unsigned high) { return byte(i) >= low && byte(i) <= high; };
+    const unsigned first = byte(0);
+    if (first >= 0x20 && first < 0x7f) return 1;
+    // From U+00A0, below which there are control characters again.
+    if (first == 0xc2) return within(1, 0xa0, 0xbf) ? 2 : 0;
+    if (first >= 0xc3 && first <= 0xdf) return within(1, 0x80, 0xbf) ? 2 : 0;
+    const unsigned low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+    const unsigned high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+    if (!within(1, low, high) || !within(2, 0x80, 0xbf)) return 0;
+    if (first >= 0xe0 && first <= 0xef) return 3;
+    return first >= 0xf0 && first <= 0xf4 && within(3, 0x80, 0xbf) ? 4 : 0;
+}
+
 }  // namespace
 
 std::string quoted(std::string_view text) {
     constexpr std::size_t longest = 100;
     constexpr char digits[] = "0123456789abcdef";
     std::string out = "'";
-    for (const char c : text.substr(0, longest)) {
-        const auto byte = static_cast<unsigned char>(c);
+    std::size_t i = 0;
+    while (i < text.size() && i < longest) {
+        const std::size_t size = printable_size(text.substr(i));
+        if (size > 0) {
+            out += text.substr(i, size);
+            i += size;
+            continue;
+        }
+        const auto byte = static_cast<unsigned char>(text[i++]);
         if (byte == '\r') {
             out += "\\r";
         } else if (byte == '\n') {
             out += "\\n";
-        } else if (byte < 0x20 || byte == 0x7f) {
+        } else {
             out += "\\x";
             out += digits[byte >> 4];
             out += digits[byte & 15];
-        } else {
-            out += c;
         }
     }
-    out += text.size() > longest ? "...'" : "'";
+    out += i < text.size() ? "...'" : "'";
     return out;
 }
 

@@ -284,7 +284,8 @@ Event Http1Machine::feed_eof() {
         case State::fields: {
             const std::size_t size = Access::block(fields()).size();
             state_ = State::failed;
-            fail("the connection was closed after " + std::to_string(size) + " bytes of the head");
+            throw RemoteProtocolError("the connection was closed after " + std::to_string(size) +
+                                      " bytes of the head");
         }
         case State::sized:
             state_ = State::failed;
@@ -450,6 +451,11 @@ bool Http1Machine::take_field_lines(std::string_view& in, Headers& into) {
 }
 
 void Http1Machine::add_field_line(std::string& text) {
+    // llhttp 8.1 would take a CR at the beginning of a line for the end of the head, whatever follows.
+    const std::size_t size_of_content = text.size() - crlf.size() - line_begin_;
+    if (std::memchr(text.data() + line_begin_, '\r', size_of_content) != nullptr) {
+        fail("a CR without LF in the header field " + quoted({text.data() + line_begin_, size_of_content}));
+    }
     if (!is_blank(text[line_begin_])) {
         field_begin_ = line_begin_;
         ++field_count_;

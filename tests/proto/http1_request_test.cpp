@@ -205,6 +205,7 @@ std::vector<Bad> bad_requests() {
         {"empty name", get + host + ": x\r\n\r\n", ""},
         {"no colon", get + host + "garbage\r\n\r\n", "garbage"},
         {"high byte in a name", get + host + "X\xc3\xa9: 1\r\n\r\n", ""},
+        {"CR before a name", get + host + "\rA: b\r\n\r\n", "a CR without LF"},
         {"CR in a value", get + host + "A: b\rc\r\n\r\n", ""},
         {"two CRs", get + host + "A: b\r\r\n\r\n", ""},
         // 6: bare LF

@@ -211,6 +211,7 @@ TEST(ResponseParser, NamesWhatIsWrongWithTheAnswer) {
         {"NUL in the reason", std::string("HTTP/1.1 200 O\0K\r\n\r\n", 20), "reason"},
         {"CR in the reason", "HTTP/1.1 200 O\rK\r\n\r\n", "reason"},
         {"NUL in a value", ok + std::string("A: b\0c\r\n\r\n", 10), ""},
+        {"CR before a name", ok + "\rA: b\r\n\r\n", "a CR without LF"},
         {"CR in a value", ok + "A: b\rc\r\n\r\n", ""},
         {"space before colon", ok + "A : b\r\n\r\n", ""},
         {"space in a name", ok + "A B: c\r\n\r\n", ""},
@@ -232,6 +233,19 @@ TEST(ResponseParser, NamesWhatIsWrongWithTheAnswer) {
         EXPECT_NE(story.error.find(bad.because), std::string::npos) << story.error;
         EXPECT_TRUE(story.error.starts_with("bad response: ")) << story.error;
     }
+}
+
+TEST(ResponseParser, ShowsForeignBytesInErrorsWithoutPassingThemOn) {
+    const auto error = [](std::string_view text) {
+        ResponseParser parser;
+        return feed(parser, {text}, false).error;
+    };
+    EXPECT_NE(error("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x8d").find("'caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x8d'"), std::string::npos);
+    // Cut off, overlong, a surrogate, above U+10FFFF, a control character of Latin-1, a lone continuation.
+    EXPECT_NE(error("\xe2\x82 \xc0\x80 \xed\xa0\x80 \xf4\x90\x80\x80 \xc2\x9b \x80 \x1b\x07").find(
+                  R"('\xe2\x82 \xc0\x80 \xed\xa0\x80 \xf4\x90\x80\x80 \xc2\x9b \x80 \x1b\x07')"),
+              std::string::npos)
+        << error("\xe2\x82 \xc0\x80 \xed\xa0\x80 \xf4\x90\x80\x80 \xc2\x9b \x80 \x1b\x07");
 }
 
 TEST(ResponseParser, SaysWhereTheConnectionWasClosed) {
