@@ -16,7 +16,7 @@ done
 
 tools/asyncio-lint/asyncio-lint -p build/release --root .
 
-mapfile -t sources < <(find src tools examples -name '*.cpp' | sort)
+mapfile -t sources < <(find src tools examples -name '*.cpp' 2>/dev/null | sort)
 echo "clang-tidy: ${#sources[@]} sources"
 # clang-tidy counts what it hid; of that chatter only findings are worth a line.
 printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -n 2 clang-tidy-19 -p build/clang --quiet 2>/dev/null
