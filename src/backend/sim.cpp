@@ -11,8 +11,6 @@
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
-KernelBackend::~KernelBackend() = default;
-
 namespace {
 
 class SimBackend final : public KernelBackend {
