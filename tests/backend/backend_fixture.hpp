@@ -17,12 +17,14 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "asyncio/core/backend.hpp"
+#include "detail/backend_io_uring.hpp"
 
 namespace asyncio::backend_test {
 
@@ -124,7 +126,28 @@ struct Writable : Op {
     explicit Writable(int fd) : Op(OperationKind::wait_writable, fd) {}
 };
 
-class BackendTest : public testing::TestWithParam<Backend> {
+/// A backend as the loop makes it, or one that is held back as on an older kernel.
+struct Variant {
+    const char* name;
+    Backend kind;
+    detail::RingLimits limits;
+    bool limited = false;
+};
+
+inline const Variant variants[] = {
+    {"epoll", Backend::epoll, {}},
+    {"io_uring", Backend::io_uring, {}},
+    {"io_uring_linux_6_0", Backend::io_uring, {.no_defer_taskrun = true}, true},
+    {"io_uring_linux_5_19", Backend::io_uring, {.no_defer_taskrun = true, .no_single_issuer = true}, true},
+    {"io_uring_linux_5_13",
+     Backend::io_uring,
+     {.no_defer_taskrun = true, .no_single_issuer = true, .no_coop_taskrun = true},
+     true},
+    // Each few operations fill the submission queue and overflow the completion queue.
+    {"io_uring_tiny", Backend::io_uring, {.sq_entries = 2, .cq_entries = 4}, true},
+};
+
+class BackendTest : public testing::TestWithParam<Variant> {
   protected:
     void SetUp() override {
         wake_ = Fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
@@ -143,8 +166,12 @@ class BackendTest : public testing::TestWithParam<Backend> {
 
     std::unique_ptr<KernelBackend> make(std::string_view& reason,
                                         detail::BackendOptions options = detail::BackendOptions()) {
-        return GetParam() == Backend::epoll ? detail::make_epoll_backend(wake_.get(), options, reason)
-                                            : detail::make_io_uring_backend(wake_.get(), options, reason);
+        const Variant& variant = GetParam();
+        if (variant.kind == Backend::epoll) return detail::make_epoll_backend(wake_.get(), options, reason);
+        if (variant.limited) {
+            return detail::make_limited_io_uring_backend(wake_.get(), options, variant.limits, reason);
+        }
+        return detail::make_io_uring_backend(wake_.get(), options, reason);
     }
 
     static int open_descriptors() {
@@ -253,8 +280,7 @@ class BackendTest : public testing::TestWithParam<Backend> {
     int open_before_ = 0;
 };
 
-inline std::string name_of(const testing::TestParamInfo<Backend>& info) {
-    return info.param == Backend::epoll ? "epoll" : "io_uring";
-}
+inline std::string name_of(const testing::TestParamInfo<Variant>& info) { return info.param.name; }
+inline void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name; }
 
 }  // namespace asyncio::backend_test
