@@ -9,14 +9,15 @@
 namespace asyncio { inline namespace v1 { namespace proto {
 
 namespace character {
-inline constexpr std::uint16_t token = 1;        // RFC 9110 §5.6.2: header names, methods.
-inline constexpr std::uint16_t control = 2;      // 0x00-0x1f and 0x7f.
-inline constexpr std::uint16_t digit = 4;        //
-inline constexpr std::uint16_t hex = 8;          //
-inline constexpr std::uint16_t target = 16;      // Printable ASCII without space and '#': a request target.
-inline constexpr std::uint16_t scheme = 32;      // RFC 3986 §3.1, after the first letter.
-inline constexpr std::uint16_t host = 64;        // Letters, digits and -._~: what a name that resolves is made of.
-inline constexpr std::uint16_t authority = 128;  // What a Host header may have: RFC 3986 §3.2 without user info.
+inline constexpr std::uint16_t token = 1;    // RFC 9110 §5.6.2: header names, methods.
+inline constexpr std::uint16_t control = 2;  // 0x00-0x1f and 0x7f.
+inline constexpr std::uint16_t digit = 4;
+inline constexpr std::uint16_t hex = 8;
+inline constexpr std::uint16_t target = 16;  // Printable ASCII without space and '#': a request target.
+inline constexpr std::uint16_t scheme = 32;  // RFC 3986 §3.1, after the first letter.
+inline constexpr std::uint16_t host = 64;  // Letters, digits and -._~: what a name that resolves is made of.
+inline constexpr std::uint16_t authority =
+    128;  // What a Host header may have: RFC 3986 §3.2 without user info.
 inline constexpr std::uint16_t unreserved = 256;
 inline constexpr std::uint16_t letter = 512;
 }  // namespace character
@@ -59,7 +60,9 @@ constexpr bool all_are(std::string_view text, std::uint16_t classes) noexcept {
     return true;
 }
 
-constexpr char to_lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+constexpr char to_lower(char c) noexcept {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
 
 /// The value of a hexadecimal digit; the caller has checked that it is one.
 constexpr int hex_value(char c) noexcept { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; }
@@ -71,8 +74,8 @@ constexpr std::string_view trimmed(std::string_view text) noexcept {
     return text;
 }
 
-/// For error texts: in single quotes, cut to a readable length. The result is valid UTF-8 without control characters,
-/// so that it can go to a terminal or into JSON; what is not, is shown as \xNN.
+/// For error texts: in single quotes, cut to a readable length. The result is valid UTF-8 without control
+/// characters, so that it can go to a terminal or into JSON; what is not, is shown as \xNN.
 std::string quoted(std::string_view text);
 
-}}}  // namespace asyncio::proto
+}}}  // namespace asyncio::v1::proto

@@ -17,10 +17,15 @@ std::string without_user_info(std::string_view url) {
     return std::string(url.substr(0, begin)) + "***" + std::string(url.substr(begin + at));
 }
 
-// Bytes of the character at the front if it is one to be shown as it is: printable, in valid UTF-8 (RFC 3629 §4). Else 0.
+// Bytes of the character at the front if it is one to be shown as it is: printable, in valid UTF-8 (RFC 3629
+// §4). Else 0.
 std::size_t printable_size(std::string_view text) noexcept {
-    const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-    const auto within = [&](std::size_t i, unsigned low, unsigned high) { return byte(i) >= low && byte(i) <= high; };
+    const auto byte = [&](std::size_t i) {
+        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+    };
+    const auto within = [&](std::size_t i, unsigned low, unsigned high) {
+        return byte(i) >= low && byte(i) <= high;
+    };
     const unsigned first = byte(0);
     if (first >= 0x20 && first < 0x7f) return 1;
     // From U+00A0, below which there are control characters again.
@@ -73,4 +78,4 @@ InvalidURL::InvalidURL(std::string_view url, std::string_view cause)
       url_(without_user_info(url)) {}
 InvalidURL::~InvalidURL() = default;
 
-}}}  // namespace asyncio::proto
+}}}  // namespace asyncio::v1::proto

@@ -49,7 +49,8 @@ void Headers::add(std::string_view name, std::string_view value) {
     // The entry comes last: if an append or it runs out of memory, only unreferenced bytes stay behind.
     block_.append(name).append(value);
     entries_.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(name.size()),
-                        static_cast<std::uint32_t>(begin + name.size()), static_cast<std::uint32_t>(value.size())});
+                        static_cast<std::uint32_t>(begin + name.size()),
+                        static_cast<std::uint32_t>(value.size())});
 }
 
 void Headers::set(std::string_view name, std::string_view value) {
@@ -127,7 +128,8 @@ bool Headers::equals(const Headers& other) const noexcept {
     return true;
 }
 
-// A set() leaves the old text behind; without this, headers kept for long and changed often would grow for ever.
+// A set() leaves the old text behind; without this, headers kept for long and changed often would grow for
+// ever.
 void Headers::compact_if_wasteful() {
     std::size_t live = 0;
     for (const HeaderView field : *this) live += field.name.size() + field.value.size();
@@ -177,4 +179,4 @@ bool list_contains(std::string_view list, std::string_view member) noexcept {
     return false;
 }
 
-}}}  // namespace asyncio::proto
+}}}  // namespace asyncio::v1::proto

@@ -15,4 +15,4 @@ struct HeadersAccess {
     static std::vector<Entry>& entries(Headers& headers) noexcept { return headers.entries_; }
 };
 
-}}}}  // namespace asyncio::proto::detail
+}}}}  // namespace asyncio::v1::proto::detail

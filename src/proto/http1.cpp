@@ -16,7 +16,9 @@ Event MessageParser::feed_eof() { return machine_->feed_eof(); }
 std::string_view MessageParser::body() const noexcept { return machine_->body; }
 std::uint64_t MessageParser::body_received() const noexcept { return machine_->body_received; }
 Framing MessageParser::framing() const noexcept { return machine_->framing; }
-std::optional<std::uint64_t> MessageParser::content_length() const noexcept { return machine_->content_length(); }
+std::optional<std::uint64_t> MessageParser::content_length() const noexcept {
+    return machine_->content_length();
+}
 bool MessageParser::keep_alive() const noexcept { return machine_->keep_alive; }
 bool MessageParser::upgrade() const noexcept { return machine_->upgrade; }
 const Headers& MessageParser::trailers() const noexcept { return machine_->trailers; }
@@ -35,9 +37,11 @@ ResponseParser::ResponseParser(std::string_view method, const ParserLimits& limi
     machine_->reset(method);
 }
 const ResponseHead& ResponseParser::head() const noexcept { return machine_->response; }
-ResponseHead ResponseParser::take_head() noexcept { return std::exchange(machine_->response, ResponseHead()); }
+ResponseHead ResponseParser::take_head() noexcept {
+    return std::exchange(machine_->response, ResponseHead());
+}
 bool ResponseParser::continued() const noexcept { return machine_->continued; }
 void ResponseParser::next_message(std::string_view method) { machine_->next_message(method); }
 void ResponseParser::reset(std::string_view method) noexcept { machine_->reset(method); }
 
-}}}  // namespace asyncio::proto
+}}}  // namespace asyncio::v1::proto

@@ -1,24 +1,26 @@
 // HTTP/1 messages, received: a line guard in front of llhttp.
 //
-// llhttp decides what a message means: grammar of the head, the flags of Connection, lengths, chunk sizes, where the
-// message ends. The guard decides what llhttp gets to see. It exists because llhttp forgives things that this library
-// must not (bare LF, white space in odd places, by build option and by version), because it has no limits on sizes, and
-// because llhttp calls back with fragments wherever a segment happened to end. The guard
+// llhttp decides what a message means: grammar of the head, the flags of Connection, lengths, chunk sizes,
+// where the message ends. The guard decides what llhttp gets to see. It exists because llhttp forgives things
+// that this library must not (bare LF, white space in odd places, by build option and by version), because it
+// has no limits on sizes, and because llhttp calls back with fragments wherever a segment happened to end.
+// The guard
 //
-//   1. collects whole lines of head and trailers, straight into the block of the Headers that they will become, so
-//      whether the bytes came at once or one by one makes no difference to anything behind it;
+//   1. collects whole lines of head and trailers, straight into the block of the Headers that they will
+//      become, so whether the bytes came at once or one by one makes no difference to anything behind it;
 //   2. checks each line's end and size, and the grammar of the first line;
-//   3. hands llhttp canonical input: lines that end with CRLF, folded lines joined, a chunk's size without extensions.
-//      What llhttp 8.1 (in its loose build) and 9.2 treat differently never reaches it;
-//   4. after the head, checks the rules between fields (RFC 9112 §6.3 and what smuggling has taught), derives the framing,
-//      and refuses the message if llhttp has come to another result;
+//   3. hands llhttp canonical input: lines that end with CRLF, folded lines joined, a chunk's size without
+//      extensions. What llhttp 8.1 (in its loose build) and 9.2 treat differently never reaches it;
+//   4. after the head, checks the rules between fields (RFC 9112 §6.3 and what smuggling has taught), derives
+//      the framing, and refuses the message if llhttp has come to another result;
 //   5. cuts the body into pieces that end where llhttp expects a line again.
 //
-// Callbacks run inside C code, so they are noexcept, throw nothing and allocate nothing: the room for the fields has
-// been made before llhttp is run. A fault that they find is kept in `fault_` and thrown after llhttp has returned.
+// Callbacks run inside C code, so they are noexcept, throw nothing and allocate nothing: the room for the
+// fields has been made before llhttp is run. A fault that they find is kept in `fault_` and thrown after
+// llhttp has returned.
 //
-// Not done: feeding llhttp every byte as it comes. It saves the guard's copy of the head, but spans then arrive in pieces,
-// each rule has to cope with that, and a folded line cannot be undone.
+// Not done: feeding llhttp every byte as it comes. It saves the guard's copy of the head, but spans then
+// arrive in pieces, each rule has to cope with that, and a folded line cannot be undone.
 
 #include "proto/http1_machine.hpp"
 
@@ -38,10 +40,12 @@ namespace {
 
 using Access = detail::HeadersAccess;
 
-// RFC 9112 §2.2: "a server [...] SHOULD ignore at least one empty line (CRLF) received prior to the request-line".
+// RFC 9112 §2.2: "a server [...] SHOULD ignore at least one empty line (CRLF) received prior to the
+// request-line".
 constexpr unsigned empty_lines_max = 8;
 constexpr unsigned interim_max = 32;
-// Chunk framing (extensions, above all) may exceed 16 bytes and twice the data of its chunk by this much in all.
+// Chunk framing (extensions, above all) may exceed 16 bytes and twice the data of its chunk by this much in
+// all.
 constexpr std::uint64_t overhead_max_bytes = 16 * 1024;
 constexpr std::size_t chunk_digits_max = 16;
 constexpr std::string_view crlf = "\r\n";
@@ -73,7 +77,9 @@ unsigned singleton(std::string_view name) noexcept {
         case 4: return if_named("host", once::host) | if_named("etag", once::etag);
         case 6: return if_named("server", once::server);
         case 10: return if_named("user-agent", once::user_agent);
-        case 12: return if_named("content-type", once::content_type) | if_named("max-forwards", once::max_forwards);
+        case 12:
+            return if_named("content-type", once::content_type) |
+                   if_named("max-forwards", once::max_forwards);
         case 13: return if_named("content-range", once::content_range);
         case 14: return if_named("content-length", once::content_length);
         case 16: return if_named("content-location", once::content_location);
@@ -130,8 +136,9 @@ struct Http1Callbacks {
         m.llhttp_length_ = p->content_length;
         if (m.strict()) return 0;
         const int status = m.response.status;
-        if (status == 101 || (m.answers_connect_ && status / 100 == 2)) return 2;  // No body, another protocol.
-        if (m.answers_head_ || has_no_body(status)) return 1;                      // No body.
+        if (status == 101 || (m.answers_connect_ && status / 100 == 2))
+            return 2;                                          // No body, another protocol.
+        if (m.answers_head_ || has_no_body(status)) return 1;  // No body.
         return 0;
     }
 
@@ -175,7 +182,8 @@ void Http1Machine::reset(std::string_view method) noexcept {
 
 void Http1Machine::next_message(std::string_view method) {
     if (state_ != State::done) {
-        throw LocalProtocolError("next_message() before the event 'complete': read the message to its end, or reset()");
+        throw LocalProtocolError(
+            "next_message() before the event 'complete': read the message to its end, or reset()");
     }
     last_was_final_ = !keep_alive;
     begin(method);
@@ -210,7 +218,8 @@ void Http1Machine::restart() noexcept {
 }
 
 bool Http1Machine::idle() const noexcept {
-    return state_ == State::start_line && Access::block(strict() ? request.headers : response.headers).empty();
+    return state_ == State::start_line &&
+           Access::block(strict() ? request.headers : response.headers).empty();
 }
 
 std::optional<std::uint64_t> Http1Machine::content_length() const noexcept {
@@ -262,9 +271,7 @@ Event Http1Machine::step(std::string_view& in) {
                 if (!message_done_) fail_chunk("the trailers do not end the message");
                 state_ = State::finish;
                 break;
-            case State::finish:
-                state_ = State::done;
-                return Event::complete;
+            case State::finish: state_ = State::done; return Event::complete;
             case State::done:
             case State::ended:
             case State::failed: ASYNCIO_ASSERT(false, "parse() has refused these states");
@@ -289,16 +296,16 @@ Event Http1Machine::feed_eof() {
         }
         case State::sized:
             state_ = State::failed;
-            throw ContentLengthError("the connection was closed after " + so_far + " of " + std::to_string(length_) +
-                                         " bytes of the body",
+            throw ContentLengthError("the connection was closed after " + so_far + " of " +
+                                         std::to_string(length_) + " bytes of the body",
                                      body_received, length_);
         case State::chunk_size:
         case State::chunk_data:
         case State::chunk_end:
         case State::trailers:
             state_ = State::failed;
-            throw TransferEncodingError("the connection was closed in the middle of a chunked body, after " + so_far +
-                                        " bytes of it");
+            throw TransferEncodingError("the connection was closed in the middle of a chunked body, after " +
+                                        so_far + " bytes of it");
         case State::until_close:
             state_ = State::failed;  // Unless llhttp agrees.
             if (llhttp_finish(&llhttp_) != HPE_OK || !message_done_) fail("the body ended where it must not");
@@ -319,7 +326,8 @@ bool Http1Machine::take_start_line(std::string_view& in) {
     if (last_was_final_ && !in.empty()) fail("bytes follow a message that said it was the connection's last");
     std::string& text = Access::block(fields());
     while (true) {
-        const bool whole = take_line(text, 0, in, limits_.max_line_size, strict() ? "request line" : "status line");
+        const bool whole =
+            take_line(text, 0, in, limits_.max_line_size, strict() ? "request line" : "status line");
         if (!whole) {
             check_beginning(text);
             return false;
@@ -341,14 +349,16 @@ bool Http1Machine::take_start_line(std::string_view& in) {
     return true;
 }
 
-// Moves one line, or what there is of it, from `in` to `text`, where it begins at `begin`. True once the line is whole;
-// it then ends with CRLF. The limit holds for the line without its end, however many segments it comes in.
+// Moves one line, or what there is of it, from `in` to `text`, where it begins at `begin`. True once the line
+// is whole; it then ends with CRLF. The limit holds for the line without its end, however many segments it
+// comes in.
 bool Http1Machine::take_line(std::string& text, std::size_t begin, std::string_view& in, std::size_t limit,
                              const char* what) {
     if (in.empty()) return false;
     const void* newline = std::memchr(in.data(), '\n', in.size());
     const std::size_t size =
-        newline == nullptr ? in.size() : static_cast<std::size_t>(static_cast<const char*>(newline) - in.data()) + 1;
+        newline == nullptr ? in.size()
+                           : static_cast<std::size_t>(static_cast<const char*>(newline) - in.data()) + 1;
     const std::size_t before = text.size() - begin;
     if (before + size > limit + crlf.size()) {
         text.append(in.substr(0, std::min<std::size_t>(size, 64)));
@@ -378,7 +388,8 @@ void Http1Machine::check_beginning(std::string_view line) const {
         const std::size_t size = std::min(line.find(' '), line.size());
         for (const char c : line.substr(0, size)) {
             // The CR of an empty line may stand alone for a while.
-            if (!is(c, character::token) && line != "\r") fail("it begins with " + quoted(line) + ", which is not HTTP");
+            if (!is(c, character::token) && line != "\r")
+                fail("it begins with " + quoted(line) + ", which is not HTTP");
         }
         return;
     }
@@ -403,8 +414,10 @@ void Http1Machine::read_request_line(std::string_view line) {
         fail("the target " + quoted(target) + " has characters that may not be in one");
     }
     // RFC 9112 §3.2.3: CONNECT takes a host and a port, and nothing else.
-    const bool is_authority = all_are(target, character::authority) && target.find(':') != std::string_view::npos;
-    if (method == "CONNECT" && !is_authority) fail("the target " + quoted(target) + " of a CONNECT is not 'host:port'");
+    const bool is_authority =
+        all_are(target, character::authority) && target.find(':') != std::string_view::npos;
+    if (method == "CONNECT" && !is_authority)
+        fail("the target " + quoted(target) + " of a CONNECT is not 'host:port'");
     if (target == "*" && method != "OPTIONS") fail("the target '*' is for OPTIONS only");
     read_version(line.substr(last + 1));
     request.method.assign(method);
@@ -415,10 +428,12 @@ void Http1Machine::read_request_line(std::string_view line) {
 void Http1Machine::read_status_line(std::string_view line) {
     const std::size_t space = line.find(' ');
     read_version(line.substr(0, space));
-    const std::string_view rest = space == std::string_view::npos ? std::string_view() : line.substr(space + 1);
+    const std::string_view rest =
+        space == std::string_view::npos ? std::string_view() : line.substr(space + 1);
     const std::string_view code = rest.substr(0, 3);
     // The space is there even if the reason is not; many servers leave it out then.
-    if (code.size() != 3 || !all_are(code, character::digit) || code[0] == '0' || (rest.size() > 3 && rest[3] != ' ')) {
+    if (code.size() != 3 || !all_are(code, character::digit) || code[0] == '0' ||
+        (rest.size() > 3 && rest[3] != ' ')) {
         fail("the status line " + quoted(line) + " has no status of three digits");
     }
     const std::string_view phrase = rest.size() > 4 ? rest.substr(4) : std::string_view();
@@ -461,12 +476,13 @@ void Http1Machine::add_field_line(std::string& text) {
         ++field_count_;
         if (state_ == State::trailers) ++trailer_count_;
         if (field_count_ > limits_.max_headers) {
-            fail("it has more than max_headers = " + std::to_string(limits_.max_headers) + " header fields", 431);
+            fail("it has more than max_headers = " + std::to_string(limits_.max_headers) + " header fields",
+                 431);
         }
         return;
     }
-    // RFC 9112 §5.2: a server "MUST either reject the message [...] or replace each received obs-fold with one or more
-    // SP octets"; a user agent must replace.
+    // RFC 9112 §5.2: a server "MUST either reject the message [...] or replace each received obs-fold with
+    // one or more SP octets"; a user agent must replace.
     if (strict()) fail("a header field is continued on a second line (obs-fold)");
     if (field_begin_ == line_begin_) fail("white space before the first header field");
     text.replace(line_begin_ - crlf.size(), crlf.size(), "  ");
@@ -479,13 +495,13 @@ void Http1Machine::add_field_line(std::string& text) {
 // Lets llhttp take the fields in `into`, whose lines begin at `begin` and end with the empty one, apart.
 void Http1Machine::run_fields(Headers& into, std::size_t begin) {
     const std::string& text = Access::block(into);
-    Access::entries(into).reserve(state_ == State::trailers ? trailer_count_ : std::max<std::size_t>(field_count_, 16));
+    Access::entries(into).reserve(state_ == State::trailers ? trailer_count_
+                                                            : std::max<std::size_t>(field_count_, 16));
     receiving_ = &into;
     const llhttp_errno_t error = run(text.data() + begin, text.size() - begin);
     switch (fault_) {
         case Fault::none: break;
-        case Fault::bad_name:
-            fail("header name " + quoted(into[into.size() - 1].name) + " is not a token");
+        case Fault::bad_name: fail("header name " + quoted(into[into.size() - 1].name) + " is not a token");
         case Fault::blank_before_colon:
             fail("white space before the colon of " + in_field(into[into.size() - 1].name));
         case Fault::forbidden_trailer:
@@ -530,7 +546,8 @@ void Http1Machine::check_fields() {
             has_chunks_ = true;
         }
     }
-    // RFC 9112 §6.3: "Such a message might indicate an attempt to perform request smuggling or response splitting".
+    // RFC 9112 §6.3: "Such a message might indicate an attempt to perform request smuggling or response
+    // splitting".
     if (has_length_ && has_chunks_) fail("it has both a Content-Length and chunks (Transfer-Encoding)");
     if (has_chunks_) check_transfer_encoding(fields().get("Transfer-Encoding", {}));
 }
@@ -540,18 +557,21 @@ void Http1Machine::check_transfer_encoding(std::string_view value) {
     const std::size_t comma = value.rfind(',');
     const bool is_last =
         comma != std::string_view::npos && equals_ignore_case(trimmed(value.substr(comma + 1)), "chunked");
-    const bool is_earlier = comma != std::string_view::npos && list_contains(value.substr(0, comma), "chunked");
+    const bool is_earlier =
+        comma != std::string_view::npos && list_contains(value.substr(0, comma), "chunked");
     // RFC 9112 §6.1: a server that does not understand a transfer coding "SHOULD respond with 501".
     fail("the Transfer-Encoding " + quoted(value) + " is not 'chunked'", is_last && !is_earlier ? 501 : 400);
 }
 
 void Http1Machine::check_request_fields() {
-    // RFC 9112 §3.2: "A server MUST respond with a 400 [...] to any HTTP/1.1 request message that lacks a Host header
-    // field and to any request message that contains more than one Host header field line or [...] an invalid field value".
+    // RFC 9112 §3.2: "A server MUST respond with a 400 [...] to any HTTP/1.1 request message that lacks a
+    // Host header field and to any request message that contains more than one Host header field line or
+    // [...] an invalid field value".
     const std::optional<std::string_view> name = fields().get("Host");
     if (!name && request.version == HttpVersion::http_1_1) fail("there is no Host header");
     if (name && !all_are(*name, character::authority)) fail("the Host " + quoted(*name) + " is not a host");
-    if (has_chunks_ && request.version == HttpVersion::http_1_0) fail("chunks (Transfer-Encoding) in HTTP/1.0");
+    if (has_chunks_ && request.version == HttpVersion::http_1_0)
+        fail("chunks (Transfer-Encoding) in HTTP/1.0");
     if (request.method == "CONNECT" && (has_chunks_ || length_ > 0)) fail("a CONNECT with a body");
 }
 
@@ -583,13 +603,15 @@ void Http1Machine::decide_framing() {
     if (no_body) state_ = State::finish;
 
     // Two readings of one message are how smuggling works, so this one is not read at all.
-    const bool llhttp_agrees = message_done_ == no_body && has_chunks_ == ((llhttp_flags_ & F_CHUNKED) != 0) &&
+    const bool llhttp_agrees = message_done_ == no_body &&
+                               has_chunks_ == ((llhttp_flags_ & F_CHUNKED) != 0) &&
                                has_length_ == ((llhttp_flags_ & F_CONTENT_LENGTH) != 0) &&
                                (!has_length_ || length_ == llhttp_length_);
     if (!llhttp_agrees) fail("its framing is ambiguous");
 
     const bool wants_close = (llhttp_flags_ & F_CONNECTION_CLOSE) != 0;
-    const bool wants_more = version == HttpVersion::http_1_1 || (llhttp_flags_ & F_CONNECTION_KEEP_ALIVE) != 0;
+    const bool wants_more =
+        version == HttpVersion::http_1_1 || (llhttp_flags_ & F_CONNECTION_KEEP_ALIVE) != 0;
     keep_alive = wants_more && !wants_close && framing != Framing::until_close;
     if (strict()) return;
     // A peer that announces a body where there cannot be one may send it all the same.
@@ -650,7 +672,8 @@ void Http1Machine::read_chunk_size(std::string_view line) {
     std::copy(crlf.begin(), crlf.end(), canonical + size);
     llhttp_length_ = ~std::uint64_t{0};
     const llhttp_errno_t error = run(canonical, size + crlf.size());
-    if (error != HPE_OK) fail_chunk(std::string("chunk size ") + quoted(digits) + ": " + llhttp_get_error_reason(&llhttp_));
+    if (error != HPE_OK)
+        fail_chunk(std::string("chunk size ") + quoted(digits) + ": " + llhttp_get_error_reason(&llhttp_));
     std::uint64_t value = 0;
     std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
     if (value != llhttp_length_) fail_chunk("the chunk size " + quoted(digits) + " is ambiguous");
@@ -686,8 +709,8 @@ bool Http1Machine::take_chunk_end(std::string_view& in) {
 
 llhttp_errno_t Http1Machine::run(const char* data, std::size_t size) noexcept {
     const llhttp_errno_t error = llhttp_execute(&llhttp_, data, size);
-    // It pauses behind a message that asks for another protocol. Since it is never given more than one message, it is
-    // at its end already.
+    // It pauses behind a message that asks for another protocol. Since it is never given more than one
+    // message, it is at its end already.
     return error == HPE_PAUSED_UPGRADE ? HPE_OK : error;
 }
 
@@ -701,14 +724,15 @@ void Http1Machine::fail_chunk(const std::string& cause) const {
 
 void Http1Machine::fail_too_long(const char* what, std::size_t limit, std::string_view beginning) const {
     const bool is_field = state_ == State::fields || state_ == State::trailers;
-    const std::string cause = std::string("a ") + what + " is longer than " +
-                              (is_field ? "max_field_size" : "max_line_size") + " = " + std::to_string(limit) +
-                              " bytes; it begins with " + quoted(beginning.substr(0, 40));
+    const std::string cause =
+        std::string("a ") + what + " is longer than " + (is_field ? "max_field_size" : "max_line_size") +
+        " = " + std::to_string(limit) + " bytes; it begins with " + quoted(beginning.substr(0, 40));
     if (state_ == State::chunk_size || state_ == State::trailers) fail_chunk(cause);
     fail(cause, is_field ? 431 : strict() ? 414 : 400);
 }
 
-// llhttp has refused lines of the head. It knows the byte, but not the trouble: the rules between fields may tell.
+// llhttp has refused lines of the head. It knows the byte, but not the trouble: the rules between fields may
+// tell.
 void Http1Machine::fail_as_llhttp(Headers& into, std::size_t begin, llhttp_errno_t error) {
     const std::string& text = Access::block(into);
     auto& entries = Access::entries(into);
@@ -727,7 +751,8 @@ void Http1Machine::fail_as_llhttp(Headers& into, std::size_t begin, llhttp_errno
                                static_cast<std::uint32_t>(value.data() - text.data()),
                                static_cast<std::uint32_t>(value.size())});
         }
-        if (position != nullptr && position >= text.data() + line && position <= text.data() + end + 1) culprit = content;
+        if (position != nullptr && position >= text.data() + line && position <= text.data() + end + 1)
+            culprit = content;
         line = end + crlf.size();
     }
     if (state_ == State::fields) check_fields();  // Throws if it finds the reason.
@@ -738,4 +763,4 @@ void Http1Machine::fail_as_llhttp(Headers& into, std::size_t begin, llhttp_errno
     fail(cause, error == HPE_INVALID_METHOD ? 501 : 400);
 }
 
-}}}  // namespace asyncio::proto
+}}}  // namespace asyncio::v1::proto

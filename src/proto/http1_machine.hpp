@@ -127,12 +127,12 @@ class Http1Machine {
     std::size_t trailer_count_ = 0;
     Headers* receiving_ = nullptr;  // Where the callbacks put fields.
 
-    std::uint64_t length_ = 0;      // The Content-Length.
-    std::uint64_t left_ = 0;        // Bytes missing of the body or chunk.
-    std::uint64_t overhead_ = 0;    // Bytes of chunk framing beyond what its data excuses.
+    std::uint64_t length_ = 0;    // The Content-Length.
+    std::uint64_t left_ = 0;      // Bytes missing of the body or chunk.
+    std::uint64_t overhead_ = 0;  // Bytes of chunk framing beyond what its data excuses.
     std::uint32_t llhttp_flags_ = 0;
     std::uint64_t llhttp_length_ = 0;  // What llhttp makes of the length of body or chunk.
     std::string line_;                 // A chunk's size line that came in pieces.
 };
 
-}}}  // namespace asyncio::proto
+}}}  // namespace asyncio::v1::proto

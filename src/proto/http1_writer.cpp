@@ -28,15 +28,19 @@ class Rollback {
     bool done_ = false;
 };
 
-bool is_length(std::string_view name) noexcept { return name.size() == 14 && equals_ignore_case(name, "Content-Length"); }
+bool is_length(std::string_view name) noexcept {
+    return name.size() == 14 && equals_ignore_case(name, "Content-Length");
+}
 bool is_encoding(std::string_view name) noexcept {
     return name.size() == 17 && equals_ignore_case(name, "Transfer-Encoding");
 }
 
 void check_field(HeaderView field) {
-    if (!is_token(field.name)) throw LocalProtocolError("header name " + quoted(field.name) + " is not a token");
+    if (!is_token(field.name))
+        throw LocalProtocolError("header name " + quoted(field.name) + " is not a token");
     if (!is_field_value(field.value)) {
-        throw LocalProtocolError("control character in the value of header '" + std::string(field.name) + "'");
+        throw LocalProtocolError("control character in the value of header '" + std::string(field.name) +
+                                 "'");
     }
 }
 
@@ -62,16 +66,19 @@ void append_fields(std::string& out, const Fields& fields, bool may_have_body) {
     // Transfer-Encoding header field".
     if (has_length && has_encoding) throw LocalProtocolError("both a Content-Length and a Transfer-Encoding");
     if (!may_have_body && (has_length || has_encoding)) {
-        throw LocalProtocolError("a Content-Length or Transfer-Encoding in a response 1xx or 204, which has no body");
+        throw LocalProtocolError(
+            "a Content-Length or Transfer-Encoding in a response 1xx or 204, which has no body");
     }
     out.append("\r\n");
 }
 
 template <class Fields>
-void append_request_head(std::string& out, std::string_view method, std::string_view target, const Fields& fields) {
+void append_request_head(std::string& out, std::string_view method, std::string_view target,
+                         const Fields& fields) {
     if (!is_token(method)) throw LocalProtocolError("the method " + quoted(method) + " is not a token");
     if (target.empty() || !all_are(target, character::target)) {
-        throw LocalProtocolError("the target " + quoted(target) + " is empty or has characters that must be percent-encoded");
+        throw LocalProtocolError("the target " + quoted(target) +
+                                 " is empty or has characters that must be percent-encoded");
     }
     Rollback rollback(out);
     out.append(method).append(" ").append(target).append(" HTTP/1.1\r\n");
@@ -82,10 +89,13 @@ void append_request_head(std::string& out, std::string_view method, std::string_
 template <class Fields>
 void append_response_head(std::string& out, int status, std::string_view reason, const Fields& fields,
                           HttpVersion version) {
-    if (status < 100 || status > 999) throw LocalProtocolError("the status " + std::to_string(status) + " is not 100-999");
-    if (!is_field_value(reason)) throw LocalProtocolError("control character in the reason " + quoted(reason));
+    if (status < 100 || status > 999)
+        throw LocalProtocolError("the status " + std::to_string(status) + " is not 100-999");
+    if (!is_field_value(reason))
+        throw LocalProtocolError("control character in the reason " + quoted(reason));
     Rollback rollback(out);
-    const std::array<char, 5> code{' ', static_cast<char>('0' + status / 100), static_cast<char>('0' + status / 10 % 10),
+    const std::array<char, 5> code{' ', static_cast<char>('0' + status / 100),
+                                   static_cast<char>('0' + status / 10 % 10),
                                    static_cast<char>('0' + status % 10), ' '};
     out.append(version == HttpVersion::http_1_1 ? "HTTP/1.1" : "HTTP/1.0");
     // The space behind the status is there even if there is no reason (RFC 9112 §4).
@@ -96,7 +106,8 @@ void append_response_head(std::string& out, int status, std::string_view reason,
 
 }  // namespace
 
-void write_request_head(std::string& out, std::string_view method, std::string_view target, const Headers& headers) {
+void write_request_head(std::string& out, std::string_view method, std::string_view target,
+                        const Headers& headers) {
     append_request_head(out, method, target, headers);
 }
 
@@ -110,8 +121,8 @@ void write_response_head(std::string& out, int status, std::string_view reason, 
     append_response_head(out, status, reason, headers, version);
 }
 
-void write_response_head(std::string& out, int status, std::string_view reason, std::span<const HeaderView> headers,
-                         HttpVersion version) {
+void write_response_head(std::string& out, int status, std::string_view reason,
+                         std::span<const HeaderView> headers, HttpVersion version) {
     append_response_head(out, status, reason, headers, version);
 }
 
@@ -135,7 +146,8 @@ void write_chunk(std::string& out, std::string_view data) {
 void write_last_chunk(std::string& out, const Headers& trailers) {
     for (const HeaderView field : trailers) {
         if (is_length(field.name) || is_encoding(field.name) || equals_ignore_case(field.name, "Host")) {
-            throw LocalProtocolError("header '" + std::string(field.name) + "' is not allowed behind the body");
+            throw LocalProtocolError("header '" + std::string(field.name) +
+                                     "' is not allowed behind the body");
         }
     }
     Rollback rollback(out);
@@ -144,4 +156,4 @@ void write_last_chunk(std::string& out, const Headers& trailers) {
     rollback.done();
 }
 
-}}}  // namespace asyncio::proto
+}}}  // namespace asyncio::v1::proto

@@ -70,4 +70,4 @@ std::string_view reason(int status) noexcept {
     }
 }
 
-}}}  // namespace asyncio::proto
+}}}  // namespace asyncio::v1::proto

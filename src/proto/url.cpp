@@ -1,15 +1,17 @@
-// URLs: RFC 3986 with the habits of yarl, the URL type of aiohttp, so that programs that come from there meet no
-// surprise in what is encoded, decoded and left alone.
+// URLs: RFC 3986 with the habits of yarl, the URL type of aiohttp, so that programs that come from there meet
+// no surprise in what is encoded, decoded and left alone.
 //
-// The parser goes through the text once, from left to right, and appends each part in normal form to the text of the
-// new Url, noting where it begins. The normal form of a part never depends on a later part.
+// The parser goes through the text once, from left to right, and appends each part in normal form to the text
+// of the new Url, noting where it begins. The normal form of a part never depends on a later part.
 //
 // Two decisions that are about safety and not about grammar:
-// 1. What looks like one host to this parser must not look like another to any other parser on the way (proxies, the
-//    resolver, filters against requests into private networks). So everything ambiguous before the path is refused: a
-//    backslash, white space, %-escapes in a host, IPv4 addresses in any form but four decimal numbers.
-// 2. A percent-escape is decoded only if the character is allowed as it is and has no meaning in that part. So `%2F` and
-//    `%3F` in a path stay, `%7E` becomes `~`, and a stray `%` becomes `%25`. Parsing a printed URL gives the same URL.
+// 1. What looks like one host to this parser must not look like another to any other parser on the way
+//    (proxies, the resolver, filters against requests into private networks). So everything ambiguous before
+//    the path is refused: a backslash, white space, %-escapes in a host, IPv4 addresses in any form but four
+//    decimal numbers.
+// 2. A percent-escape is decoded only if the character is allowed as it is and has no meaning in that part.
+//    So `%2F` and `%3F` in a path stay, `%7E` becomes `~`, and a stray `%` becomes `%25`. Parsing a printed
+//    URL gives the same URL.
 
 #include "asyncio/proto/url.hpp"
 
@@ -28,8 +30,8 @@ namespace {
 
 constexpr std::size_t longest_url = 1 << 20;  // Positions are 32 bits, and encoding may triple the text.
 
-// What a part leaves as it is. `reserved` are the characters with a meaning of their own there: written, they stay;
-// escaped, they stay escaped.
+// What a part leaves as it is. `reserved` are the characters with a meaning of their own there: written, they
+// stay; escaped, they stay escaped.
 struct Encoding {
     std::string_view also_safe;
     std::string_view reserved;
@@ -125,13 +127,13 @@ void remove_dot_segments(std::string& text, std::size_t begin) {
         const std::string_view segment(text.data() + in + 1, end - in - 1);
         const bool last = end == text.size();
         if (segment == "..") {
-            while (out > begin && text[--out] != '/') {
-            }
+            while (out > begin && text[--out] != '/') {}
             if (last) text[out++] = '/';
         } else if (segment == ".") {
             if (last) text[out++] = '/';
         } else {
-            std::copy(text.begin() + static_cast<std::ptrdiff_t>(in), text.begin() + static_cast<std::ptrdiff_t>(end),
+            std::copy(text.begin() + static_cast<std::ptrdiff_t>(in),
+                      text.begin() + static_cast<std::ptrdiff_t>(end),
                       text.begin() + static_cast<std::ptrdiff_t>(out));
             out += end - in;
         }
@@ -157,7 +159,8 @@ bool parse_ipv4(std::string_view text, std::array<std::uint8_t, 4>& bytes) noexc
     return true;
 }
 
-// RFC 4291 §2.2: eight groups of hexadecimal digits, one run of zero groups as `::`, the last two also as IPv4.
+// RFC 4291 §2.2: eight groups of hexadecimal digits, one run of zero groups as `::`, the last two also as
+// IPv4.
 bool parse_ipv6(std::string_view text, Groups& groups) noexcept {
     std::size_t count = 0;
     constexpr std::size_t nowhere = 9;
@@ -169,7 +172,8 @@ bool parse_ipv6(std::string_view text, Groups& groups) noexcept {
     }
     while (!text.empty()) {
         std::array<std::uint8_t, 4> v4{};
-        if (count <= 6 && text.find('.') != std::string_view::npos && text.find(':') == std::string_view::npos) {
+        if (count <= 6 && text.find('.') != std::string_view::npos &&
+            text.find(':') == std::string_view::npos) {
             if (!parse_ipv4(text, v4)) return false;
             groups[count++] = static_cast<std::uint16_t>(v4[0] << 8 | v4[1]);
             groups[count++] = static_cast<std::uint16_t>(v4[2] << 8 | v4[3]);
@@ -227,7 +231,8 @@ void append_ipv6(std::string& out, const Groups& groups) {
     }
 }
 
-// Whether the resolver could take this name for an IPv4 address: its last label is a number (as WHATWG has it).
+// Whether the resolver could take this name for an IPv4 address: its last label is a number (as WHATWG has
+// it).
 bool ends_in_number(std::string_view host) noexcept {
     if (host.ends_with('.')) host.remove_suffix(1);
     const std::string_view label = host.substr(host.rfind('.') + 1);
@@ -471,8 +476,8 @@ std::string Url::origin() const {
 Url Url::join(std::string_view reference) const {
     if (empty()) return Url(reference);
     const std::size_t mark = reference.find_first_of(":/?#");
-    if (mark != std::string_view::npos && mark > 0 && reference[mark] == ':' && is(reference[0], character::letter) &&
-        all_are(reference.substr(0, mark), character::scheme)) {
+    if (mark != std::string_view::npos && mark > 0 && reference[mark] == ':' &&
+        is(reference[0], character::letter) && all_are(reference.substr(0, mark), character::scheme)) {
         return Url(reference);
     }
     std::string target;
@@ -538,9 +543,10 @@ QueryPairs parse_query(std::string_view query) {
         query.remove_prefix(ampersand == std::string_view::npos ? query.size() : ampersand + 1);
         if (member.empty()) continue;
         const std::size_t equals = member.find('=');
-        pairs.emplace_back(
-            percent_decode(member.substr(0, equals), true),
-            equals == std::string_view::npos ? std::string() : percent_decode(member.substr(equals + 1), true));
+        pairs.emplace_back(percent_decode(member.substr(0, equals), true),
+                           equals == std::string_view::npos
+                               ? std::string()
+                               : percent_decode(member.substr(equals + 1), true));
     }
     return pairs;
 }
@@ -566,4 +572,4 @@ Target split_target(std::string_view target) noexcept {
     return {target.substr(0, mark), target.substr(mark + 1)};
 }
 
-}}}  // namespace asyncio::proto
+}}}  // namespace asyncio::v1::proto

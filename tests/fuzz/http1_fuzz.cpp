@@ -1,12 +1,9 @@
-// Fuzz target: the HTTP/1 parsers. With libFuzzer:
+// Fuzz target: the HTTP/1 parsers. Run with scripts/fuzz.sh SECONDS http1_fuzz; a few seconds do for a short
+// check.
 //
-//   clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -Isrc -I<llhttp> \
-//       tests/fuzz/http1_fuzz.cpp src/proto/*.cpp src/base/*.cpp <llhttp sources or library> -o http1_fuzz
-//   ./http1_fuzz -max_total_time=60 -max_len=4096 corpus/
-//
-// The first byte says which parser, the second how the input is cut. The properties: the parser ends, nothing but its
-// two error types comes out, the story does not depend on the cuts, a message that was accepted can be written and read
-// back to the same thing, and what is accepted as a request has one framing only.
+// The first byte says which parser, the second how the input is cut. The properties: the parser ends, nothing
+// but its error types comes out, the story does not depend on the cuts, a message that was accepted can be
+// written and read back to the same thing, and what is accepted as a request has one framing only.
 
 #include <cstddef>
 #include <cstdint>
@@ -53,8 +50,9 @@ void append_fields(std::string& out, const proto::Headers& headers) {
 void append_head(std::string& out, const proto::RequestHead& head) {
     out += head.method + " " + head.target + "\n";
     append_fields(out, head.headers);
-    require(head.headers.get_all("Content-Length").size() + head.headers.get_all("Transfer-Encoding").size() <= 1,
-            "a request with more than one framing");
+    require(
+        head.headers.get_all("Content-Length").size() + head.headers.get_all("Transfer-Encoding").size() <= 1,
+        "a request with more than one framing");
     require(head.headers.get_all("Host").size() <= 1, "a request with two hosts");
 }
 

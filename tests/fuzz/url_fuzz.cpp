@@ -1,6 +1,8 @@
-// Fuzz target: URLs. Built and run like http1_fuzz.cpp. The text up to the first line end is a base, the rest a reference.
-// The properties: nothing but InvalidURL comes out, the normal form is a fixed point, its parts put together give it
-// again, and what is sent (target, authority) has no character that could forge a line.
+// Fuzz target: URLs. Run with scripts/fuzz.sh SECONDS url_fuzz.
+//
+// The text up to the first line end is a base, the rest a reference. The properties: nothing but InvalidURL
+// comes out, the normal form is a fixed point, its parts put together give it again, and what is sent
+// (target, authority) has no character that could forge a line.
 
 #include <cstddef>
 #include <cstdint>

@@ -8,14 +8,14 @@
 
 #include "asyncio/base/error.hpp"
 
-namespace asyncio::proto {
-namespace {
+namespace asyncio::proto { namespace {
 
 using Views = std::vector<std::string_view>;
 
 std::string text(const Headers& headers) {
     std::string out;
-    for (const HeaderView field : headers) out += std::string(field.name) + ": " + std::string(field.value) + "\n";
+    for (const HeaderView field : headers)
+        out += std::string(field.name) + ": " + std::string(field.value) + "\n";
     return out;
 }
 
@@ -63,9 +63,11 @@ TEST(Headers, RemoveTellsHowManyThereWere) {
 
 TEST(Headers, RefuseWhatWouldForgeOtherFields) {
     Headers headers;
-    const std::vector<std::string> bad_names{"", "A B", "A:", "A\r\nB", "\xc3\xa9", std::string("A\0", 2), "(A)"};
+    const std::vector<std::string> bad_names{"",   "A B", "A:", "A\r\nB", "\xc3\xa9", std::string("A\0", 2),
+                                             "(A)"};
     for (const std::string& name : bad_names) EXPECT_THROW(headers.add(name, "v"), ValueError) << name;
-    const std::vector<std::string> bad_values{"a\rb", "a\nb", "a\r\nX: y", std::string("a\0b", 3), "\x7f", "\x1b[m"};
+    const std::vector<std::string> bad_values{"a\rb", "a\nb",  "a\r\nX: y", std::string("a\0b", 3),
+                                              "\x7f", "\x1b[m"};
     for (const std::string& value : bad_values) EXPECT_THROW(headers.set("A", value), ValueError) << value;
     EXPECT_TRUE(headers.empty());
     headers.add("!#$%&'*+-.^_`|~09azAZ", "tab\there, \xc3\xa9, \"quotes\"");
@@ -112,5 +114,4 @@ TEST(Lists, AreSearchedMemberByMember) {
     EXPECT_TRUE(list_contains(",, \tclose ,", "CLOSE"));
 }
 
-}  // namespace
-}  // namespace asyncio::proto
+}}  // namespace asyncio::proto

@@ -16,12 +16,12 @@ namespace asyncio::proto::test {
 
 /// What a parser made of its input.
 struct Story {
-    std::string head;      // "POST /x HTTP/1.1" or "200 OK HTTP/1.1"; empty: there was none.
+    std::string head;  // "POST /x HTTP/1.1" or "200 OK HTTP/1.1"; empty: there was none.
     Headers headers;
     std::string body;
     Headers trailers;
-    std::string error;     // Empty: there was none.
-    int status = 0;        // The status that the error suggests.
+    std::string error;  // Empty: there was none.
+    int status = 0;     // The status that the error suggests.
     bool transfer_error = false;
     bool length_error = false;
     bool complete = false;
@@ -34,9 +34,11 @@ struct Story {
     /// All that may not depend on where the input was cut.
     std::string summary() const {
         std::string text = head + "\n";
-        for (const HeaderView field : headers) text += std::string(field.name) + "=" + std::string(field.value) + "\n";
+        for (const HeaderView field : headers)
+            text += std::string(field.name) + "=" + std::string(field.value) + "\n";
         text += "[" + body + "]\n";
-        for (const HeaderView field : trailers) text += std::string(field.name) + "=" + std::string(field.value) + "\n";
+        for (const HeaderView field : trailers)
+            text += std::string(field.name) + "=" + std::string(field.value) + "\n";
         text += complete ? "complete " : "";
         text += closed ? "closed " : "";
         text += keep_alive ? "keep-alive " : "";
@@ -46,7 +48,8 @@ struct Story {
 };
 
 inline std::string head_line(const RequestHead& head) {
-    return head.method + " " + head.target + (head.version == HttpVersion::http_1_1 ? " HTTP/1.1" : " HTTP/1.0");
+    return head.method + " " + head.target +
+           (head.version == HttpVersion::http_1_1 ? " HTTP/1.1" : " HTTP/1.0");
 }
 inline std::string head_line(const ResponseHead& head) {
     return std::to_string(head.status) + " " + head.reason +
@@ -82,7 +85,8 @@ bool offer(Parser& parser, std::string_view& in, Story& story) {
     }
 }
 
-/// Feeds `pieces`, each from a buffer of its own size, so that the sanitizers see a read beyond it; then the end.
+/// Feeds `pieces`, each from a buffer of its own size, so that the sanitizers see a read beyond it; then the
+/// end.
 template <class Parser>
 Story feed(Parser& parser, const std::vector<std::string_view>& pieces, bool eof) {
     Story story;
@@ -109,8 +113,8 @@ Story feed(Parser& parser, const std::vector<std::string_view>& pieces, bool eof
     return story;
 }
 
-/// Feeds `text` whole, byte by byte, cut once at every place, and with three bytes behind it; gives the one story that
-/// all of these must tell. `make` makes a new parser.
+/// Feeds `text` whole, byte by byte, cut once at every place, and with three bytes behind it; gives the one
+/// story that all of these must tell. `make` makes a new parser.
 template <class Make>
 Story feed_all_ways(Make make, std::string_view text, bool eof = false) {
     auto whole_parser = make();

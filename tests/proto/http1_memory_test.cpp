@@ -12,8 +12,9 @@
 #include "asyncio/proto/http1_writer.hpp"
 #include "asyncio/proto/url.hpp"
 
-// Memory runs out at the first, the second, the third ... allocation, until there is no further one. Each time the
-// exception must come out through the C parser, nothing may leak (the sanitizers look), and the object must work again.
+// Memory runs out at the first, the second, the third ... allocation, until there is no further one. Each
+// time the exception must come out through the C parser, nothing may leak (the sanitizers look), and the
+// object must work again.
 
 namespace {
 
@@ -46,8 +47,7 @@ void operator delete[](void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
 
-namespace asyncio::proto {
-namespace {
+namespace asyncio::proto { namespace {
 
 // Runs `attempt` with memory running out one allocation later each time; `recover` follows each failure.
 template <class Attempt, class Recover>
@@ -74,13 +74,16 @@ void for_each_failing_allocation(Attempt attempt, Recover recover) {
 }
 
 const std::string request_text =
-    "POST /a/target/that/is/longer/than/a/short/string HTTP/1.1\r\nHost: example.org\r\nTransfer-Encoding: chunked\r\n"
+    "POST /a/target/that/is/longer/than/a/short/string HTTP/1.1\r\nHost: example.org\r\nTransfer-Encoding: "
+    "chunked\r\n"
     "X-One: 1\r\nX-Two: 22222222222222222222222222222222222222222222\r\n\r\n"
-    "5;with=an-extension-that-is-longer-than-a-short-string\r\nhello\r\n0\r\nX-Trailer-That-Is-Long: yes\r\n\r\n";
+    "5;with=an-extension-that-is-longer-than-a-short-string\r\nhello\r\n0\r\nX-Trailer-That-Is-Long: "
+    "yes\r\n\r\n";
 
 const std::string response_text =
     "HTTP/1.1 100 Continue\r\nX-Interim-Response: with a field that is long enough\r\n\r\n"
-    "HTTP/1.1 200 A reason that is longer than a short string\r\nContent-Length: 5\r\nX-Folded: a\n b\n\nhello";
+    "HTTP/1.1 200 A reason that is longer than a short string\r\nContent-Length: 5\r\nX-Folded: a\n "
+    "b\n\nhello";
 
 template <class Parser>
 void parse_in_pieces(Parser& parser, std::string_view text, std::size_t piece) {
@@ -144,13 +147,12 @@ TEST(OutOfMemory, MayStrikeWhileAnErrorIsBeingMade) {
     for_each_failing_allocation(
         [&] {
             parser.reset();
-            std::string_view in = "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
+            std::string_view in =
+                "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
             EXPECT_THROW(
                 try { parser.parse(in); } catch (const std::bad_alloc&) {
                     throw;
-                } catch (const RemoteProtocolError&) {
-                    throw 1;
-                },
+                } catch (const RemoteProtocolError&) { throw 1; },
                 int);
         },
         [] {});
@@ -178,7 +180,8 @@ TEST(OutOfMemory, LeavesHeadersAndOutputAsTheyWere) {
 TEST(OutOfMemory, PassesThroughTheUrlParser) {
     for_each_failing_allocation(
         [] {
-            const Url url("http://user:password@example.org:8080/a/long/path/with spaces?and=a&query=too#fragment");
+            const Url url(
+                "http://user:password@example.org:8080/a/long/path/with spaces?and=a&query=too#fragment");
             EXPECT_EQ(url.join("../another/path?x=y").str(),
                       "http://user:password@example.org:8080/a/long/another/path?x=y");
             EXPECT_EQ(url.with_query_added("name", "value").query().size(), 3U);
@@ -197,5 +200,4 @@ TEST(Allocations, AreNoneForAnotherMessageOnTheSameConnection) {
     EXPECT_EQ(allocations_made - before, 0U);
 }
 
-}  // namespace
-}  // namespace asyncio::proto
+}}  // namespace asyncio::proto

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -7,8 +8,7 @@
 #include "asyncio/proto/http1.hpp"
 #include "proto/http1_feeding.hpp"
 
-namespace asyncio::proto::test {
-namespace {
+namespace asyncio::proto::test { namespace {
 
 const std::string host = "Host: a\r\n";
 
@@ -52,7 +52,8 @@ TEST(RequestParser, TellsTheSameStoryHoweverTheInputIsCut) {
 }
 
 TEST(RequestParser, TrimsValuesAndKeepsOrderAndSpelling) {
-    const Story story = request("GET / HTTP/1.1\r\nhOsT:\t a \t\r\nX-A:1\r\nx-a: two words \r\nEmpty:\r\nBlank:  \r\n\r\n");
+    const Story story =
+        request("GET / HTTP/1.1\r\nhOsT:\t a \t\r\nX-A:1\r\nx-a: two words \r\nEmpty:\r\nBlank:  \r\n\r\n");
     ASSERT_EQ(story.headers.size(), 5U);
     EXPECT_EQ(story.headers[0], (HeaderView{"hOsT", "a"}));
     EXPECT_EQ(story.headers[1], (HeaderView{"X-A", "1"}));
@@ -64,7 +65,8 @@ TEST(RequestParser, TrimsValuesAndKeepsOrderAndSpelling) {
 
 TEST(RequestParser, AcceptsTheFormsOfATarget) {
     for (const std::string target : {"/", "/a%20b?c=d&e", "http://a/b", "/[{\"~'}]", "//x"}) {
-        EXPECT_EQ(request("GET " + target + " HTTP/1.1\r\n" + host + "\r\n").head, "GET " + target + " HTTP/1.1");
+        EXPECT_EQ(request("GET " + target + " HTTP/1.1\r\n" + host + "\r\n").head,
+                  "GET " + target + " HTTP/1.1");
     }
     EXPECT_EQ(request("OPTIONS * HTTP/1.1\r\n" + host + "\r\n").head, "OPTIONS * HTTP/1.1");
     EXPECT_EQ(request("CONNECT a:443 HTTP/1.1\r\n" + host + "\r\n").head, "CONNECT a:443 HTTP/1.1");
@@ -140,7 +142,8 @@ TEST(RequestParser, ReadsTheBodyOfAnUpgradeBeforeWhatFollows) {
     EXPECT_EQ(sized.body, "body");
     EXPECT_TRUE(sized.complete);
     const Story chunked = request(
-        "POST / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "POST / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n"
         "1\r\nx\r\n0\r\n\r\n");
     EXPECT_EQ(chunked.body, "x");
     EXPECT_TRUE(chunked.complete);
@@ -161,11 +164,16 @@ std::vector<Bad> bad_requests() {
     const std::string chunked = post + "Transfer-Encoding: chunked\r\n\r\n";
     std::vector<Bad> cases{
         // 1: lengths
-        {"length and chunks", post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "both a Content-Length and chunks"},
-        {"chunks and length", post + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", "both a Content-Length and chunks"},
-        {"chunks and no length", post + "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n", "both a Content-Length and chunks"},
-        {"two lengths", post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\n", "more than one header 'Content-Length'"},
-        {"the same length twice", post + "Content-Length: 5\r\ncontent-length: 5\r\n\r\n", "more than one header"},
+        {"length and chunks", post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+         "both a Content-Length and chunks"},
+        {"chunks and length", post + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+         "both a Content-Length and chunks"},
+        {"chunks and no length", post + "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n",
+         "both a Content-Length and chunks"},
+        {"two lengths", post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
+         "more than one header 'Content-Length'"},
+        {"the same length twice", post + "Content-Length: 5\r\ncontent-length: 5\r\n\r\n",
+         "more than one header"},
         {"lengths in a list", post + "Content-Length: 5, 5\r\n\r\n", "Content-Length '5, 5'"},
         {"length with a plus", post + "Content-Length: +5\r\n\r\n", "Content-Length '+5'"},
         {"length with a minus", post + "Content-Length: -5\r\n\r\n", "Content-Length '-5'"},
@@ -176,17 +184,25 @@ std::vector<Bad> bad_requests() {
         {"empty length", post + "Content-Length:\r\n\r\n", "Content-Length ''"},
         {"length over 2^64", post + "Content-Length: 18446744073709551616\r\n\r\n", "2^64"},
         // 2: Transfer-Encoding
-        {"chunked twice", post + "Transfer-Encoding: chunked, chunked\r\n\r\n", "Transfer-Encoding 'chunked, chunked'"},
-        {"chunked in two fields", post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", "more than one header"},
-        {"chunked not last", post + "Transfer-Encoding: chunked, gzip\r\n\r\n", "Transfer-Encoding 'chunked, gzip'"},
+        {"chunked twice", post + "Transfer-Encoding: chunked, chunked\r\n\r\n",
+         "Transfer-Encoding 'chunked, chunked'"},
+        {"chunked in two fields", post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+         "more than one header"},
+        {"chunked not last", post + "Transfer-Encoding: chunked, gzip\r\n\r\n",
+         "Transfer-Encoding 'chunked, gzip'"},
         {"unknown coding", post + "Transfer-Encoding: gzip\r\n\r\n", "Transfer-Encoding 'gzip'"},
-        {"gzip below chunks", post + "Transfer-Encoding: gzip, chunked\r\n\r\n", "Transfer-Encoding 'gzip, chunked'", 501},
+        {"gzip below chunks", post + "Transfer-Encoding: gzip, chunked\r\n\r\n",
+         "Transfer-Encoding 'gzip, chunked'", 501},
         {"nearly chunked", post + "Transfer-Encoding: xchunked\r\n\r\n", "Transfer-Encoding 'xchunked'"},
         {"chunked with more", post + "Transfer-Encoding: chunkedx\r\n\r\n", "Transfer-Encoding 'chunkedx'"},
-        {"chunked with a vertical tab", post + "Transfer-Encoding: \x0b" "chunked\r\n\r\n", ""},
+        {"chunked with a vertical tab",
+         post + "Transfer-Encoding: \x0b"
+                "chunked\r\n\r\n",
+         ""},
         {"identity", post + "Transfer-Encoding: identity\r\n\r\n", "Transfer-Encoding 'identity'"},
         {"empty coding", post + "Transfer-Encoding:\r\n\r\n", "Transfer-Encoding ''"},
-        {"chunks in HTTP/1.0", "POST / HTTP/1.0\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n", "HTTP/1.0"},
+        {"chunks in HTTP/1.0", "POST / HTTP/1.0\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n",
+         "HTTP/1.0"},
         // 4: Host
         {"no host", get + "Accept: */*\r\n\r\n", "no Host"},
         {"no field at all", get + "\r\n", "no Host"},
@@ -234,13 +250,15 @@ std::vector<Bad> bad_requests() {
         {"chunk longer than told", chunked + "1\r\nxy\r\n0\r\n\r\n", "CRLF"},
         {"chunk end CR CR", chunked + "1\r\nx\r\r\n0\r\n\r\n", "CRLF"},
         {"length behind the body", chunked + "0\r\nContent-Length: 3\r\n\r\n", "not allowed behind the body"},
-        {"coding behind the body", chunked + "0\r\nTransfer-Encoding: chunked\r\n\r\n", "not allowed behind the body"},
+        {"coding behind the body", chunked + "0\r\nTransfer-Encoding: chunked\r\n\r\n",
+         "not allowed behind the body"},
         {"host behind the body", chunked + "0\r\nHost: b\r\n\r\n", "not allowed behind the body"},
         {"folded trailer", chunked + "0\r\nA: b\r\n c\r\n\r\n", "obs-fold"},
         {"trailer without a colon", chunked + "0\r\ngarbage\r\n\r\n", "garbage"},
         // 15: CONNECT
         {"CONNECT with a length", "CONNECT a:1 HTTP/1.1\r\n" + host + "Content-Length: 3\r\n\r\n", "CONNECT"},
-        {"CONNECT with chunks", "CONNECT a:1 HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n", "CONNECT"},
+        {"CONNECT with chunks", "CONNECT a:1 HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n",
+         "CONNECT"},
         // 20: the request line
         {"lower-case method", "get / HTTP/1.1\r\n" + host + "\r\n", "", 501},
         {"unknown method", "FLY / HTTP/1.1\r\n" + host + "\r\n", "", 501},
@@ -273,21 +291,30 @@ std::vector<Bad> bad_requests() {
         {"too many empty lines", "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n", "empty lines"},
     };
     // 3: singletons
-    for (const std::string name : {"Content-Location", "Content-Range", "Content-Type", "ETag", "Max-Forwards", "Server",
-                                   "User-Agent"}) {
-        cases.push_back({"twice " + name, get + host + name + ": 1\r\n" + name + ": 1\r\n\r\n", "more than one header '" + name});
+    for (const std::string name : {"Content-Location", "Content-Range", "Content-Type", "ETag",
+                                   "Max-Forwards", "Server", "User-Agent"}) {
+        cases.push_back({"twice " + name, get + host + name + ": 1\r\n" + name + ": 1\r\n\r\n",
+                         "more than one header '" + name});
     }
     cases.push_back({"twice Host", get + host + host + "\r\n", "more than one header 'Host'"});
     // 5: every control character
     for (int c = 0; c < 0x20; ++c) {
         if (c == '\t' || c == '\n') continue;
         const std::string text(1, static_cast<char>(c));
-        cases.push_back({"control character " + std::to_string(c) + " in a value", get + host + "A: b" + text + "c\r\n\r\n", ""});
-        cases.push_back({"control character " + std::to_string(c) + " in a name", get + host + "A" + text + "B: c\r\n\r\n", ""});
-        cases.push_back({"control character " + std::to_string(c) + " in a target", "GET /a" + text + "b HTTP/1.1\r\n" + host + "\r\n", ""});
-        cases.push_back({"control character " + std::to_string(c) + " in a trailer", chunked + "0\r\nA: b" + text + "c\r\n\r\n", ""});
+        cases.push_back({"control character " + std::to_string(c) + " in a value",
+                         get + host + "A: b" + text + "c\r\n\r\n", ""});
+        cases.push_back({"control character " + std::to_string(c) + " in a name",
+                         get + host + "A" + text + "B: c\r\n\r\n", ""});
+        cases.push_back({"control character " + std::to_string(c) + " in a target",
+                         "GET /a" + text + "b HTTP/1.1\r\n" + host + "\r\n", ""});
+        cases.push_back({"control character " + std::to_string(c) + " in a trailer",
+                         chunked + "0\r\nA: b" + text + "c\r\n\r\n", ""});
     }
-    cases.push_back({"DEL in a value", get + host + "A: b\x7f" "c\r\n\r\n", ""});
+    cases.push_back({"DEL in a value",
+                     get + host +
+                         "A: b\x7f"
+                         "c\r\n\r\n",
+                     ""});
     return cases;
 }
 
@@ -308,7 +335,8 @@ TEST(RequestParser, AcceptsEveryTokenCharacterInNamesAndEveryTextInValues) {
     for (int c = 0x20; c < 0x100; ++c) {
         if (c != 0x7f) value += static_cast<char>(c);
     }
-    const Story story = request("GET / HTTP/1.1\r\n" + host + "!#$%&'*+-.^_`|~azAZ09: x" + value + "\tx\r\n\r\n");
+    const Story story =
+        request("GET / HTTP/1.1\r\n" + host + "!#$%&'*+-.^_`|~azAZ09: x" + value + "\tx\r\n\r\n");
     EXPECT_TRUE(story.complete) << story.error;
     EXPECT_EQ(story.headers.get("!#$%&'*+-.^_`|~azAZ09", ""), "x" + value + "\tx");
 }
@@ -319,7 +347,8 @@ TEST(RequestParser, HoldsTheLimitOnTheRequestLine) {
     EXPECT_TRUE(request(line(40) + "\r\n" + host + "\r\n", false, limits).complete);
     const Story story = request(line(41) + "\r\n" + host + "\r\n", false, limits);
     EXPECT_EQ(story.status, 414);
-    EXPECT_NE(story.error.find("request line is longer than max_line_size = 40"), std::string::npos) << story.error;
+    EXPECT_NE(story.error.find("request line is longer than max_line_size = 40"), std::string::npos)
+        << story.error;
     // Also if its end never comes.
     EXPECT_EQ(request("GET /" + std::string(100, 'a'), false, limits).status, 414);
 }
@@ -337,10 +366,14 @@ TEST(RequestParser, HoldsTheLimitOnAField) {
 
 TEST(RequestParser, HoldsTheLimitOnTheNumberOfFieldsAndTrailers) {
     const ParserLimits limits{.max_headers = 4};
-    const std::string chunked = "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\nA: b\r\n\r\n0\r\n";
+    const std::string chunked =
+        "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\nA: b\r\n\r\n0\r\n";
     EXPECT_TRUE(request(chunked + "C: d\r\n\r\n", false, limits).complete);
-    EXPECT_NE(request(chunked + "C: d\r\nE: f\r\n\r\n", false, limits).error.find("max_headers = 4"), std::string::npos);
-    EXPECT_EQ(request("GET / HTTP/1.1\r\n" + host + "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n\r\n", false, limits).status, 431);
+    EXPECT_NE(request(chunked + "C: d\r\nE: f\r\n\r\n", false, limits).error.find("max_headers = 4"),
+              std::string::npos);
+    EXPECT_EQ(
+        request("GET / HTTP/1.1\r\n" + host + "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n\r\n", false, limits).status,
+        431);
 }
 
 TEST(RequestParser, HoldsTheDefaultLimits) {
@@ -358,7 +391,8 @@ TEST(RequestParser, HoldsTheDefaultLimits) {
 TEST(RequestParser, HoldsTheLimitOnChunkFraming) {
     const std::string chunked = "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n";
     const ParserLimits limits{.max_line_size = 60};
-    EXPECT_TRUE(request(chunked + "1;" + std::string(58, 'e') + "\r\nx\r\n0\r\n\r\n", false, limits).complete);
+    EXPECT_TRUE(
+        request(chunked + "1;" + std::string(58, 'e') + "\r\nx\r\n0\r\n\r\n", false, limits).complete);
     const Story line = request(chunked + "1;" + std::string(59, 'e') + "\r\nx\r\n0\r\n\r\n", false, limits);
     EXPECT_TRUE(line.transfer_error);
     EXPECT_NE(line.error.find("max_line_size = 60"), std::string::npos) << line.error;
@@ -387,8 +421,10 @@ TEST(RequestParser, SaysWhereTheConnectionWasClosed) {
     const Story sized = request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc", true);
     EXPECT_TRUE(sized.length_error);
     EXPECT_NE(sized.error.find("closed after 3 of 10 bytes"), std::string::npos) << sized.error;
-    for (const std::string rest : {"", "5", "5\r\n", "5\r\nab", "5\r\nabcde", "5\r\nabcde\r\n", "0\r\n", "0\r\nA: b\r\n"}) {
-        const Story story = request("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + rest, true);
+    for (const std::string rest :
+         {"", "5", "5\r\n", "5\r\nab", "5\r\nabcde", "5\r\nabcde\r\n", "0\r\n", "0\r\nA: b\r\n"}) {
+        const Story story =
+            request("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + rest, true);
         EXPECT_TRUE(story.transfer_error) << rest;
         EXPECT_NE(story.error.find("chunked body"), std::string::npos) << story.error;
     }
@@ -411,12 +447,27 @@ TEST(RequestParser, RefusesToBeMisused) {
     EXPECT_EQ(parser.parse(in), Event::head);
 }
 
+TEST(RequestParser, MayBeDestroyedAtAnyEvent) {
+    const std::string text =
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    for (const Event last : {Event::head, Event::body, Event::complete}) {
+        auto parser = std::make_unique<RequestParser>();
+        std::string_view in = text;
+        while (parser->parse(in) != last) {}
+        const RequestHead head = parser->take_head();
+        const std::string_view piece = parser->body();
+        parser.reset();
+        EXPECT_EQ(head.headers.get("host", ""), "a");
+        EXPECT_EQ(piece, last == Event::head ? "" : "abc") << "the body is in the caller's buffer";
+    }
+}
+
 TEST(RequestParser, LetsTheHeadBeTakenAndIsUsedAgain) {
     RequestParser parser;
     std::vector<RequestHead> heads;
     for (int i = 0; i < 3; ++i) {
-        const std::string text = "POST /" + std::to_string(i) + " HTTP/1.1\r\nHost: host-" + std::to_string(i) +
-                                 "\r\nContent-Length: 1\r\n\r\nx";
+        const std::string text = "POST /" + std::to_string(i) + " HTTP/1.1\r\nHost: host-" +
+                                 std::to_string(i) + "\r\nContent-Length: 1\r\n\r\nx";
         std::string_view in = text;
         EXPECT_EQ(parser.parse(in), Event::head);
         heads.push_back(parser.take_head());
@@ -430,5 +481,4 @@ TEST(RequestParser, LetsTheHeadBeTakenAndIsUsedAgain) {
     }
 }
 
-}  // namespace
-}  // namespace asyncio::proto::test
+}}  // namespace asyncio::proto::test

@@ -7,8 +7,7 @@
 #include "asyncio/proto/http1.hpp"
 #include "proto/http1_feeding.hpp"
 
-namespace asyncio::proto::test {
-namespace {
+namespace asyncio::proto::test { namespace {
 
 TEST(ResponseParser, ReadsASimpleResponse) {
     ResponseParser parser;
@@ -31,7 +30,8 @@ TEST(ResponseParser, TellsTheSameStoryHoweverTheInputIsCut) {
     EXPECT_TRUE(sized.complete && sized.keep_alive);
 
     const Story chunked = response(
-        "HTTP/1.1 404 Not  Found at all\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\nA: b\r\n\r\n");
+        "HTTP/1.1 404 Not  Found at all\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\nA: b\r\n\r\n");
     EXPECT_EQ(chunked.head, "404 Not  Found at all HTTP/1.1");
     EXPECT_EQ(chunked.body, "abcde");
     EXPECT_EQ(chunked.trailers.get("a", ""), "b");
@@ -51,7 +51,8 @@ TEST(ResponseParser, ReadsABodyWithoutLengthUntilTheConnectionCloses) {
 TEST(ResponseParser, NeedsNoReason) {
     EXPECT_EQ(response("HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n").head, "200  HTTP/1.1");
     EXPECT_EQ(response("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n").head, "200  HTTP/1.1");
-    EXPECT_EQ(response("HTTP/1.1 999 \xc3\xa9\tx\r\nContent-Length: 0\r\n\r\n").head, "999 \xc3\xa9\tx HTTP/1.1");
+    EXPECT_EQ(response("HTTP/1.1 999 \xc3\xa9\tx\r\nContent-Length: 0\r\n\r\n").head,
+              "999 \xc3\xa9\tx HTTP/1.1");
 }
 
 TEST(ResponseParser, KnowsWhichResponsesHaveNoBody) {
@@ -86,7 +87,8 @@ TEST(ResponseParser, KeepsTheContentLengthOfAnAnswerToHead) {
 
 TEST(ResponseParser, SkipsInterimResponses) {
     const Story story = response(
-        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\nX: y\r\n\r\n"
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 "
+        "Continue\r\nX: y\r\n\r\n"
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     EXPECT_EQ(story.head, "200 OK HTTP/1.1");
     EXPECT_EQ(story.headers.size(), 1U);
@@ -115,8 +117,8 @@ TEST(ResponseParser, TellsThatTheServerWantsTheBody) {
 }
 
 TEST(ResponseParser, StopsBehindAGrantedUpgrade) {
-    const Story upgraded =
-        response("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x01x");
+    const Story upgraded = response(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x01x");
     EXPECT_EQ(upgraded.head, "101 Switching Protocols HTTP/1.1");
     EXPECT_TRUE(upgraded.upgrade && upgraded.complete);
     EXPECT_FALSE(upgraded.keep_alive);
@@ -130,8 +132,8 @@ TEST(ResponseParser, StopsBehindAGrantedUpgrade) {
     EXPECT_FALSE(refused.upgrade);
     EXPECT_EQ(refused.body, "no!");
 
-    const Story ignored = response(
-        "HTTP/1.1 200 OK\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\nok");
+    const Story ignored =
+        response("HTTP/1.1 200 OK\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\nok");
     EXPECT_FALSE(ignored.upgrade);
     EXPECT_EQ(ignored.body, "ok");
     EXPECT_TRUE(ignored.complete);
@@ -139,7 +141,8 @@ TEST(ResponseParser, StopsBehindAGrantedUpgrade) {
 
 TEST(ResponseParser, DecidesKeepAliveByVersionAndConnection) {
     const auto keeps = [](const std::string& version, const std::string& fields) {
-        const Story story = response("HTTP/" + version + " 200 OK\r\n" + fields + "Content-Length: 0\r\n\r\n");
+        const Story story =
+            response("HTTP/" + version + " 200 OK\r\n" + fields + "Content-Length: 0\r\n\r\n");
         EXPECT_TRUE(story.complete) << story.error;
         return story.keep_alive;
     };
@@ -147,7 +150,8 @@ TEST(ResponseParser, DecidesKeepAliveByVersionAndConnection) {
     EXPECT_FALSE(keeps("1.1", "Connection: close\r\n"));
     EXPECT_FALSE(keeps("1.0", ""));
     EXPECT_TRUE(keeps("1.0", "Connection: keep-alive\r\n"));
-    const Story old = response("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    const Story old =
+        response("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
     EXPECT_TRUE(old.complete);
     EXPECT_FALSE(old.keep_alive) << "RFC 9112 §6.1";
 }
@@ -158,13 +162,15 @@ TEST(ResponseParser, ForgivesWhatAiohttpForgives) {
     EXPECT_EQ(lf.body, "ok");
     EXPECT_TRUE(lf.complete) << lf.error;
 
-    const Story folded = response("HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\t\td \r\nB:\r\n e\r\nContent-Length: 0\r\n\r\n");
+    const Story folded =
+        response("HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\t\td \r\nB:\r\n e\r\nContent-Length: 0\r\n\r\n");
     EXPECT_EQ(folded.headers.get("a", ""), "b   c  \t\td");
     EXPECT_EQ(folded.headers.get("b", ""), "e");
     EXPECT_TRUE(folded.complete) << folded.error;
     EXPECT_TRUE(response("HTTP/1.1 200 OK\nA: b\n c\nContent-Length: 0\n\n").complete);
 
-    const Story chunked = response("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\nok\r\n0\t\r\n\r\n");
+    const Story chunked =
+        response("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\nok\r\n0\t\r\n\r\n");
     EXPECT_EQ(chunked.body, "ok");
     EXPECT_TRUE(chunked.complete) << chunked.error;
 
@@ -183,17 +189,23 @@ TEST(ResponseParser, NamesWhatIsWrongWithTheAnswer) {
     const std::string ok = "HTTP/1.1 200 OK\r\n";
     const std::string chunked = ok + "Transfer-Encoding: chunked\r\n\r\n";
     std::vector<Bad> cases{
-        {"length and chunks", ok + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "both a Content-Length and chunks"},
-        {"chunks and length", ok + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", "both a Content-Length and chunks"},
-        {"two lengths", ok + "Content-Length: 5\r\nContent-Length: 6\r\n\r\n", "more than one header 'Content-Length'"},
-        {"the same length twice", ok + "Content-Length: 5\r\nContent-Length: 5\r\n\r\n", "more than one header"},
+        {"length and chunks", ok + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+         "both a Content-Length and chunks"},
+        {"chunks and length", ok + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+         "both a Content-Length and chunks"},
+        {"two lengths", ok + "Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
+         "more than one header 'Content-Length'"},
+        {"the same length twice", ok + "Content-Length: 5\r\nContent-Length: 5\r\n\r\n",
+         "more than one header"},
         {"bad length", ok + "Content-Length: five\r\n\r\n", "Content-Length 'five'"},
         {"negative length", ok + "Content-Length: -1\r\n\r\n", "Content-Length '-1'"},
         {"length over 2^64", ok + "Content-Length: 99999999999999999999\r\n\r\n", "2^64"},
         {"folded length", ok + "Content-Length: 1\r\n 2\r\n\r\n", "Content-Length '1   2'"},
         {"gzip", ok + "Transfer-Encoding: gzip\r\n\r\n", "Transfer-Encoding 'gzip'"},
-        {"gzip and chunks", ok + "Transfer-Encoding: gzip, chunked\r\n\r\n", "Transfer-Encoding 'gzip, chunked'"},
-        {"chunked in two fields", ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", "more than one header"},
+        {"gzip and chunks", ok + "Transfer-Encoding: gzip, chunked\r\n\r\n",
+         "Transfer-Encoding 'gzip, chunked'"},
+        {"chunked in two fields", ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+         "more than one header"},
         {"no HTTP", "220 mail.example.org ESMTP\r\n", "begins with '220"},
         {"SSH", "SSH-2.0-OpenSSH_9.2\r\n", "begins with 'SSH-2.0"},
         {"TLS alert", std::string("\x15\x03\x01\x00\x02\x02\x46", 7), "not HTTP/1"},
@@ -240,10 +252,12 @@ TEST(ResponseParser, ShowsForeignBytesInErrorsWithoutPassingThemOn) {
         ResponseParser parser;
         return feed(parser, {text}, false).error;
     };
-    EXPECT_NE(error("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x8d").find("'caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x8d'"), std::string::npos);
+    EXPECT_NE(error("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x8d")
+                  .find("'caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x8d'"),
+              std::string::npos);
     // Cut off, overlong, a surrogate, above U+10FFFF, a control character of Latin-1, a lone continuation.
-    EXPECT_NE(error("\xe2\x82 \xc0\x80 \xed\xa0\x80 \xf4\x90\x80\x80 \xc2\x9b \x80 \x1b\x07").find(
-                  R"('\xe2\x82 \xc0\x80 \xed\xa0\x80 \xf4\x90\x80\x80 \xc2\x9b \x80 \x1b\x07')"),
+    EXPECT_NE(error("\xe2\x82 \xc0\x80 \xed\xa0\x80 \xf4\x90\x80\x80 \xc2\x9b \x80 \x1b\x07")
+                  .find(R"('\xe2\x82 \xc0\x80 \xed\xa0\x80 \xf4\x90\x80\x80 \xc2\x9b \x80 \x1b\x07')"),
               std::string::npos)
         << error("\xe2\x82 \xc0\x80 \xed\xa0\x80 \xf4\x90\x80\x80 \xc2\x9b \x80 \x1b\x07");
 }
@@ -251,7 +265,8 @@ TEST(ResponseParser, ShowsForeignBytesInErrorsWithoutPassingThemOn) {
 TEST(ResponseParser, SaysWhereTheConnectionWasClosed) {
     EXPECT_TRUE(response("", true).closed);
     EXPECT_TRUE(response("HTTP/1.1 100 Continue\r\n\r\n", true).closed);
-    EXPECT_NE(response("HTTP/1.1 200 OK\r\nA", true).error.find("closed after 18 bytes of the head"), std::string::npos);
+    EXPECT_NE(response("HTTP/1.1 200 OK\r\nA", true).error.find("closed after 18 bytes of the head"),
+              std::string::npos);
     const Story sized = response("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789", true);
     EXPECT_TRUE(sized.length_error);
     EXPECT_EQ(sized.body, "0123456789");
@@ -287,15 +302,20 @@ TEST(ResponseParser, CompletesAtTheEndOfInputThoughCompleteWasNotAskedFor) {
 TEST(ResponseParser, HoldsTheLimits) {
     const ParserLimits limits{.max_line_size = 40, .max_field_size = 30, .max_headers = 3};
     const auto error = [&](const std::string& text) { return response(text, false, "GET", limits).error; };
-    EXPECT_NE(error("HTTP/1.1 200 " + std::string(28, 'r') + "\r\n\r\n").find("status line is longer than max_line_size = 40"),
+    EXPECT_NE(error("HTTP/1.1 200 " + std::string(28, 'r') + "\r\n\r\n")
+                  .find("status line is longer than max_line_size = 40"),
               std::string::npos);
     EXPECT_EQ(error("HTTP/1.1 200 " + std::string(27, 'r') + "\r\n\r\n"), "");
-    EXPECT_NE(error("HTTP/1.1 200 OK\r\nA: " + std::string(28, 'v') + "\r\n\r\n").find("max_field_size = 30"), std::string::npos);
-    EXPECT_NE(error("HTTP/1.1 200 OK\r\nA: 0123456789\r\n 0123456789\r\n 0123456789\r\n\r\n").find("max_field_size"),
+    EXPECT_NE(error("HTTP/1.1 200 OK\r\nA: " + std::string(28, 'v') + "\r\n\r\n").find("max_field_size = 30"),
+              std::string::npos);
+    EXPECT_NE(error("HTTP/1.1 200 OK\r\nA: 0123456789\r\n 0123456789\r\n 0123456789\r\n\r\n")
+                  .find("max_field_size"),
               std::string::npos)
         << "folding does not get around it";
-    EXPECT_NE(error("HTTP/1.1 200 OK\nA: " + std::string(28, 'v') + "\n\n").find("max_field_size"), std::string::npos);
-    EXPECT_NE(error("HTTP/1.1 200 OK\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n\r\n").find("max_headers = 3"), std::string::npos);
+    EXPECT_NE(error("HTTP/1.1 200 OK\nA: " + std::string(28, 'v') + "\n\n").find("max_field_size"),
+              std::string::npos);
+    EXPECT_NE(error("HTTP/1.1 200 OK\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n\r\n").find("max_headers = 3"),
+              std::string::npos);
 }
 
 TEST(ResponseParser, IsOfUseAgainForTheNextConnection) {
@@ -314,5 +334,4 @@ TEST(ResponseParser, IsOfUseAgainForTheNextConnection) {
     EXPECT_EQ(moved.take_head().status, 200);
 }
 
-}  // namespace
-}  // namespace asyncio::proto::test
+}}  // namespace asyncio::proto::test

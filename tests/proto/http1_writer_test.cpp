@@ -11,8 +11,7 @@
 #include "asyncio/proto/status.hpp"
 #include "proto/http1_feeding.hpp"
 
-namespace asyncio::proto::test {
-namespace {
+namespace asyncio::proto::test { namespace {
 
 Headers fields(std::string_view name, std::string_view value) {
     Headers headers;
@@ -66,8 +65,9 @@ TEST(Writer, RefusesWhatWouldForgeALineAndLeavesTheOutputAlone) {
     for (const std::string bad : {"", "GET /x HTTP/1.1\r\nA: b\r\n\r\nGET", "G T", "GET\t", "G\xc3\xa9T"}) {
         EXPECT_THROW(write_request_head(out, bad, "/", none), LocalProtocolError) << bad;
     }
-    for (const std::string& bad : std::vector<std::string>{"", "/a b", "/a\r\nX: y", "/a\nb", "/\xc3\xa9", "/a#b", "/a\tb",
-                                                           std::string("/a\0", 3), "/\x7f"}) {
+    for (const std::string& bad :
+         std::vector<std::string>{"", "/a b", "/a\r\nX: y", "/a\nb", "/\xc3\xa9", "/a#b", "/a\tb",
+                                  std::string("/a\0", 3), "/\x7f"}) {
         EXPECT_THROW(write_request_head(out, "GET", bad, none), LocalProtocolError) << bad;
     }
     for (const std::string& bad : std::vector<std::string>{"a\rb", "a\nb", std::string("a\0", 2), "\x1b"}) {
@@ -95,8 +95,10 @@ TEST(Writer, NeverSendsALengthAndChunksNorEitherWhereThereIsNoBody) {
     twice.add("content-length", "1");
     EXPECT_THROW(write_response_head(out, 200, "OK", twice), LocalProtocolError);
     for (const int status : {100, 101, 204}) {
-        EXPECT_THROW(write_response_head(out, status, "R", fields("Content-Length", "0")), LocalProtocolError);
-        EXPECT_THROW(write_response_head(out, status, "R", fields("Transfer-Encoding", "chunked")), LocalProtocolError);
+        EXPECT_THROW(write_response_head(out, status, "R", fields("Content-Length", "0")),
+                     LocalProtocolError);
+        EXPECT_THROW(write_response_head(out, status, "R", fields("Transfer-Encoding", "chunked")),
+                     LocalProtocolError);
     }
     for (const std::string name : {"Content-Length", "Transfer-Encoding", "Host"}) {
         EXPECT_THROW(write_last_chunk(out, fields(name, "1")), LocalProtocolError);
@@ -140,5 +142,4 @@ TEST(Status, HasTheUsualPhraseOrNone) {
     EXPECT_FALSE(has_no_body(200) || has_no_body(205));
 }
 
-}  // namespace
-}  // namespace asyncio::proto::test
+}}  // namespace asyncio::proto::test

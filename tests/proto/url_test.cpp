@@ -9,8 +9,7 @@
 #include "asyncio/base/error.hpp"
 #include "asyncio/proto/errors.hpp"
 
-namespace asyncio::proto {
-namespace {
+namespace asyncio::proto { namespace {
 
 TEST(Url, IsTakenApart) {
     const Url url("https://user:secret@Example.ORG:8443/a/b?x=1&y=2#top");
@@ -57,7 +56,8 @@ TEST(Url, HasNormalForm) {
         {"http://a/b/%2e%2E/c", "http://a/c"},
         {"http://a/...", "http://a/..."},
         // yarl's habits
-        {"http://a/%7Ex/%2fy/a b/\xc3\xa9?q=a b&c=\xc3\xa9+%2b#fr ag", "http://a/~x/%2Fy/a%20b/%C3%A9?q=a+b&c=%C3%A9+%2B#fr%20ag"},
+        {"http://a/%7Ex/%2fy/a b/\xc3\xa9?q=a b&c=\xc3\xa9+%2b#fr ag",
+         "http://a/~x/%2Fy/a%20b/%C3%A9?q=a+b&c=%C3%A9+%2B#fr%20ag"},
         {"http://a/?a=b%20c", "http://a/?a=b%20c"},
         {"http://a/%zz%4%", "http://a/%25zz%254%25"},
         {"http://a/\"<>^`{|}[]\\", "http://a/%22%3C%3E%5E%60%7B%7C%7D%5B%5D%5C"},
@@ -122,7 +122,9 @@ TEST(Url, SaysWhatIsWrong) {
         {"http://a\\@b/", "space or backslash"},
         {"http://a%20b/", "character '%' in the host"},
         {"http://a<b/", "character '<' in the host"},
-        {"http://b\xc3\xbc" "cher.example/", "not ASCII; write its punycode form"},
+        {"http://b\xc3\xbc"
+         "cher.example/",
+         "not ASCII; write its punycode form"},
         {"http://.a/", "empty label"},
         {"http://a..b/", "empty label"},
         {"http://a:b/", "port 'b'"},
@@ -227,7 +229,8 @@ TEST(Url, DecodesOnRequest) {
 
 TEST(Url, JoinsReferencesAsTheRfcShows) {
     const Url base("http://a/b/c/d;p?q");
-    // RFC 3986 §5.4; where the RFC's result is no URL of this library, the scheme of the RFC's example is left out.
+    // RFC 3986 §5.4; where the RFC's result is no URL of this library, the scheme of the RFC's example is
+    // left out.
     const std::vector<std::pair<std::string, std::string>> cases{
         {"g:h", "g:h"},
         {"g", "http://a/b/c/g"},
@@ -332,5 +335,4 @@ TEST(Query, IsParsedAndWritten) {
     EXPECT_EQ(percent_decode("a+b%00", true), std::string("a b\0", 4));
 }
 
-}  // namespace
-}  // namespace asyncio::proto
+}}  // namespace asyncio::proto

@@ -7,9 +7,9 @@
 #include "asyncio/base/config.hpp"
 #include "asyncio/base/error.hpp"
 
-// What can be wrong with a protocol, by whose fault it is. There are two roots, because they are handled in opposite
-// ways: a RemoteProtocolError is the peer's doing, so it is met with an answer or a closed connection; a
-// LocalProtocolError is a mistake of the caller of this codec.
+// What can be wrong with a protocol, by whose fault it is. There are two roots, because they are handled in
+// opposite ways: a RemoteProtocolError is the peer's doing, so it is met with an answer or a closed
+// connection; a LocalProtocolError is a mistake of the caller of this codec.
 //
 //   Error ─ RemoteProtocolError ─ PayloadEncodingError ┬ ContentLengthError
 //         │                                            └ TransferEncodingError
@@ -100,4 +100,4 @@ class ASYNCIO_API InvalidURL : public ValueError {
     asyncio::detail::SharedText url_;
 };
 
-}}}  // namespace asyncio::proto
+}}}  // namespace asyncio::v1::proto

@@ -26,10 +26,10 @@ struct HeaderView {
 
 /// The header fields of a message: an ordered multimap whose names are compared without regard to case.
 ///
-/// All text is kept in one block, so any number of fields costs two allocations, and a parsed head none beyond the
-/// bytes that came. What it hands out are views into that block: they hold until the next change of the object.
-/// Every field in it is valid: a name is an RFC 9110 token, a value has no CR, LF, NUL or other control character but
-/// HTAB. So a writer may send it as it is.
+/// All text is kept in one block, so any number of fields costs two allocations, and a parsed head none
+/// beyond the bytes that came. What it hands out are views into that block: they hold until the next change
+/// of the object. Every field in it is valid: a name is an RFC 9110 token, a value has no CR, LF, NUL or
+/// other control character but HTAB. So a writer may send it as it is.
 ///
 /// Threads     const methods any thread
 /// Python      `multidict.CIMultiDict`
@@ -154,4 +154,4 @@ ASYNCIO_API bool equals_ignore_case(std::string_view a, std::string_view b) noex
 /// Whether a comma-separated list, such as the value of `Connection`, has this member (case is ignored).
 ASYNCIO_API bool list_contains(std::string_view list, std::string_view member) noexcept;
 
-}}}  // namespace asyncio::proto
+}}}  // namespace asyncio::v1::proto

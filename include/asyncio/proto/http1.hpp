@@ -12,6 +12,7 @@
 
 namespace asyncio { inline namespace v1 { namespace proto {
 
+/// The versions that are spoken; any other is refused.
 enum class HttpVersion : std::uint8_t { http_1_0, http_1_1 };
 
 /// How the end of a body is found (RFC 9112 §6.3).
@@ -64,8 +65,8 @@ class Http1Machine;
 ///         }
 ///     }
 ///
-/// To hold the peer back, stop reading and calling; nothing is queued inside. A parser that has thrown is of no use
-/// until reset(). Its buffers are kept from message to message.
+/// To hold the peer back, stop reading and calling; nothing is queued inside. A parser that has thrown is of
+/// no use until reset(). Its buffers are kept from message to message.
 ///
 /// Threads     one thread at a time
 /// Python      aiohttp's `HttpParser`
@@ -80,8 +81,8 @@ class ASYNCIO_API MessageParser {
     ///         LocalProtocolError   called after `complete`, after `closed` or after an error
     Event parse(std::string_view& input);
 
-    /// The peer has sent its last byte. Gives `complete` for a body that ends with the connection, or if all had come;
-    /// `closed` if no message had begun.
+    /// The peer has sent its last byte. Gives `complete` for a body that ends with the connection, or if all
+    /// had come; `closed` if no message had begun.
     ///
     /// Throws  ContentLengthError     bytes of a Content-Length are missing
     ///         TransferEncodingError  in the middle of a chunked body
@@ -89,7 +90,8 @@ class ASYNCIO_API MessageParser {
     ///         LocalProtocolError     called after `closed` or after an error
     Event feed_eof();
 
-    /// The piece of the body that the last `body` event announced; valid as long as that input, until the next call.
+    /// The piece of the body that the last `body` event announced; valid as long as that input, until the
+    /// next call.
     std::string_view body() const noexcept;
 
     /// Bytes of the body so far, without chunk framing.
@@ -97,15 +99,16 @@ class ASYNCIO_API MessageParser {
 
     Framing framing() const noexcept;
 
-    /// The value of Content-Length, if there was one; also where there is no body, as in the answer to a HEAD.
+    /// The value of Content-Length, if there was one; also where there is no body, as in the answer to a
+    /// HEAD.
     std::optional<std::uint64_t> content_length() const noexcept;
 
     /// Whether another message may follow on this connection.
     bool keep_alive() const noexcept;
 
-    /// Whether what follows this message is, if both sides agree, another protocol: a request that asks for it (Upgrade
-    /// or CONNECT), a response that grants it (101, or 2xx to CONNECT). To decline, a server calls next_message() and goes
-    /// on: what is left of the input is then parsed as HTTP.
+    /// Whether what follows this message is, if both sides agree, another protocol: a request that asks for
+    /// it (Upgrade or CONNECT), a response that grants it (101, or 2xx to CONNECT). To decline, a server
+    /// calls next_message() and goes on: what is left of the input is then parsed as HTTP.
     bool upgrade() const noexcept;
 
     /// The fields behind a chunked body.
@@ -137,8 +140,8 @@ class ASYNCIO_API RequestParser : public MessageParser {
     /// Moves the head out, for one who keeps it beyond that.
     RequestHead take_head() noexcept;
 
-    /// Goes on to the next message of this connection. If the last one was to be the connection's last, any further byte
-    /// is an error.
+    /// Goes on to the next message of this connection. If the last one was to be the connection's last, any
+    /// further byte is an error.
     ///
     /// Throws  LocalProtocolError  the message is not complete
     void next_message();
@@ -147,11 +150,12 @@ class ASYNCIO_API RequestParser : public MessageParser {
     void reset() noexcept;
 };
 
-/// Parses what a server sends. Forgives what aiohttp forgives: bare LF and folded lines in the head, blanks behind a
-/// chunk's size, repeated header fields. Interim responses (100, 103) are skipped; 101 is not.
+/// Parses what a server sends. Forgives what aiohttp forgives: bare LF and folded lines in the head, blanks
+/// behind a chunk's size, repeated header fields. Interim responses (100, 103) are skipped; 101 is not.
 class ASYNCIO_API ResponseParser : public MessageParser {
   public:
-    /// Params      method  of the request that is being answered: HEAD and CONNECT change what a response looks like
+    /// Params      method  of the request that is being answered: HEAD and CONNECT change what a response
+    ///             looks like
     explicit ResponseParser(std::string_view method = "GET", const ParserLimits& limits = ParserLimits());
 
     /// Valid from the event `head` to next_message() or reset().
@@ -172,4 +176,4 @@ class ASYNCIO_API ResponseParser : public MessageParser {
     void reset(std::string_view method = "GET") noexcept;
 };
 
-}}}  // namespace asyncio::proto
+}}}  // namespace asyncio::v1::proto

@@ -14,6 +14,8 @@ ASYNCIO_API std::string_view reason(int status) noexcept;
 /// Whether a response with this status never has a body, whatever its headers say: 1xx, 204, 304.
 ///
 /// See         RFC 9112 §6.3
-constexpr bool has_no_body(int status) noexcept { return status / 100 == 1 || status == 204 || status == 304; }
+constexpr bool has_no_body(int status) noexcept {
+    return status / 100 == 1 || status == 204 || status == 304;
+}
 
-}}}  // namespace asyncio::proto
+}}}  // namespace asyncio::v1::proto

@@ -16,16 +16,17 @@ using QueryPairs = std::vector<std::pair<std::string, std::string>>;
 
 /// An absolute URL in normal form, kept as one string; the parts are views into it.
 ///
-/// Parsing lowers scheme and host, drops the scheme's default port, removes dot segments, gives an empty path of a
-/// URL with a host the value "/", and percent-encodes what may not stand as it is (space, non-ASCII, `"<>[\]^{|}`), but
-/// never twice: a valid `%2F` stays. An IPv6 address stands in brackets and is compressed.
-/// Refused are: a missing scheme, control characters, a backslash, space or non-ASCII character before the path (write
-/// the punycode form, `xn--...`), a port outside 1-65535, an http, https, ws, wss or ftp URL without a host, and IPv4
-/// addresses in disguise (`127.1`, `0x7f000001`). Other schemes are parsed; whether they can be used is for others to say.
+/// Parsing lowers scheme and host, drops the scheme's default port, removes dot segments, gives an empty path
+/// of a URL with a host the value "/", and percent-encodes what may not stand as it is (space, non-ASCII,
+/// `"<>[\]^{|}`), but never twice: a valid `%2F` stays. An IPv6 address stands in brackets and is compressed.
+/// Refused are: a missing scheme, control characters, a backslash, space or non-ASCII character before the
+/// path (write the punycode form, `xn--...`), a port outside 1-65535, an http, https, ws, wss or ftp URL
+/// without a host, and IPv4 addresses in disguise (`127.1`, `0x7f000001`). Other schemes are parsed; whether
+/// they can be used is for others to say.
 ///
 /// Threads     const methods any thread
-/// Python      `yarl.URL`; the names are its own. Differences: always absolute, host never decoded to Unicode, default
-///             port not printed
+/// Python      `yarl.URL`; the names are its own. Differences: always absolute, host never decoded to
+///             Unicode, default port not printed
 /// See         RFC 3986
 class ASYNCIO_API Url {
   public:
@@ -66,7 +67,8 @@ class ASYNCIO_API Url {
     std::string_view raw_query_string() const noexcept;
     std::string_view raw_fragment() const noexcept;
 
-    /// The same, decoded. A decoded path cannot be taken apart at its slashes any more: use raw_path() for that.
+    /// The same, decoded. A decoded path cannot be taken apart at its slashes any more: use raw_path() for
+    /// that.
     std::string path() const;
     std::string fragment() const;
     QueryPairs query() const;
@@ -122,7 +124,8 @@ ASYNCIO_API std::string percent_decode(std::string_view text, bool plus_is_space
 /// Python      `urllib.parse.parse_qsl(keep_blank_values=True)`
 ASYNCIO_API QueryPairs parse_query(std::string_view query);
 
-/// The encoded form of `name=value`, for queries and urlencoded bodies, appended with a `&` if `out` is not empty.
+/// The encoded form of `name=value`, for queries and urlencoded bodies, appended with a `&` if `out` is not
+/// empty.
 ASYNCIO_API void append_query(std::string& out, std::string_view name, std::string_view value);
 
 /// The two parts of a request's target.
@@ -131,10 +134,10 @@ struct Target {
     std::string_view raw_query_string;
 };
 
-/// Takes the target of a request line apart: origin-form `/p?q` and absolute-form `http://host/p?q`. Any other form (`*`,
-/// `host:443`) is all path. The parts are views into `target`.
+/// Takes the target of a request line apart: origin-form `/p?q` and absolute-form `http://host/p?q`. Any
+/// other form (`*`, `host:443`) is all path. The parts are views into `target`.
 ///
 /// See         RFC 9112 §3.2
 ASYNCIO_API Target split_target(std::string_view target ASYNCIO_LIFETIMEBOUND) noexcept;
 
-}}}  // namespace asyncio::proto
+}}}  // namespace asyncio::v1::proto
