@@ -20,6 +20,7 @@
 #include "asyncio/task/as_completed.hpp"
 #include "asyncio/task/future.hpp"
 #include "asyncio/task/gather.hpp"
+#include "asyncio/task/remote.hpp"
 #include "asyncio/task/runner.hpp"
 #include "asyncio/task/shield.hpp"
 #include "asyncio/task/sleep.hpp"

@@ -484,6 +484,7 @@ void EventLoop::close() {
                 detail::release_callback(callback);
             }
         }
+        detail::drop_anchors(impl_.get());
         impl_->exception_handler = nullptr;
     }
     impl_->backend.reset();

@@ -13,6 +13,7 @@
 namespace asyncio { inline namespace v1 { namespace detail {
 
 class ThreadPool;
+struct RemoteAnchor;
 
 /// What other threads may touch: outlives the loop for as long as somebody holds a LoopHandle.
 struct RemoteState {
@@ -76,6 +77,7 @@ struct LoopImpl final : LoopCore {
     std::shared_ptr<ThreadPool> pool;    // made by the first to_thread
     Callback* posted = nullptr;          // taken from `remote`, waiting for room in the ready queue
     std::size_t thread_jobs = 0;         // to_thread calls not yet delivered
+    std::vector<std::shared_ptr<RemoteAnchor>> anchors;  // of remote handles to tasks and futures
     std::vector<Leaf*> idle_waiters;     // wait_all_tasks_blocked
     std::uint32_t next_task_id = 1;
     std::uint32_t borrow_reports = 0;
@@ -92,6 +94,9 @@ struct LoopImpl final : LoopCore {
 };
 
 inline LoopImpl* impl_of(LoopCore* loop) noexcept { return static_cast<LoopImpl*>(loop); }
+
+/// The loop closes: remote handles lose their tasks and futures.
+void drop_anchors(LoopImpl* loop) noexcept;
 
 /// A record dies: destroys the done-callbacks of a future that was never completed.
 void drop_done_callbacks(PromiseBase* record) noexcept;

@@ -1,0 +1,162 @@
+// Remote handles. A record's count is not atomic, so other threads never touch one: they hold an anchor, which the loop
+// holds, too. The loop lets the record go when the last remote handle is gone (it posts that), or when it closes.
+#include "asyncio/task/remote.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+
+#include "asyncio/base/error.hpp"
+#include "detail/loop_impl.hpp"
+
+namespace asyncio { inline namespace v1 { namespace detail {
+
+// ---- anchors -----------------------------------------------------------------------------------------------------
+
+struct RemoteAnchor {
+    explicit RemoteAnchor(std::shared_ptr<RemoteState> s, PromiseBase* r) noexcept : state(std::move(s)), record(r) {}
+    std::shared_ptr<RemoteState> state;
+    PromiseBase* record;              // loop thread only; null once the loop has let go
+    std::atomic<bool> finished{false};
+};
+
+namespace {
+
+void let_go(LoopImpl* loop, RemoteAnchor* anchor) noexcept {
+    for (std::size_t i = 0; i != loop->anchors.size(); ++i) {
+        if (loop->anchors[i].get() != anchor) continue;
+        const std::shared_ptr<RemoteAnchor> held = std::move(loop->anchors[i]);
+        loop->anchors[i] = std::move(loop->anchors.back());
+        loop->anchors.pop_back();
+        held->finished.store(true, std::memory_order_release);
+        if (PromiseBase* record = std::exchange(held->record, nullptr)) release(record);
+        return;
+    }
+}
+
+/// What remote handles share: when the last is gone, the loop is told to let the record go.
+struct HandleShare {
+    std::shared_ptr<RemoteAnchor> anchor;
+    explicit HandleShare(std::shared_ptr<RemoteAnchor> a) noexcept : anchor(std::move(a)) {}
+    HandleShare(const HandleShare&) = delete;
+    ~HandleShare() {
+        try {
+            anchor->state->post([anchor = anchor.get(), keep = anchor] { let_go(impl_of(current_loop), anchor); });
+        } catch (...) {
+            // Closed: it has let go already. No memory: it lets go when it closes.
+        }
+    }
+};
+
+}  // namespace
+
+std::shared_ptr<RemoteAnchor> make_anchor(PromiseBase* record) {
+    LoopImpl* const loop = impl_of(current_loop);
+    if (loop == nullptr) throw RuntimeError("remote(): no running event loop: take the remote handle on the loop's thread");
+    auto anchor = std::make_shared<RemoteAnchor>(loop->remote, record);
+    auto share = std::make_shared<HandleShare>(anchor);
+    loop->anchors.push_back(anchor);
+    ++record->refs;
+    if (record->is(done)) {
+        anchor->finished.store(true, std::memory_order_release);
+    } else {
+        try {
+            add_done_callback(record, [anchor](AnyTask) { anchor->finished.store(true, std::memory_order_release); });
+        } catch (...) {
+            let_go(loop, anchor.get());
+            throw;
+        }
+    }
+    // The handles share `share`, and see the anchor.
+    return std::shared_ptr<RemoteAnchor>(share, anchor.get());
+}
+
+void post_to_anchor(const std::shared_ptr<RemoteAnchor>& anchor, UniqueFunction<void(PromiseBase*)> action) {
+    anchor->state->post([anchor, act = std::move(action)]() mutable {
+        if (anchor->record != nullptr) act(anchor->record);
+    });
+}
+
+bool anchor_done(const RemoteAnchor& anchor) noexcept {
+    return anchor.finished.load(std::memory_order_acquire);  // pairs with the releases above
+}
+
+void drop_anchors(LoopImpl* loop) noexcept {
+    while (!loop->anchors.empty()) let_go(loop, loop->anchors.back().get());
+}
+
+// ---- run_coroutine_threadsafe ------------------------------------------------------------------------------------
+
+struct CrossThreadState::Impl {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool finished = false;                  // guarded by mutex
+    bool cancel_asked = false;              // guarded by mutex
+    std::shared_ptr<RemoteAnchor> task;     // guarded by mutex; null before it is known
+};
+
+CrossThreadState::CrossThreadState() : impl_(std::make_unique<Impl>()) {}
+CrossThreadState::~CrossThreadState() = default;
+
+void CrossThreadState::wait() {
+    if (!done() && current_loop != nullptr) {
+        throw RuntimeError("waiting for a ConcurrentFuture here would block this thread's event loop: co_await the coroutine");
+    }
+    std::unique_lock lock(impl_->mutex);
+    impl_->changed.wait(lock, [this] { return impl_->finished; });
+}
+
+bool CrossThreadState::wait_for(Duration limit) {
+    std::unique_lock lock(impl_->mutex);
+    if (!limit.has_value()) {
+        impl_->changed.wait(lock, [this] { return impl_->finished; });
+        return true;
+    }
+    return impl_->changed.wait_for(lock, limit.to_chrono(), [this] { return impl_->finished; });
+}
+
+bool CrossThreadState::done() const noexcept {
+    std::lock_guard lock(impl_->mutex);
+    return impl_->finished;
+}
+
+void CrossThreadState::finish() noexcept {
+    std::shared_ptr<RemoteAnchor> task;
+    {
+        std::lock_guard lock(impl_->mutex);
+        impl_->finished = true;
+        task = std::move(impl_->task);  // breaks the circle task -> frame -> state -> task
+    }
+    impl_->changed.notify_all();
+}
+
+void CrossThreadState::set_task(std::shared_ptr<RemoteAnchor> task) {
+    bool cancel_now = false;
+    {
+        std::lock_guard lock(impl_->mutex);
+        if (impl_->finished) return;
+        cancel_now = impl_->cancel_asked;
+        impl_->task = task;
+    }
+    if (cancel_now) request_cancel(task->record);  // asked for before the task existed
+}
+
+bool CrossThreadState::cancel() {
+    std::shared_ptr<RemoteAnchor> task;
+    {
+        std::lock_guard lock(impl_->mutex);
+        if (impl_->finished) return false;
+        impl_->cancel_asked = true;
+        task = impl_->task;
+    }
+    if (task != nullptr) post_to_anchor(task, [](PromiseBase* record) { request_cancel(record); });
+    return true;
+}
+
+}  // namespace detail
+
+void RemoteTask::cancel() const {
+    detail::post_to_anchor(anchor_, [](detail::PromiseBase* record) { detail::request_cancel(record); });
+}
+
+}}  // namespace asyncio::v1
