@@ -530,7 +530,10 @@ std::string available_backends() {
         const auto made = each == Backend::epoll      ? detail::make_epoll_backend(wake, options, reason)
                           : each == Backend::io_uring ? detail::make_io_uring_backend(wake, options, reason)
                                                       : detail::make_sim_backend(wake, options, reason);
-        if (made != nullptr) names += (names.empty() ? "" : " ") + std::string(to_string(each));
+        if (made != nullptr) {
+            if (!names.empty()) names += ' ';
+            names += to_string(each);
+        }
         ::close(wake);
     }
     return names;
