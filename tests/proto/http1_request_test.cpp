@@ -378,7 +378,8 @@ TEST(RequestParser, HoldsTheLimitOnTheNumberOfFieldsAndTrailers) {
 
 TEST(RequestParser, HoldsTheDefaultLimits) {
     std::string fields;
-    for (int i = 0; i < 127; ++i) fields += "X" + std::to_string(i) + ": " + std::string(8000, 'x') + "\r\n";
+    for (int i = 0; i < 127; ++i)
+        fields.append("X").append(std::to_string(i)).append(": ").append(8000, 'x').append("\r\n");
     RequestParser parser;
     Story story = feed(parser, {"GET / HTTP/1.1\r\n" + host, fields, "\r\n"}, false);
     EXPECT_TRUE(story.complete) << story.error;
