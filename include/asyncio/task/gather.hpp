@@ -112,7 +112,9 @@ template <bool Keep, class... T>
 class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]] GatherTuple : public GatherCore {
   public:
     explicit GatherTuple(std::array<GatherChild, sizeof...(T)> children) noexcept
-        : GatherCore(all_.data(), sizeof...(T), Keep), all_(children) {}
+        : GatherCore(nullptr, sizeof...(T), Keep), all_(children) {
+        children_ = all_.data();
+    }
     auto await_resume() { return collect(std::index_sequence_for<T...>()); }
 
   private:
