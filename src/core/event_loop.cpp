@@ -3,10 +3,6 @@
 // Closing ("Shutdown" in ARCHITECTURE.md): live tasks are cancelled in order of creation and driven until none is left,
 // with the tasks that their cleanup creates; then the kernel must hold nothing; then the pool's threads are joined for
 // the shutdown timeout; then posts are refused, and what was scheduled and has not run is destroyed.
-#include <errno.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -17,6 +13,7 @@
 #include "detail/loop_impl.hpp"
 #include "detail/task_extra.hpp"
 #include "detail/thread_pool.hpp"
+#include "detail/wake_descriptor.hpp"
 
 namespace asyncio { inline namespace v1 {
 
@@ -68,12 +65,9 @@ void cancel_callback(Callback* callback) noexcept {
 
 // ---- posts of other threads --------------------------------------------------------------------------------------
 
-RemoteState::~RemoteState() { ::close(wake_descriptor); }
+RemoteState::~RemoteState() { close_wake_descriptor(wake_descriptor); }
 
-void RemoteState::wake() const noexcept {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(wake_descriptor, &one, sizeof one);  // full: it is awake already
-}
+void RemoteState::wake() const noexcept { write_wake_descriptor(wake_descriptor); }
 
 void RemoteState::post(UniqueFunction<void()> function) {
     auto callback = std::make_unique<Callback>(std::move(function));
@@ -157,8 +151,7 @@ LoopImpl::LoopImpl(EventLoop* owning_loop, RunOptions loop_options) : options(lo
     owner = owning_loop;
     debug = options.debug || environment_debug();
     if (options.backend == Backend::automatic) options.backend = backend_from_environment();
-    const int wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (wake < 0) throw_os_error(errno, "eventfd");
+    const int wake = make_wake_descriptor();
     remote = std::make_shared<RemoteState>(wake);
     BackendOptions backend_options;
     backend_options.timer_slack_ns = static_cast<std::uint64_t>(options.timer_slack.count_ns());
@@ -523,8 +516,7 @@ std::string_view to_string(Backend backend) noexcept {
 std::string available_backends() {
     std::string names;
     for (Backend each : {Backend::epoll, Backend::io_uring, Backend::sim}) {
-        const int wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (wake < 0) throw_os_error(errno, "eventfd");
+        const int wake = detail::make_wake_descriptor();
         std::string_view reason;
         const detail::BackendOptions options;
         const auto made = each == Backend::epoll      ? detail::make_epoll_backend(wake, options, reason)
@@ -534,7 +526,7 @@ std::string available_backends() {
             if (!names.empty()) names += ' ';
             names += to_string(each);
         }
-        ::close(wake);
+        detail::close_wake_descriptor(wake);
     }
     return names;
 }

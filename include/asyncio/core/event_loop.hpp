@@ -180,6 +180,7 @@ EventLoop& get_running_loop();
 /// The names of the backends that this machine lets us use, best first, and `sim`.
 std::string available_backends();
 
+/// "epoll", "io_uring", "sim", "automatic".
 std::string_view to_string(Backend backend) noexcept;
 
 }}  // namespace asyncio::v1
