@@ -458,7 +458,9 @@ void EventLoop::close() {
             }
         }
         while (!impl_->timers.empty()) {
-            auto* const callback = static_cast<detail::Callback*>(impl_->timers.pop());
+            detail::Timer* const timer = impl_->timers.pop();
+            ASYNCIO_ASSERT(timer->ops == &detail::callback_ops, "a timer is armed whose task has ended");
+            auto* const callback = static_cast<detail::Callback*>(timer);
             callback->scheduled = false;
             detail::release_callback(callback);
         }

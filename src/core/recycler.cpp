@@ -51,10 +51,22 @@ void open_cache() noexcept {
 
 }  // namespace
 
+std::ptrdiff_t blocks_in_use() noexcept {
+    std::ptrdiff_t kept = 0;
+    if (cache_state == Cache::open) {
+        for (std::size_t i = 1; i < std::size(recycler.classes); ++i) {
+            kept += static_cast<std::ptrdiff_t>(kept_bytes_per_class_max / class_bytes(i) - recycler.classes[i].room);
+        }
+    }
+    return recycler.taken - kept;
+}
+
 void* take_block_slow(std::size_t bytes) {
     if (cache_state == Cache::unopened) open_cache();
     // The whole class is asked for, so that the block fits every later request of its class.
-    return ::operator new(bytes <= recycled_bytes_max ? (bytes + 15) / 16 * 16 : bytes);
+    void* const block = ::operator new(bytes <= recycled_bytes_max ? (bytes + 15) / 16 * 16 : bytes);
+    ++recycler.taken;
+    return block;
 }
 
 void give_block_slow(void* block, std::size_t bytes) noexcept {
@@ -62,6 +74,7 @@ void give_block_slow(void* block, std::size_t bytes) noexcept {
         open_cache();
         if (bytes <= recycled_bytes_max) return give_block(block, bytes);
     }
+    --recycler.taken;
     ::operator delete(block);
 }
 

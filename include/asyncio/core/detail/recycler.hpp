@@ -26,9 +26,13 @@ struct Recycler {
     RecyclerClass classes[recycled_bytes_max / 16 + 1];
     void* kept_frame;        // the frame whose memory is not to be given back: see end_frame() in loop.cpp
     std::size_t kept_bytes;  // … and its size, told by operator delete
+    std::ptrdiff_t taken;    // blocks got from the allocator minus those given back to it
 };
 
 extern constinit thread_local Recycler recycler;
+
+/// Blocks that this thread took and has not given back: frames and futures that live, if none moved between threads.
+std::ptrdiff_t blocks_in_use() noexcept;
 
 ASYNCIO_COLD void* take_block_slow(std::size_t bytes);                   // throws std::bad_alloc
 ASYNCIO_COLD void give_block_slow(void* block, std::size_t bytes) noexcept;
@@ -36,8 +40,15 @@ ASYNCIO_COLD void give_block_slow(void* block, std::size_t bytes) noexcept;
 #if ASYNCIO_ASAN || ASYNCIO_TSAN
 // Sanitizers must see each frame as an allocation of its own. (Rounded as below: a library built without the sanitizer
 // may take the block back.)
-inline void* take_block(std::size_t bytes) { return ::operator new((bytes + 15) / 16 * 16); }
-inline void give_block(void* block, std::size_t) noexcept { ::operator delete(block); }
+inline void* take_block(std::size_t bytes) {
+    void* const block = ::operator new((bytes + 15) / 16 * 16);
+    ++recycler.taken;
+    return block;
+}
+inline void give_block(void* block, std::size_t) noexcept {
+    --recycler.taken;
+    ::operator delete(block);
+}
 #else
 inline void* take_block(std::size_t bytes) {
     if (bytes <= recycled_bytes_max) [[likely]] {
