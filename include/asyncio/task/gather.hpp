@@ -43,9 +43,10 @@ class GatherCore : public Leaf {
     }
 
   protected:
-    ~GatherCore() { drop(); }
+    ~GatherCore() = default;
     /// Throws what ended the gather; else all children have results (or, with return_exceptions, outcomes).
     void check();
+    /// Lets the children go; to be called by the destructor of whoever holds the array.
     void drop() noexcept;
 
     GatherChild* children_;
@@ -115,6 +116,7 @@ class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]]
         : GatherCore(nullptr, sizeof...(T), Keep), all_(children) {
         children_ = all_.data();
     }
+    ~GatherTuple() { drop(); }
     auto await_resume() { return collect(std::index_sequence_for<T...>()); }
 
   private:
@@ -134,6 +136,7 @@ class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]]
   public:
     explicit GatherVector(std::vector<GatherChild> children) noexcept
         : GatherCore(children.data(), children.size(), Keep), all_(std::move(children)) {}
+    ~GatherVector() { drop(); }
     auto await_resume() {
         check();
         std::vector<std::conditional_t<Keep, Outcome<T>, OrMonostate<T>>> results;
