@@ -1,0 +1,177 @@
+// asyncio-fetch: fetches many URLs at once.
+#include <CLI/CLI.hpp>
+#include <asyncio/asyncio.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fetch/fetch.hpp"
+#include "fetch/progress.hpp"
+#include "fetch/report.hpp"
+
+namespace {
+
+constexpr int exit_ok = 0;
+constexpr int exit_some_failed = 1;
+constexpr int exit_usage = 2;
+constexpr std::size_t timeline_rows_max = 40;
+constexpr std::size_t timeline_columns = 100;
+
+struct Arguments {
+    std::vector<std::string> urls;
+    std::string input;
+    std::size_t concurrency = 0;  // 0: what fits
+    double seconds = 0;           // 0: no limit
+    std::string directory;
+    bool sync = false;
+    bool json = false;
+    bool timeline = false;
+    bool no_progress = false;
+};
+
+/// Adds the URLs of a file ("-": standard input), one a line; empty lines and those that begin with # are skipped.
+/// Gives an error's text, or nothing.
+std::string read_urls(const std::string& path, std::vector<std::string>& urls) {
+    std::ifstream file;
+    if (path != "-") {
+        struct stat status {};
+        if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return path + ": it is a directory";
+        file.open(path);
+        if (!file) return path + ": " + std::strerror(errno);
+    }
+    std::istream& input = path == "-" ? std::cin : file;
+    std::string line;
+    while (std::getline(input, line)) {
+        const auto begin = line.find_first_not_of(" \t\r");
+        if (begin == std::string::npos || line[begin] == '#') continue;
+        const auto end = line.find_last_not_of(" \t\r");
+        urls.push_back(line.substr(begin, end - begin + 1));
+    }
+    return input.bad() ? path + ": " + std::strerror(errno) : std::string();
+}
+
+int usage_error(const std::string& text) {
+    std::fprintf(stderr, "asyncio-fetch: %s\nTry 'asyncio-fetch --help'.\n", text.c_str());
+    return exit_usage;
+}
+
+/// Prints a line to standard output; remembers if that failed (a full disk, a closed pipe).
+class Output {
+  public:
+    void line(const std::string& text) {
+        if (failed_ != 0) return;
+        errno = 0;
+        const bool written = std::fputs((text + "\n").c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
+        if (!written) failed_ = errno != 0 ? errno : EIO;
+    }
+    int error() const noexcept { return failed_; }
+
+  private:
+    int failed_ = 0;
+};
+
+asyncio::Coro<int> fetch_and_report(const Arguments& arguments, const fetch::Options& options, Output& output) {
+    fetch::Totals totals;
+    std::vector<fetch::Result> results;
+    const auto began = asyncio::get_running_loop().time();
+    const auto summary = [&] {
+        totals.seconds = std::chrono::duration<double>(asyncio::get_running_loop().time() - began).count();
+        const std::string text = fetch::summary_line(totals);
+        // With --json standard output holds objects only.
+        if (arguments.json) {
+            std::fprintf(stderr, "%s\n", text.c_str());
+        } else {
+            output.line(text);
+        }
+    };
+    fetch::Progress progress(arguments.urls.size(), !arguments.no_progress && ::isatty(STDERR_FILENO) == 1);
+    auto on_result = [&](const fetch::Result& result) {
+        totals.add(result);
+        progress.clear();
+        output.line(arguments.json ? fetch::json_line(result) : fetch::text_line(result));
+        progress.done_one(result.ok());
+    };
+    bool interrupted = false;
+    try {
+        results = co_await fetch::fetch_all(arguments.urls, options, on_result);
+    } catch (const asyncio::CancelledError&) {
+        interrupted = true;
+    }
+    progress.clear();
+    summary();
+    if (interrupted) {
+        std::fprintf(stderr, "asyncio-fetch: interrupted, %zu of %zu URLs were not fetched\n",
+                     arguments.urls.size() - static_cast<std::size_t>(totals.ok + totals.failed), arguments.urls.size());
+        throw asyncio::CancelledError();
+    }
+    if (arguments.timeline) output.line(fetch::timeline(results, timeline_rows_max, timeline_columns));
+    co_return totals.failed == 0 ? exit_ok : exit_some_failed;
+}
+
+int run(const Arguments& given) {
+    Arguments arguments = given;
+    if (!arguments.input.empty()) {
+        const std::string error = read_urls(arguments.input, arguments.urls);
+        if (!error.empty()) return usage_error("cannot read the list of URLs: " + error);
+    }
+    if (arguments.urls.empty()) return usage_error("no URL: name some, or a file of them with -i");
+    if (!arguments.directory.empty()) {
+        struct stat status {};
+        if (::mkdir(arguments.directory.c_str(), 0777) != 0 && errno != EEXIST) {
+            return usage_error("cannot make the directory " + arguments.directory + ": " + std::strerror(errno));
+        }
+        if (::stat(arguments.directory.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
+            return usage_error(arguments.directory + " is no directory");
+        }
+    }
+    fetch::Options options;
+    const std::size_t fits = fetch::concurrency_that_fits(fetch::raise_descriptor_limit(), arguments.directory.empty() ? 1 : 2);
+    options.concurrency = arguments.sync ? 1 : arguments.concurrency != 0 ? std::min(arguments.concurrency, fits) : fits;
+    if (arguments.seconds > 0) options.limit = std::chrono::duration<double>(arguments.seconds);
+    options.directory = arguments.directory;
+    options.index_digits = std::to_string(arguments.urls.size()).size();
+
+    Output output;
+    int status = asyncio::run(fetch_and_report(arguments, options, output));
+    if (output.error() != 0) {
+        std::fprintf(stderr, "asyncio-fetch: writing to standard output: %s\n", std::strerror(output.error()));
+        status = exit_some_failed;
+    }
+    return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Arguments arguments;
+    CLI::App app(
+        "Fetches many URLs at once. Prints a line for each as it ends, STATUS BYTES SECONDS URL [cause], and a summary.\n"
+        "Exit status: 0 all succeeded, 1 some failed (a status of 400 or more counts), 2 wrong usage.",
+        "asyncio-fetch");
+    app.add_option("URL", arguments.urls, "what to fetch");
+    app.add_option("-i,--input", arguments.input, "a file of URLs, one a line; - is standard input")->type_name("FILE|-");
+    app.add_option("-c,--concurrency", arguments.concurrency, "how many at once; the default is what the limit of descriptors allows")
+        ->type_name("N")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}));
+    app.add_option("-t,--timeout", arguments.seconds, "limit for one URL")->type_name("SECONDS")->check(CLI::PositiveNumber);
+    app.add_option("-o,--output", arguments.directory, "store the bodies there, as NUMBER_NAME")->type_name("DIR");
+    app.add_flag("--sync", arguments.sync, "one after another");
+    app.add_flag("--json", arguments.json, "print one JSON object per line instead");
+    app.add_flag("--timeline", arguments.timeline, "draw who waited when");
+    app.add_flag("--no-progress", arguments.no_progress, "no progress bar");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? exit_ok : exit_usage;
+    }
+    try {
+        return run(arguments);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "asyncio-fetch: %s\n", error.what());
+        return exit_some_failed;
+    }
+}
