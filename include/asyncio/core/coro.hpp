@@ -66,14 +66,27 @@ struct Promise<void> : PromiseCommon<Nothing> {
 
 // ---- what a coroutine's parameters say ---------------------------------------------------------------------------
 template <class T>
-consteval std::string_view type_spelling() {
+consteval const char* type_spelling() {
     return __PRETTY_FUNCTION__;
 }
-/// Lambda closures have no other mark than the compilers' spelling of their type.
+/// Lambda closures have no other mark than the compilers' spelling of their type: `f()::<lambda(int)>` with g++,
+/// `(lambda at f.cpp:3:4)` with clang. A template of a closure is none: what counts is how the spelling ends.
+consteval bool spells_closure(std::string_view text) {
+    text.remove_suffix(1);  // the ']' of "[with T = …]"
+    const char closing = text.back();
+    if (closing != '>' && closing != ')') return false;
+    const char opening = closing == '>' ? '<' : '(';
+    int depth = 0;
+    for (std::size_t at = text.size(); at-- > 0;) {
+        if (text[at] == closing && !(closing == '>' && at > 0 && text[at - 1] == '-')) ++depth;
+        if (text[at] == opening && --depth == 0) {
+            return text.substr(at + 1).starts_with(closing == '>' ? "lambda(" : "lambda at ");
+        }
+    }
+    return false;
+}
 template <class T>
-inline constexpr bool is_closure = std::is_class_v<T> &&
-                                   (type_spelling<T>().find("<lambda(") != std::string_view::npos ||
-                                    type_spelling<T>().find("(lambda at ") != std::string_view::npos);
+inline constexpr bool is_closure = std::is_class_v<T> && spells_closure(type_spelling<T>());
 template <class T>
 using Bare = std::remove_cv_t<std::remove_pointer_t<std::remove_cvref_t<T>>>;
 

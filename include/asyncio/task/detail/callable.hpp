@@ -16,6 +16,7 @@ class Owned {
   public:
     explicit Owned(F function) noexcept(std::is_nothrow_move_constructible_v<F>) : function_(std::move(function)) {}
     template <class... Args>
+        requires std::is_invocable_v<F&, Args&&...>
     decltype(auto) operator()(Args&&... args) {
         return std::apply(function_, std::forward_as_tuple(std::forward<Args>(args)...));
     }
