@@ -311,7 +311,6 @@ class Running {
         if (!std::exchange(loop.entered_thread, true)) loop.backend->enter_thread();
         detail::current_loop = &loop;
         loop.running_now = true;
-        loop.stopping = false;
         loop.last_clock = loop.real_or_virtual_now();
     }
     Running(const Running&) = delete;
@@ -319,6 +318,7 @@ class Running {
     ~Running() {
         detail::current_loop = nullptr;
         loop_.running_now = false;
+        loop_.stopping = false;
     }
 
   private:

@@ -79,11 +79,10 @@ namespace {
 /// Destroys a task's frame but keeps its memory, in which the record goes on.
 void end_frame(LoopCore* loop, PromiseBase* task, DropFn drop) noexcept {
     void* const frame = frame_address(task);
-    // Destroying parameters runs user code, which may end other frames, but no other task: so one register is enough.
-    recycler.kept_frame = frame;
+    // Destroying parameters runs user code, which may end other frames, and (by an eager start) other tasks.
+    void* const outer = std::exchange(recycler.kept_frame, frame);
     task->handle().destroy();
-    ASYNCIO_ASSERT(recycler.kept_frame == frame, "a task ended while another one's frame was being destroyed");
-    recycler.kept_frame = nullptr;
+    recycler.kept_frame = outer;
     ::new (frame) Husk{drop, recycler.kept_bytes};
     (void)loop;
 }
@@ -385,7 +384,7 @@ void LoopImpl::run() {
     int until_look = 1;  // the first pass polls
     do {
         if (ready.size() == 0) {
-            iterate(no_deadline);
+            iterate(stopping ? 0 : no_deadline);  // stopped before it ran: one look
             polled = looked = ticks();
             continue;
         }
