@@ -217,6 +217,7 @@ bool EpollBackend::submit(Operation& operation) noexcept {
         const std::int64_t result = attempt(operation, slot);
         if (result != would_block) return end(operation, result);
     }
+    if (operation.kind == OperationKind::send_now) return end(operation, -EAGAIN);
     return hold(operation);
 }
 
@@ -320,7 +321,8 @@ std::int64_t EpollBackend::attempt(Operation& operation, Slot* slot) noexcept {
     switch (operation.kind) {
         case OperationKind::accept: return attempt_accept(operation, slot);
         case OperationKind::receive: return attempt_receive(operation, slot);
-        case OperationKind::send: return attempt_send(operation, slot);
+        case OperationKind::send:
+        case OperationKind::send_now: return attempt_send(operation, slot);
         case OperationKind::connect: return attempt_connect(operation);
         default: break;
     }

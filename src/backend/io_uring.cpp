@@ -381,7 +381,9 @@ bool IoUringBackend::submit(Operation& operation) noexcept {
             if (hints(operation.descriptor).may_read) result = receive_directly(operation);
             break;
         case OperationKind::send:
+        case OperationKind::send_now:
             if (hints(operation.descriptor).may_write) result = send_directly(operation);
+            if (result == would_block && operation.kind == OperationKind::send_now) result = -EAGAIN;
             break;
         case OperationKind::connect: forget(operation.descriptor); break;
         case OperationKind::wait_readable:
@@ -531,6 +533,7 @@ void IoUringBackend::prepare(Operation& operation, io_uring_sqe* sqe) noexcept {
             }
             break;
         }
+        case OperationKind::send_now: ASYNCIO_ASSERT(false, "send_now is never held"); break;
         case OperationKind::wait_readable: ::io_uring_prep_poll_add(sqe, descriptor, POLLIN); break;
         case OperationKind::wait_writable: ::io_uring_prep_poll_add(sqe, descriptor, POLLOUT); break;
     }

@@ -20,6 +20,8 @@
 //   8. Two operations of the same direction on one descriptor may not be held at once; one of each may.
 //   9. The backend's memory grows in `submit` at the latest (an operation that finds none ends with -ENOMEM); `poll`,
 //      `cancel` never fail.
+//  10. `send_now` ends in `submit`, so that the memory it names may be anybody's. It is not submitted while a `send` is
+//      held.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -43,6 +45,7 @@ enum class OperationKind : std::uint8_t {
     connect,        // `address`, `address_bytes`
     receive,        // into `buffer`; with a null buffer into the backend's own, where `data` then points
     send,           // all or a part of `parts`; never raises SIGPIPE
+    send_now,       // the same, but it is never held: -EAGAIN where `send` would have to wait
     wait_readable,  // until `descriptor` can be read (or has an error or hang-up); level triggered, any pollable file
     wait_writable,  // the same for writing
 };
@@ -64,7 +67,7 @@ struct Operation {
 
     union {
         void* buffer;                // receive
-        const SendPart* parts;       // send
+        const SendPart* parts;       // send, send_now
         const void* address;         // connect: a sockaddr
     };
     union {
