@@ -1,8 +1,9 @@
 // EventLoop: making one, its callbacks, running and closing it.
 //
 // Closing ("Shutdown" in ARCHITECTURE.md): live tasks are cancelled in order of creation and driven until none is left,
-// with the tasks that their cleanup creates; then the kernel must hold nothing; then the pool's threads are joined for
-// the shutdown timeout; then posts are refused, and what was scheduled and has not run is destroyed.
+// with the tasks that their cleanup creates; then the parts of higher layers give up their connections; then the kernel
+// must hold nothing; then the pool's threads are joined for the shutdown timeout; then posts are refused, and what was
+// scheduled and has not run is destroyed.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -157,7 +158,10 @@ LoopImpl::LoopImpl(EventLoop* owning_loop, RunOptions loop_options) : options(lo
     backend_options.timer_slack_ns = static_cast<std::uint64_t>(options.timer_slack.count_ns());
     backend_options.seed = options.seed != 0 ? options.seed : seed_from_environment();
     backend = make_backend(options.backend, wake, backend_options, debug);
-    if (backend->kind() == Backend::sim) random_state = backend_options.seed;
+    if (backend->kind() == Backend::sim) {
+        ordered = (backend_options.seed & counted_order) != 0;
+        (ordered ? choices : random_state) = backend_options.seed & ~counted_order;
+    }
     clock = options.clock;
     if (clock == nullptr && backend->kind() == Backend::sim) clock = &own_clock.emplace();
     virtual_clock = clock != nullptr;
@@ -251,7 +255,10 @@ void LoopImpl::shut_down() {
     std::uint64_t warn_at = began + first_warning_ns;
     std::uint32_t cancelled_below = 0;
     int turns_left = turns_at_the_end;
-    while (task_count != 0 || backend->in_flight() != 0 || (ready.size() != 0 && turns_left-- > 0)) {
+    bool parts_told = false;
+    for (;;) {
+        if (task_count == 0 && !std::exchange(parts_told, true) && net != nullptr) net->shut_down();
+        if (task_count == 0 && backend->in_flight() == 0 && (ready.size() == 0 || turns_left-- <= 0)) break;
         if (task_count != 0 && next_task_id > cancelled_below && live.live.prev->id >= cancelled_below) {
             // First everything, then what the cleanup of the cancelled created, and so on.
             Leftovers leftovers;
@@ -279,6 +286,9 @@ void LoopImpl::shut_down() {
                     warn_at = backend->now() + next_warning_ns;
                 }
             }
+            // Two turns more, as asyncio.run takes them: done-callbacks come before what the tasks are blamed for.
+            iterate(0);
+            iterate(0);
             leftovers.report(*this);
             continue;
         }
@@ -482,6 +492,7 @@ void EventLoop::close() {
         detail::drop_anchors(impl_.get());
         impl_->exception_handler = nullptr;
     }
+    impl_->net.reset();
     impl_->backend.reset();
 }
 

@@ -130,6 +130,7 @@ void finish_task(LoopImpl* loop, PromiseBase* task, DropFn drop) noexcept {
         task->set(was_cancelled);
     }
     task->pending = 0;
+    task->clear(cancel_thrown);
     end_frame(loop, task, drop);
     task->set(done);
     --loop->task_count;
@@ -207,7 +208,10 @@ void step_frame(LoopCore* loop, PromiseBase* frame) noexcept {
 
 void LoopImpl::run_ready_batch() noexcept {
     if (random_state != 0) shuffle_batch();
+    if (ordered) order_batch();
+    LoopWatch* const watcher = watch;
     for (std::uint64_t left = ready.size(); left != 0; --left) {
+        if (watcher != nullptr) [[unlikely]] watcher->at_step(ready.slots[ready.head & ready.mask]);
         const std::uintptr_t word = ready.pop();
         void* const target = reinterpret_cast<void*>(word & ~std::uintptr_t{tag_mask});
         switch (word & tag_mask) {
@@ -252,6 +256,28 @@ void LoopImpl::shuffle_batch() noexcept {
         std::uintptr_t& a = ready.slots[at & ready.mask];
         std::uintptr_t& b = ready.slots[other & ready.mask];
         if (is_frame(a) && is_frame(b)) std::swap(a, b);
+    }
+}
+
+/// Sim with a counted order: as above, but the digits choose; 0 everywhere is FIFO.
+void LoopImpl::order_batch() noexcept {
+    const auto is_frame = [this](std::uint64_t at) { return (ready.slots[at & ready.mask] & tag_mask) == tag_frame; };
+    std::uint64_t frames = 0;
+    for (std::uint64_t at = ready.head; at != ready.tail; ++at) frames += is_frame(at) ? 1u : 0u;
+    for (std::uint64_t at = ready.head; frames > 1; ++at) {
+        if (!is_frame(at)) continue;
+        std::uint64_t choice = choices % frames;
+        choices /= frames;
+        if (watch != nullptr) watch->at_choice(frames);
+        --frames;
+        // The chosen one moves to the front, those that it passes keep their order.
+        std::uintptr_t carried = ready.slots[at & ready.mask];
+        for (std::uint64_t other = at + 1; choice != 0; ++other) {
+            if (!is_frame(other)) continue;
+            std::swap(carried, ready.slots[other & ready.mask]);
+            --choice;
+        }
+        ready.slots[at & ready.mask] = carried;
     }
 }
 
@@ -335,6 +361,10 @@ void LoopImpl::poll_kernel(std::uint64_t deadline) {
 }
 
 void LoopImpl::wait_for_work(std::uint64_t deadline) {
+    if (watch != nullptr) [[unlikely]] {
+        watch->at_step(0);
+        if (ready.size() != 0) return;
+    }
     if (!idle_waiters.empty()) {
         poll_kernel(0);
         if (ready.size() != 0) return;

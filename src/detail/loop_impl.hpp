@@ -37,6 +37,32 @@ struct RemoteState {
     bool open = true;           // guarded by mutex
 };
 
+/// Who watches a loop step by step: the testing kit.
+struct LoopWatch {
+    /// Before each entry of the ready queue is run, and (0) each time nothing is ready and the loop is about to wait.
+    virtual void at_step(std::uintptr_t entry) noexcept = 0;
+    /// An order that is counted out (see `counted_order`) has chosen one of so many frames.
+    virtual void at_choice(std::uint64_t below) noexcept = 0;
+
+  protected:
+    ~LoopWatch() = default;
+};
+
+/// Seeds from here on are no seeds of random numbers: the digits of the rest, in the bases that the loop finds, choose
+/// which of the ready frames comes next. So every order that a short program can run in has a number.
+inline constexpr std::uint64_t counted_order = std::uint64_t{1} << 63;
+
+/// What a layer above the core keeps for a loop: made by that layer when it is first needed.
+struct LoopPart {
+    LoopPart() = default;
+    LoopPart(const LoopPart&) = delete;
+    LoopPart& operator=(const LoopPart&) = delete;
+    virtual ~LoopPart() = default;
+    /// The loop closes and no task is left: gives up what the kernel holds for this part. The loop then polls until the
+    /// kernel holds nothing, and destroys the part.
+    virtual void shut_down() noexcept = 0;
+};
+
 struct LoopImpl final : LoopCore {
     LoopImpl(EventLoop* owning_loop, RunOptions loop_options);
     ~LoopImpl();
@@ -53,6 +79,7 @@ struct LoopImpl final : LoopCore {
     void fire_timers(std::uint64_t now) noexcept;
     void take_posts() noexcept;
     void shuffle_batch() noexcept;
+    void order_batch() noexcept;
     std::uint64_t real_or_virtual_now() noexcept { return clock != nullptr ? clock_ns() : backend->now(); }
     std::uint64_t clock_ns() const noexcept {
         return static_cast<std::uint64_t>(clock->now().time_since_epoch().count());
@@ -75,13 +102,17 @@ struct LoopImpl final : LoopCore {
     std::uint64_t last_clock = 0;  // the latest time anybody read: timers up to here are due
     EventLoop::ExceptionHandler exception_handler;
     std::shared_ptr<ThreadPool> pool;    // made by the first to_thread
+    std::unique_ptr<LoopPart> net;       // made by the first connection, server or name lookup
     Callback* posted = nullptr;          // taken from `remote`, waiting for room in the ready queue
     std::size_t thread_jobs = 0;         // to_thread calls not yet delivered
     std::vector<std::shared_ptr<RemoteAnchor>> anchors;  // of remote handles to tasks and futures
     std::vector<Leaf*> idle_waiters;     // wait_all_tasks_blocked
     std::uint32_t next_task_id = 1;
     std::uint32_t borrow_reports = 0;
-    std::uint64_t random_state = 0;      // sim's order; 0: FIFO
+    std::uint64_t random_state = 0;      // sim's order; 0: FIFO, or …
+    std::uint64_t choices = 0;           // … the digits that are left of a counted order
+    bool ordered = false;                // … which this says
+    LoopWatch* watch = nullptr;          // null but in tests of the kit's kind
     std::thread::id thread;
     bool running_now = false;
     bool closed = false;
