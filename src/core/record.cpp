@@ -112,6 +112,9 @@ void remember_message(LoopCore* loop, PromiseBase* task) noexcept {
     }
 }
 
+/// Requests that no await has delivered are forgotten; one that is being thrown cannot be.
+void forget_pending(PromiseBase* task) noexcept { task->pending = task->is(cancel_thrown) ? 1 : 0; }
+
 }  // namespace
 
 CancelRequest request_cancel(PromiseBase* task) noexcept {
@@ -125,6 +128,7 @@ CancelRequest request_cancel(PromiseBase* task) noexcept {
     }
     if (task->ended()) return {false, false, 0};
     if (task->cancels != 0xffff) ++task->cancels;
+    bool let_go = false;
     if (Leaf* leaf = task->live.leaf) {
         switch (leaf->ops->cancel(leaf)) {
             case CancelAnswer::passed:
@@ -132,12 +136,15 @@ CancelRequest request_cancel(PromiseBase* task) noexcept {
                 return {true, true, task->epoch};
             case CancelAnswer::resume:
                 wake(leaf);
+                let_go = true;
                 break;
             case CancelAnswer::pending:
                 break;
         }
     }
-    remember_message(loop, task);
+    // Of several requests before a delivery the last one's text counts; but the first one's, once it is on its way.
+    if (!task->is(cancel_thrown)) remember_message(loop, task);
+    if (let_go) task->set(cancel_thrown);
     if (task->pending != 0xff) ++task->pending;
     return {true, false, task->epoch};
 }
@@ -145,24 +152,26 @@ CancelRequest request_cancel(PromiseBase* task) noexcept {
 unsigned withdraw_cancel(PromiseBase* task, const CancelRequest& request) noexcept {
     if (!request.accepted) return task->cancels;
     if (task->cancels != 0) --task->cancels;
-    if (!request.delivered && request.epoch == task->epoch && task->pending != 0) --task->pending;
-    if (task->cancels == 0) task->pending = 0;
+    const unsigned least = task->is(cancel_thrown) ? 1 : 0;
+    if (!request.delivered && request.epoch == task->epoch && task->pending > least) --task->pending;
+    if (task->cancels == 0) forget_pending(task);
     return task->cancels;
 }
 
 unsigned uncancel(PromiseBase* task) noexcept {
-    if (task->cancels != 0 && --task->cancels == 0) task->pending = 0;
+    if (task->cancels != 0 && --task->cancels == 0) forget_pending(task);
     return task->cancels;
 }
 
-void deliver_cancel(PromiseBase* task) {
+CancelledError take_cancel(PromiseBase* task) noexcept {
     task->pending = 0;
     ++task->epoch;
-    if (const TaskExtra* extra = task->extra(); extra != nullptr && !extra->cancel_message.empty()) {
-        throw CancelledError(extra->cancel_message);
-    }
-    throw CancelledError();
+    task->clear(cancel_thrown);
+    const TaskExtra* const extra = task->extra();
+    return extra != nullptr ? CancelledError(extra->cancel_message) : CancelledError();
 }
+
+void deliver_cancel(PromiseBase* task) { throw take_cancel(task); }
 
 // ---- results -----------------------------------------------------------------------------------------------------
 

@@ -126,7 +126,9 @@ void AsCompletedCore::clock_due(Leaf* leaf) noexcept {
         }
         return;
     }
+    // Whoever ends from here on comes too late, even if its own turn has begun.
     core->timed_out_ = true;
+    core->stop();
     if (NextBase* next = std::exchange(core->waiting_, nullptr)) wake(next);
 }
 

@@ -1,6 +1,9 @@
 // TaskGroup. The order of things is CPython 3.13's: a child's end is handled in a turn of its own.
 #include "asyncio/task/task_group.hpp"
 
+#include <optional>
+
+#include "asyncio/base/error.hpp"
 #include "asyncio/base/exception_group.hpp"
 #include "detail/loop_impl.hpp"
 
@@ -8,7 +11,7 @@ namespace asyncio { inline namespace v1 {
 
 using detail::PromiseBase;
 
-/// Waits until no child is left. A cancel that arrives meanwhile is no exception here: the result tells of it.
+/// Waits until no child is left. A cancel that arrives meanwhile is not thrown here: it is the result.
 class TaskGroup::Join : public detail::Leaf {
   public:
     explicit Join(TaskGroup* group) noexcept : Leaf(&ops_), group_(group) {}
@@ -19,14 +22,11 @@ class TaskGroup::Join : public detail::Leaf {
         group_->join_ = this;
         detail::suspend_on(this);
     }
-    /// True if the parent was cancelled while it waited.
-    bool await_resume() noexcept {
+    /// What to throw if the parent was cancelled while it waited.
+    std::optional<CancelledError> await_resume() noexcept {
         group_->join_ = nullptr;
-        PromiseBase* const parent = frame->task;
-        if (parent->pending == 0) return false;
-        parent->pending = 0;
-        ++parent->epoch;
-        return true;
+        if (frame->task->pending == 0) return std::nullopt;
+        return detail::take_cancel(frame->task);
     }
     void all_ended() noexcept {
         if (std::exchange(woken_, true)) return;
@@ -146,11 +146,13 @@ Coro<bool> TaskGroup::aexit(std::exception_ptr error) {
     exiting_ = true;
     const bool body_cancelled = error != nullptr && is_cancelled(error);
     bool propagate = body_cancelled;
+    CancelledError met;
     if (error != nullptr && !aborting_) abort();
     while (live_ != 0) {
-        const bool cancelled = co_await Join(this);
-        if (cancelled && !aborting_) {
+        const std::optional<CancelledError> cancelled = co_await Join(this);
+        if (cancelled.has_value() && !aborting_) {
             propagate = true;
+            met = *cancelled;
             abort();
         }
     }
@@ -165,7 +167,7 @@ Coro<bool> TaskGroup::aexit(std::exception_ptr error) {
     }
     if (propagate && errors_.empty()) {
         if (body_cancelled) co_return false;  // the body's own CancelledError goes on
-        throw CancelledError();
+        throw met;
     }
     if (error != nullptr && !body_cancelled) errors_.push_back(error);
     if (!errors_.empty()) {

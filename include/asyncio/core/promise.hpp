@@ -91,7 +91,8 @@ enum Flag : std::uint16_t {
     retrieved = 1 << 8,      // somebody has seen the exception (or it was logged)
     borrows = 1 << 9,        // a parameter is a reference, pointer, view or capturing closure
     lambda_coro = 1 << 10,   // made by calling a lambda that captures: may be awaited, never detached
-    queued_done = 1 << 11,   // its waiters are due: an entry stands in the ready queue
+    queued_done = 1 << 11,   // done, and its waiters are due: an entry stands in the ready queue
+    cancel_thrown = 1 << 11, // not done: what it waited on let go for a cancel, so its next step throws, come what may
     owns_slot = 1 << 12,     // one entry of the ready queue is set aside for it
     made_borrower = 1 << 13, // created a detached task that borrows: look after it when this coroutine ends
     adopted = 1 << 14,       // a task that somebody joins (gather, TaskGroup …): not detached

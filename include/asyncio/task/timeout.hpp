@@ -47,14 +47,18 @@ struct Alarm : Timer {
         --turns_to_wait;
         queue_timer(current_loop, this);  // finds room: its own entry was just taken out
     }
-    static CancelAnswer unasked(Leaf*) noexcept { return CancelAnswer::pending; }
+    /// Of a task that waits on this leaf: no more turns.
+    static CancelAnswer cancel(Leaf* leaf) noexcept {
+        static_cast<Alarm*>(leaf)->disarm();
+        return CancelAnswer::resume;
+    }
     static void ring(Leaf* leaf) noexcept {
         auto* const alarm = static_cast<Alarm*>(leaf);
         if (alarm->task == nullptr) return alarm->pass_turn();
         alarm->fired = true;
         alarm->request = request_cancel(alarm->task);
     }
-    static constexpr LeafOps ops_{&unasked, &ring, "timeout"};
+    static constexpr LeafOps ops_{&cancel, &ring, "timeout"};
 };
 
 }  // namespace detail

@@ -10,7 +10,7 @@ namespace detail {
 
 /// The coroutine runs in place, as part of this task, under an alarm.
 template <class T>
-class [[nodiscard]] WaitForCoro {
+class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForCoro {
   public:
     WaitForCoro(Coro<T> coro, Duration limit) noexcept : child_(coro.release()), limit_(limit) {}
     WaitForCoro(const WaitForCoro&) = delete;
@@ -77,7 +77,7 @@ class [[nodiscard]] WaitForCoro {
 
 /// A task or future: waited for under an alarm; cancelled by it, and waited for until it has ended.
 template <class T>
-class [[nodiscard]] WaitForRecord : public RecordAwaiterBase {
+class [[nodiscard("nothing is waited for before this is awaited: co_await it")]] WaitForRecord : public RecordAwaiterBase {
   public:
     WaitForRecord(RecordRef ref, bool take, Duration limit) noexcept : RecordAwaiterBase(std::move(ref)), take_(take), limit_(limit) {}
     ~WaitForRecord() { alarm_.disarm(); }
@@ -116,6 +116,14 @@ class [[nodiscard]] WaitForRecord : public RecordAwaiterBase {
     void cancel_and_wait(std::coroutine_handle<Parent> h, Where where) {
         if (enter_leaf(this, h, where)) return;
         if (ref.record()->is(done)) return push_frame(current_loop, frame);
+        // It waits for the end, not for the outcome: a cancel ends this wait and does not reach the task once more.
+        static constexpr LeafOps waiting{[](Leaf* me) noexcept {
+                                             auto* const wait = static_cast<WaitForRecord*>(me);
+                                             remove_waiter(wait->ref.record(), wait);
+                                             return CancelAnswer::resume;
+                                         },
+                                         nullptr, "wait_for"};
+        ops = &waiting;
         notify = [](Waiter* me, PromiseBase*) noexcept { wake(static_cast<WaitForRecord*>(me)); };
         add_waiter(ref.record(), this);
         suspend_on(this);

@@ -8,7 +8,11 @@
 
 #include "asyncio/core/promise.hpp"
 
-namespace asyncio { inline namespace v1 { namespace detail {
+namespace asyncio { inline namespace v1 {
+
+class CancelledError;
+
+namespace detail {
 
 struct Timer;
 
@@ -124,6 +128,8 @@ unsigned withdraw_cancel(PromiseBase* task, const CancelRequest& request) noexce
 unsigned uncancel(PromiseBase* task) noexcept;
 
 [[noreturn]] ASYNCIO_COLD void deliver_cancel(PromiseBase* task);  // throws CancelledError
+/// The same without the throw: what is pending counts as delivered.
+CancelledError take_cancel(PromiseBase* task) noexcept;
 
 /// To be called by every leaf when it is resumed, and before it starts anything.
 inline void throw_if_cancelled(PromiseBase* task) {
@@ -148,6 +154,7 @@ template <class Promise>
     frame->where = where;
     leaf->frame = frame;
     if (frame->task->pending != 0) [[unlikely]] {
+        frame->task->set(cancel_thrown);
         push_frame(loop, frame);
         return true;
     }
@@ -223,4 +230,5 @@ inline std::uint64_t saturating_add(std::uint64_t a, std::uint64_t b) noexcept {
     return sum < a ? ~std::uint64_t{0} : sum;
 }
 
-}}}  // namespace asyncio::v1::detail
+}  // namespace detail
+}}  // namespace asyncio::v1
