@@ -63,12 +63,12 @@ Coro<> fetch_body(http::ClientSession& session, const Options& options, std::siz
     result.status = response.status();
     result.answered = seconds_now();
     if (options.directory.empty()) {
-        while (auto chunk = co_await response.read_chunk()) result.bytes += chunk->size();
+        while (auto chunk = co_await response.content().read_chunk()) result.bytes += chunk->size();
         co_return;
     }
     BodyFile file(options.directory + "/" + file_name(index, options.index_digits, result.url));
     co_await asyncio::to_thread([&] { file.open(); });
-    while (auto chunk = co_await response.read_chunk()) {
+    while (auto chunk = co_await response.content().read_chunk()) {
         result.bytes += chunk->size();
         co_await asyncio::to_thread([&] { file.write(*chunk); });
     }
