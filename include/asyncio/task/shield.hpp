@@ -38,7 +38,7 @@ struct ShieldBase : Leaf, Waiter {
 };
 
 template <class T>
-class [[nodiscard]] ShieldAwaiter : public ShieldBase {
+class [[nodiscard("nothing is waited for before this is awaited: co_await it")]] ShieldAwaiter : public ShieldBase {
   public:
     ShieldAwaiter(RecordRef ref, bool take) noexcept : ShieldBase(std::move(ref)), take_(take) {}
     T await_resume() const {

@@ -68,7 +68,7 @@ struct ThreadWork {
 };
 
 template <class R, class Work>
-class [[nodiscard]] ThreadAwaiter : public ThreadCall {
+class [[nodiscard("nothing is called before this is awaited: co_await it")]] ThreadAwaiter : public ThreadCall {
   public:
     template <class... A>
     explicit ThreadAwaiter(std::in_place_t, A&&... args) : ThreadCall(&run, &ask_to_stop), work_(std::in_place, std::forward<A>(args)...) {}
@@ -97,7 +97,7 @@ struct AbandonedCall final : SharedThreadCall {
 };
 
 template <class R, class Work>
-class [[nodiscard]] AbandoningAwaiter : public AbandoningBase {
+class [[nodiscard("nothing is called before this is awaited: co_await it")]] AbandoningAwaiter : public AbandoningBase {
   public:
     explicit AbandoningAwaiter(std::shared_ptr<AbandonedCall<R, Work>> call) noexcept : AbandoningBase(call), call_(std::move(call)) {}
     R await_resume() {

@@ -78,7 +78,7 @@ class WaitCore : public Leaf {
 };
 
 template <class H>
-class [[nodiscard]] WaitAwaiter : public WaitCore {
+class [[nodiscard("nothing is waited for before this is awaited: co_await it")]] WaitAwaiter : public WaitCore {
   public:
     using WaitCore::WaitCore;
     WaitResult<H> await_resume() {
@@ -89,6 +89,13 @@ class [[nodiscard]] WaitAwaiter : public WaitCore {
         }
         return result;
     }
+};
+
+/// C's wait(int*) has the same name: ours takes nothing that could be meant for it.
+template <class R>
+concept WaitRange = requires(R& range) {
+    std::begin(range);
+    std::end(range);
 };
 
 /// The records of a range of tasks or futures, each once.
@@ -117,12 +124,18 @@ std::vector<RecordRef> distinct_records(R&& range) {
 /// Cancel      the tasks run on
 /// Threads     loop thread
 /// Python      asyncio.wait; vectors in the order of the arguments instead of sets; takes tasks, no coroutines
-template <class R>
+template <detail::WaitRange R>
 auto wait(R&& tasks, WaitOptions options = WaitOptions()) {
     using H = std::decay_t<decltype(*std::begin(tasks))>;
     static_assert(std::is_base_of_v<detail::RecordRef, H>,
                   "wait takes tasks or futures: start coroutines with asyncio::create_task first");
     return detail::WaitAwaiter<H>(detail::distinct_records(tasks), options);
+}
+template <class H>
+    requires std::is_base_of_v<detail::RecordRef, H>
+void wait(const H&, WaitOptions = WaitOptions()) {
+    static_assert(!sizeof(H), "wait takes a range of tasks or futures: await a single one, with asyncio::shield if a cancel "
+                              "must not reach it");
 }
 
 }}  // namespace asyncio::v1

@@ -144,6 +144,15 @@ Coro<WithResult<std::remove_reference_t<M>, std::remove_reference_t<Body>>> with
     }
 }
 
+template <class A>
+consteval bool gives_manager() {
+    if constexpr (requires { typename AwaitResult<A>; }) {
+        return AsyncContextManager<std::decay_t<AwaitResult<A>>>;
+    } else {
+        return false;
+    }
+}
+
 /// Awaits what gives the manager, then enters it.
 template <class A, class Body>
 Coro<WithResult<std::decay_t<AwaitResult<A>>, std::remove_reference_t<Body>>> with_awaited(A awaitable, Body body) {
@@ -201,6 +210,8 @@ auto with(M&& manager, Body&& body) {
         return detail::with_scope<ManagerParameter, BodyParameter>(std::forward<M>(manager), std::forward<Body>(body));
     } else {
         static_assert(!std::is_lvalue_reference_v<M>, "with: pass the awaitable itself, or its awaited result");
+        static_assert(detail::gives_manager<std::decay_t<M>>(),
+                      "with takes something with aenter() and aexit(std::exception_ptr), or an awaitable that gives it");
         return detail::with_awaited<std::decay_t<M>, BodyParameter>(std::forward<M>(manager), std::forward<Body>(body));
     }
 }

@@ -1,0 +1,10 @@
+// expect: g\+\+ 12 miscompiles a lambda with owning captures that is written in an awaiting expression
+// expect: asyncio::own\(std::move\(lambda\)\)
+// only: g++<=12
+#include <string>
+#include <asyncio/asyncio.hpp>
+using namespace std::chrono_literals;
+asyncio::Coro<> f(std::string s) {
+    auto fn = [s] { return s.size(); };
+    co_await asyncio::to_thread(std::move(fn));
+}
