@@ -2,7 +2,19 @@
 // where it is a done-callback), so the order of everything else is Python's.
 #include "asyncio/task/gather.hpp"
 
+#include "detail/task_extra.hpp"
+
 namespace asyncio { inline namespace v1 { namespace detail {
+
+namespace {
+
+/// The text of the latest request to cancel a task.
+std::string_view last_message(const PromiseBase* record) noexcept {
+    const TaskExtra* const extra = record->extra();
+    return extra != nullptr ? std::string_view(extra->cancel_message) : std::string_view();
+}
+
+}  // namespace
 
 bool GatherCore::start() {
     // Nothing may fail between the first promotion and the last: what can is done first.
@@ -45,6 +57,7 @@ bool GatherCore::start() {
 void GatherCore::ended(PromiseBase* record) noexcept {
     --left_;
     if (finished_) return;
+    last_ = record;
     if (first_failure_ == nullptr && !keep_errors_ && record->is(has_error | was_cancelled)) {
         first_failure_ = record;
         cancel_owned();
@@ -83,9 +96,16 @@ CancelAnswer GatherCore::cancel(Leaf* leaf) noexcept {
 
 void GatherCore::check() {
     if (frame == nullptr) return;  // no children
-    throw_if_cancelled(frame->task);
+    PromiseBase* const task = frame->task;
+    const bool ends_cancelled = first_failure_ != nullptr ? first_failure_->is(was_cancelled) : cancel_asked_;
+    if (ends_cancelled && task->pending != 0) {
+        // Cancelled once more when it had ended: one CancelledError, and the children's comes first.
+        static_cast<void>(take_cancel(task));
+    } else {
+        throw_if_cancelled(task);
+    }
     if (first_failure_ != nullptr) throw_outcome(first_failure_);
-    if (cancel_asked_) throw CancelledError();
+    if (cancel_asked_) throw CancelledError(last_ != nullptr ? last_message(last_) : std::string_view());
 }
 
 void GatherCore::drop() noexcept {

@@ -212,6 +212,14 @@ void drop_done_callbacks(PromiseBase* record) noexcept {
 
 // ---- errors ------------------------------------------------------------------------------------------------------
 
+void deliver_cancel_after(PromiseBase* task, PromiseBase* record) {
+    // Not if the wait was given up, or refused from the start.
+    const bool ended = !task->is(cancel_thrown) && record->is(done) && record->is(was_cancelled);
+    CancelledError own = take_cancel(task);
+    if (ended) throw_outcome(record);
+    throw own;
+}
+
 void throw_awaits_itself(PromiseBase* record) { throw RuntimeError("Task cannot await on itself: " + record_name(record)); }
 
 void throw_already_done(PromiseBase* record) {

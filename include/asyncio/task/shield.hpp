@@ -24,17 +24,28 @@ struct ShieldBase : Leaf, Waiter {
         suspend_on(this);
     }
     void check_cancelled() const {
+        if (told_ && ref.record()->is(was_cancelled)) [[unlikely]] throw_inner_cancelled();
         if (frame != nullptr) throw_if_cancelled(frame->task);
     }
 
   private:
+    /// What a shield has waited for was cancelled: as in Python its message does not come through.
+    [[noreturn]] ASYNCIO_COLD void throw_inner_cancelled() const {
+        static_cast<void>(take_cancel(frame->task));
+        throw CancelledError();
+    }
     static CancelAnswer cancel(Leaf* leaf) noexcept {
         auto* const shield = static_cast<ShieldBase*>(leaf);
         remove_waiter(shield->ref.record(), shield);
         return CancelAnswer::resume;
     }
-    static void told(Waiter* waiter, PromiseBase*) noexcept { wake(static_cast<ShieldBase*>(waiter)); }
+    static void told(Waiter* waiter, PromiseBase*) noexcept {
+        auto* const shield = static_cast<ShieldBase*>(waiter);
+        shield->told_ = true;
+        wake(shield);
+    }
     static constexpr LeafOps ops_{&cancel, nullptr, "shield"};
+    bool told_ = false;
 };
 
 template <class T>

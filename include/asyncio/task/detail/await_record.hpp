@@ -6,6 +6,9 @@ namespace asyncio { inline namespace v1 { namespace detail {
 
 [[noreturn]] ASYNCIO_COLD void throw_awaits_itself(PromiseBase* record);
 
+/// A cancel is pending in `task`, which waited for `record`. If that ended cancelled too, its CancelledError is thrown.
+[[noreturn]] ASYNCIO_COLD void deliver_cancel_after(PromiseBase* task, PromiseBase* record);
+
 /// The value of a done record, or its exception.
 template <class T>
 decltype(auto) peek_result(PromiseBase* record) {
@@ -46,7 +49,7 @@ struct RecordAwaiterBase : Leaf, Waiter {
     }
     /// To be called first on resumption.
     void check_cancelled() const {
-        if (frame != nullptr) throw_if_cancelled(frame->task);
+        if (frame != nullptr && frame->task->pending != 0) [[unlikely]] deliver_cancel_after(frame->task, ref.record());
     }
 
   private:
