@@ -239,7 +239,7 @@ struct Leftovers {
     }
     void report(LoopImpl& loop) noexcept {
         for (PromiseBase* task : tasks) {
-            if (!task->is(has_error) || task->is(was_cancelled | retrieved)) continue;
+            if (!task->is(has_error) || task->is(was_cancelled)) continue;
             task->set(retrieved);
             report_exception(&loop, "unhandled exception during asyncio.run() shutdown", task->error(), task);
         }
