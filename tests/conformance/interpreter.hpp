@@ -1,9 +1,11 @@
-// Runs one program of the conformance language and writes its trace: interpreter.py once more, on this library's public
-// names. README.md defines every operation; both interpreters keep the same order of functions.
+// Runs one program of the conformance language and writes its trace: interpreter.py once more, on this
+// library's public names. README.md defines every operation; both interpreters keep the same order of
+// functions.
 //
-// A procedure is a `Coro<int>`. A list of operations is a coroutine of its own that gives the number of a `ret`, or
-// nothing when it went through; block operations await it in place, so the C++ frames nest as the program does. What
-// may not be awaited where it is written in Python (inside `catch`) is done after the handler, with the exception kept.
+// A procedure is a `Coro<int>`. A list of operations is a coroutine of its own that gives the number of a
+// `ret`, or nothing when it went through; block operations await it in place, so the C++ frames nest as the
+// program does. What may not be awaited where it is written in Python (inside `catch`) is done after the
+// handler, with the exception kept.
 #pragma once
 #include <algorithm>
 #include <asyncio/asyncio.hpp>
@@ -291,9 +293,13 @@ class Interpreter {
     void run_callback(const Json& ops) {
         for (const Json& op : ops) run_sync(nullptr, op);
     }
-    static std::string message_of(const Json& op) { return op.size() > 2 ? op[2].get<std::string>() : std::string(); }
+    static std::string message_of(const Json& op) {
+        return op.size() > 2 ? op[2].get<std::string>() : std::string();
+    }
 
-    void op_log(const Context* context, const Json& op) { log(context, "log", op[1].get_ref<const std::string&>()); }
+    void op_log(const Context* context, const Json& op) {
+        log(context, "log", op[1].get_ref<const std::string&>());
+    }
     void op_spawn(const Context*, const Json& op) {
         const int slot = op[1].get<int>();
         const std::string name = new_name(slot);
@@ -343,13 +349,15 @@ class Interpreter {
     }
     void op_call_later(const Context*, const Json& op) {
         const Json* const ops = &op[3];
-        handles_.insert_or_assign(op[1].get<int>(), asyncio::get_running_loop().call_later(
-                                                        milliseconds(op[2]), [this, ops] { run_callback(*ops); }));
+        handles_.insert_or_assign(
+            op[1].get<int>(),
+            asyncio::get_running_loop().call_later(milliseconds(op[2]), [this, ops] { run_callback(*ops); }));
     }
     void op_call_at(const Context*, const Json& op) {
         const Json* const ops = &op[3];
-        handles_.insert_or_assign(op[1].get<int>(), asyncio::get_running_loop().call_at(
-                                                        began_ + milliseconds(op[2]), [this, ops] { run_callback(*ops); }));
+        handles_.insert_or_assign(op[1].get<int>(),
+                                  asyncio::get_running_loop().call_at(began_ + milliseconds(op[2]),
+                                                                      [this, ops] { run_callback(*ops); }));
     }
     void op_hcancel(const Context* context, const Json& op) {
         const auto found = handles_.find(op[1].get<int>());
@@ -400,7 +408,9 @@ class Interpreter {
             found->add_done_callback([this, label = op[2].get<std::string>()] { log(nullptr, "cb", label); });
         }
     }
-    void op_raise(const Context*, const Json& op) { throw asyncio::ValueError(std::to_string(op[1].get<int>())); }
+    void op_raise(const Context*, const Json& op) {
+        throw asyncio::ValueError(std::to_string(op[1].get<int>()));
+    }
 
     // ---- operations of a task that never suspend ----
 
@@ -612,7 +622,8 @@ class Interpreter {
                 break;
             }
         }
-        if (op.size() > 3) co_await run(context, op[3]);  // the `finally`: what it throws takes the error's place
+        if (op.size() > 3)
+            co_await run(context, op[3]);  // the `finally`: what it throws takes the error's place
         if (error != nullptr) std::rethrow_exception(error);
         co_return left;
     }
