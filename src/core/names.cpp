@@ -45,6 +45,9 @@ std::string_view cut_return_type(std::string_view text) {
     return text;
 }
 
+/// "f()::<lambda(int)>" was cut at its parameters, too.
+std::string closed(std::string_view name) { return std::string(name) + (name.ends_with("<lambda") ? ">" : ""); }
+
 std::string function_name(const char* spelled) {
     std::string_view text = spelled;
     if (const auto frame = text.find(".Frame*"); frame != std::string_view::npos) {
@@ -52,10 +55,10 @@ std::string function_name(const char* spelled) {
         if (mangled != std::string_view::npos) {
             const std::string name(text.substr(mangled, frame - mangled));
             const std::string clean = demangle(name.c_str());
-            return std::string(cut_return_type(cut_signature(clean)));
+            return closed(cut_return_type(cut_signature(clean)));
         }
     }
-    return std::string(cut_return_type(cut_signature(text)));
+    return closed(cut_return_type(cut_signature(text)));
 }
 
 }  // namespace
