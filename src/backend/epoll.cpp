@@ -158,7 +158,8 @@ class EpollBackend final : public KernelBackend {
     std::size_t in_flight_ = 0;
     std::unique_ptr<Slot[]> slots_;
     std::size_t slot_count_ = 0;
-    bool has_pwait2_ = true;
+    // ThreadSanitizer puts off signal handlers until a call that it knows, which epoll_pwait2 is not.
+    bool has_pwait2_ = !ASYNCIO_TSAN;
     epoll_event events_[events_max];
     alignas(64) char hot_buffer_[hot_buffer_bytes];
 };
@@ -213,7 +214,11 @@ bool EpollBackend::submit(Operation& operation) noexcept {
         default: break;
     }
     Slot* slot = find(operation.descriptor);
-    if (slot == nullptr || (reads(operation.kind) ? slot->may_read : slot->may_write)) {
+    // What is never held does not arm the edge that would tell of room: where there is none, it must look
+    // itself.
+    const bool look = slot == nullptr || (operation.kind == OperationKind::send_now &&
+                                          (slot->interest & (EPOLLET | EPOLLOUT)) != (EPOLLET | EPOLLOUT));
+    if (look || (reads(operation.kind) ? slot->may_read : slot->may_write)) {
         const std::int64_t result = attempt(operation, slot);
         if (result != would_block) return end(operation, result);
     }

@@ -306,6 +306,53 @@ TEST_P(BackendSockets, ThousandsOfPartsAreSentInSomeCalls) {
     close(b);
 }
 
+TEST_P(BackendSockets, ASendNowEndsAtOnceWhateverTheRoom) {
+    for (bool tcp : {false, true}) {
+        auto [a, b] = tcp ? tcp_pair() : socket_pair();
+        for (int round = 0; round < 3; ++round) {
+            std::size_t sent = 0;
+            std::int64_t last = 0;
+            for (int i = 0; i < 10'000 && last >= 0; ++i) {
+                const std::string block(60'000, static_cast<char>('a' + round));
+                Send op(a, block);
+                op.kind = OperationKind::send_now;
+                start(op);
+                ASSERT_TRUE(op.at_once);
+                last = op.result;
+                if (last > 0) sent += static_cast<std::size_t>(last);
+            }
+            EXPECT_EQ(last, -EAGAIN);
+            EXPECT_EQ(backend_->in_flight(), 0u);
+            // A send that has to wait in between makes no difference, ended or cancelled.
+            Send held(a, "!");
+            if (round > 0) {
+                start(held);
+                settle();
+                ASSERT_TRUE(held.held);
+            }
+            if (round == 2) {
+                cancel(held);
+                EXPECT_EQ(finish(held), -ECANCELED);
+            }
+            const std::size_t total = sent + (round == 1 ? 1 : 0);
+            for (std::size_t read = 0; read < total;) {
+                Receive drain(b);
+                const std::int64_t n = run(drain);
+                ASSERT_GT(n, 0);
+                read += static_cast<std::size_t>(n);
+            }
+            if (round == 1) {
+                EXPECT_EQ(finish(held), 1);
+            }
+            settle();
+        }
+        EXPECT_EQ(send(a, "still alive"), 11);
+        EXPECT_EQ(receive(b), "still alive");
+        close(a);
+        close(b);
+    }
+}
+
 TEST_P(BackendSockets, AReceiveIntoTheCallersBufferFillsIt) {
     auto [a, b] = tcp_pair();
     char room[8] = "-------";
