@@ -53,6 +53,14 @@ void release_callback(Callback* callback) noexcept {
     if (--callback->refs == 0) delete callback;
 }
 
+/// The loop closes before its turn came: handles may keep it, but not what it captured.
+static void drop_callback(Callback* callback) noexcept {
+    callback->scheduled = false;
+    callback->index = Timer::idle;
+    const auto function = std::move(callback->function);  // dies last
+    release_callback(callback);
+}
+
 void cancel_callback(Callback* callback) noexcept {
     if (!callback->scheduled || callback->cancelled) return;
     callback->cancelled = true;
@@ -158,6 +166,7 @@ LoopImpl::LoopImpl(EventLoop* owning_loop, RunOptions loop_options) : options(lo
     backend_options.timer_slack_ns = static_cast<std::uint64_t>(options.timer_slack.count_ns());
     backend_options.seed = options.seed != 0 ? options.seed : seed_from_environment();
     backend = make_backend(options.backend, wake, backend_options, debug);
+    options.backend = backend->kind();  // asked for when the loop has closed, too
     if (backend->kind() == Backend::sim) {
         ordered = (backend_options.seed & counted_order) != 0;
         (ordered ? choices : random_state) = backend_options.seed & ~counted_order;
@@ -369,7 +378,13 @@ TimerHandle EventLoop::schedule_at(TimePoint when, UniqueFunction<void()> functi
 void EventLoop::post(UniqueFunction<void()> function) { impl_->remote->post(std::move(function)); }
 
 TimePoint EventLoop::time() const noexcept {
-    return TimePoint(std::chrono::nanoseconds(impl_->running_now ? detail::now_ns(impl_.get()) : impl_->real_or_virtual_now()));
+    std::uint64_t ns = impl_->last_clock;
+    if (impl_->running_now) {
+        ns = detail::now_ns(impl_.get());
+    } else if (!impl_->closed) {
+        ns = impl_->real_or_virtual_now();
+    }
+    return TimePoint(std::chrono::nanoseconds(ns));
 }
 
 TimePoint EventLoop::time_after(Duration delay) const noexcept { return time() + delay; }
@@ -464,15 +479,13 @@ void EventLoop::close() {
         for (detail::Callback* list : {std::exchange(impl_->posted, nullptr), dropped}) {
             while (list != nullptr) {
                 detail::Callback* const callback = std::exchange(list, list->next_post);
-                detail::release_callback(callback);
+                detail::drop_callback(callback);
             }
         }
         while (!impl_->timers.empty()) {
             detail::Timer* const timer = impl_->timers.pop();
             ASYNCIO_ASSERT(timer->ops == &detail::callback_ops, "a timer is armed whose task has ended");
-            auto* const callback = static_cast<detail::Callback*>(timer);
-            callback->scheduled = false;
-            detail::release_callback(callback);
+            detail::drop_callback(static_cast<detail::Callback*>(timer));
         }
         while (impl_->ready.size() != 0) {  // no task lives, so what stands here are callbacks and records
             const std::uintptr_t word = impl_->ready.pop();
@@ -483,10 +496,7 @@ void EventLoop::close() {
                 record->clear(detail::queued_done | detail::owns_slot);
                 detail::release(record);
             } else {
-                auto* const callback = static_cast<detail::Callback*>(static_cast<detail::Leaf*>(target));
-                callback->scheduled = false;
-                callback->index = detail::Timer::idle;
-                detail::release_callback(callback);
+                detail::drop_callback(static_cast<detail::Callback*>(static_cast<detail::Leaf*>(target)));
             }
         }
         detail::drop_anchors(impl_.get());
@@ -503,7 +513,7 @@ LoopHandle EventLoop::remote() const { return LoopHandle(impl_->remote); }
 
 bool EventLoop::get_debug() const noexcept { return impl_->debug; }
 void EventLoop::set_debug(bool on) noexcept { impl_->debug = on; }
-Backend EventLoop::backend() const noexcept { return impl_->backend->kind(); }
+Backend EventLoop::backend() const noexcept { return impl_->options.backend; }
 
 EventLoop& get_running_loop() {
     if (detail::current_loop == nullptr) {

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "asyncio/asyncio.hpp"
+#include "support/loop_fixture.hpp"
 
 namespace asyncio::task_test {
 
@@ -46,11 +48,17 @@ class MoveOnly {
 /// Appends to a list: for proofs of order.
 using Log = std::vector<std::string>;
 
-/// Runs a coroutine in virtual time.
+/// What asyncio::run does, in virtual time.
 template <class F>
 auto simulate(F&& function, RunOptions options = {}) {
     options.backend = Backend::sim;
-    return run(std::forward<F>(function), options);
+    return asyncio::run(std::forward<F>(function), options);
+}
+
+/// A vector of handles: g++ 12 refuses a braced list inside an awaiting expression.
+template <class... H>
+std::vector<AnyTask> handles(const H&... handle) {
+    return std::vector<AnyTask>{AnyTask(handle)...};
 }
 
 /// What `function` prints to stderr.
@@ -78,28 +86,15 @@ std::string thrown(F&& function) {
     return {};
 }
 
-/// A suite whose tests run on each backend.
-class EachBackend : public ::testing::TestWithParam<Backend> {
+/// A suite in virtual time; nothing may be left at the end of a test.
+class SimulatedTest : public test::LoopTest {
   protected:
+    /// Runs a coroutine, or a callable that gives one; nothing may be left when it has ended.
     template <class F>
-    auto run(F&& function, RunOptions options = {}) {
-        options.backend = GetParam();
-        return asyncio::run(std::forward<F>(function), options);
+    static auto run(F&& coro_or_function, RunOptions options = RunOptions()) {
+        options.backend = Backend::sim;
+        return test::run_and_check(std::forward<F>(coro_or_function), options);
     }
 };
-
-inline std::string backend_name(const ::testing::TestParamInfo<Backend>& info) {
-    return std::string(to_string(info.param));
-}
-
-/// Those that this machine lets us use.
-inline std::vector<Backend> backends() {
-    std::vector<Backend> found;
-    const std::string names = available_backends();
-    for (Backend each : {Backend::sim, Backend::epoll, Backend::io_uring}) {
-        if (names.find(to_string(each)) != std::string::npos) found.push_back(each);
-    }
-    return found;
-}
 
 }  // namespace asyncio::task_test

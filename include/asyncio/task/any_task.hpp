@@ -63,7 +63,8 @@ class RecordRef {
 class AnyTask : public detail::RecordRef {
   public:
     using RecordRef::RecordRef;
-    AnyTask(detail::RecordRef ref) noexcept : RecordRef(std::move(ref)) {}
+    AnyTask(const detail::RecordRef& ref) noexcept : RecordRef(ref) {}
+    AnyTask(detail::RecordRef&& ref) noexcept : RecordRef(std::move(ref)) {}
 
     /// Asks the task to stop: CancelledError is thrown at the await where it is suspended, or at its next one. A task
     /// that has not started never will. Returns false if it is done.
