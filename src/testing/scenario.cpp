@@ -15,6 +15,7 @@
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/event_loop.hpp"
+#include "asyncio/task/runner.hpp"
 #include "asyncio/testing/mock_clock.hpp"
 #include "detail/loop_impl.hpp"
 
