@@ -57,7 +57,6 @@ bool GatherCore::start() {
 void GatherCore::ended(PromiseBase* record) noexcept {
     --left_;
     if (finished_) return;
-    last_ = record;
     if (first_failure_ == nullptr && !keep_errors_ && record->is(has_error | was_cancelled)) {
         first_failure_ = record;
         cancel_owned();
@@ -105,7 +104,7 @@ void GatherCore::check() {
         throw_if_cancelled(task);
     }
     if (first_failure_ != nullptr) throw_outcome(first_failure_);
-    if (cancel_asked_) throw CancelledError(last_ != nullptr ? last_message(last_) : std::string_view());
+    if (cancel_asked_) throw CancelledError(last_message(children_[count_ - 1].record));  // whose text is Python's choice
 }
 
 void GatherCore::drop() noexcept {

@@ -72,7 +72,6 @@ class GatherCore : public Leaf {
     std::size_t left_ = 0;        // children that have not ended
     std::size_t owned_left_ = 0;  // … of those that belong to the gather
     PromiseBase* first_failure_ = nullptr;
-    PromiseBase* last_ = nullptr;  // the latest to end
     Listener owned_;
     Listener others_;
 };

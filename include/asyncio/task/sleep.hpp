@@ -25,7 +25,11 @@ class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::slee
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
-        if (enter_leaf(this, h, where)) return;
+        if (enter_leaf(this, h, where)) {
+            // Of a sleep that is one turn of the queue nothing was let go: a later request may still say why.
+            if (position == 0) frame->task->clear(cancel_thrown);
+            return;
+        }
         LoopCore* const loop = current_loop;
         if (position == 0) return push_frame(loop, frame);
         arm_timer(loop, this, absolute_ ? position : saturating_add(now_ns(loop), position));

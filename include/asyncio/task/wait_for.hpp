@@ -100,8 +100,12 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
     T await_resume() {
         alarm_.disarm();
         const bool ours = alarm_.task != nullptr && alarm_.take_back();
-        check_cancelled();
-        if ((ours || expired_at_once_) && ref.record()->is(was_cancelled)) throw TimeoutError();
+        if (at_once_) {
+            throw_if_cancelled(frame->task);
+        } else {
+            check_cancelled();
+        }
+        if ((ours || at_once_) && ref.record()->is(was_cancelled)) throw TimeoutError();
         if (take_) return take_result<T>(ref.record());
         if constexpr (std::is_void_v<T> || std::is_copy_constructible_v<T>) {
             return peek_result<T>(ref.record());
@@ -117,6 +121,7 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
         if (enter_leaf(this, h, where)) return;
         if (ref.record()->is(done)) return push_frame(current_loop, frame);
         // It waits for the end, not for the outcome: a cancel ends this wait and does not reach the task once more.
+        at_once_ = true;
         static constexpr LeafOps waiting{[](Leaf* me) noexcept {
                                              auto* const wait = static_cast<WaitForRecord*>(me);
                                              remove_waiter(wait->ref.record(), wait);
@@ -126,12 +131,17 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
         ops = &waiting;
         notify = [](Waiter* me, PromiseBase*) noexcept { wake(static_cast<WaitForRecord*>(me)); };
         add_waiter(ref.record(), this);
+        request_cancel(ref.record());
+        if (frame->task->pending != 0) {  // by a chain of awaits that request has come back to this task
+            remove_waiter(ref.record(), this);
+            frame->task->set(cancel_thrown);
+            return push_frame(current_loop, frame);
+        }
         suspend_on(this);
-        expired_at_once_ = request_cancel(ref.record()).accepted;
     }
 
     bool take_;
-    bool expired_at_once_ = false;
+    bool at_once_ = false;  // the limit was zero
     Duration limit_;
     Alarm alarm_;
 };
