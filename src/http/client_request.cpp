@@ -1,0 +1,240 @@
+// Making a request: what is sent, and the way to the head of the response.
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include "asyncio/http/errors.hpp"
+#include "asyncio/proto/errors.hpp"
+#include "asyncio/proto/http1_writer.hpp"
+#include "http/exchange.hpp"
+#include "http/session_state.hpp"
+
+namespace asyncio { inline namespace v1 { namespace http { namespace detail {
+
+// ---- what is sent
+// ------------------------------------------------------------------------------------------------
+
+namespace {
+
+std::string base64(std::string_view bytes) {
+    constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string out;
+    out.reserve((bytes.size() + 2) / 3 * 4);
+    for (std::size_t at = 0; at < bytes.size(); at += 3) {
+        const std::size_t left = bytes.size() - at;
+        std::uint32_t group = 0;
+        for (std::size_t i = 0; i < 3; ++i) {
+            group = group << 8 | (i < left ? static_cast<unsigned char>(bytes[at + i]) : 0u);
+        }
+        for (std::size_t i = 0; i < 4; ++i) {
+            out += i <= left ? digits[group >> (18 - 6 * i) & 63] : '=';
+        }
+    }
+    return out;
+}
+
+bool contains(const PairsView& fields, std::string_view name) {
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+        if (proto::equals_ignore_case(fields[i].name, name)) return true;
+    }
+    return false;
+}
+
+/// RFC 9110 §9.2.2: what a client may repeat without knowing whether it was done.
+bool is_idempotent(std::string_view method) {
+    return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "TRACE" ||
+           method == "PUT" || method == "DELETE";
+}
+
+/// RFC 9110 §8.6: a user agent should send a Content-Length of 0 "when the method defines a meaning for
+/// enclosed content".
+bool announces_empty_body(std::string_view method) {
+    return method == "POST" || method == "PUT" || method == "PATCH";
+}
+
+void set_url(Exchange& x, const UrlArgument& url, const PairsView& params) {
+    x.url = url.url() != nullptr ? *url.url() : Url(url.text());
+    for (std::size_t i = 0; i < params.size(); ++i) {
+        x.url = x.url.with_query_added(params[i].name, params[i].value);
+    }
+    const std::string_view scheme = x.url.scheme();
+    if (scheme == "https") {
+        throw ClientConnectorError(std::error_code(),
+                                   x.subject() + ": TLS is not in this version: use http://", x.url.host(),
+                                   x.url.port());
+    }
+    if (scheme != "http") {
+        throw InvalidURL(x.url.str(),
+                         "the scheme is '" + std::string(scheme) + "', and only http is spoken here");
+    }
+}
+
+void write_wire(Exchange& x, const RequestBody& body, const PairsView& headers) {
+    if (x.method == "CONNECT")
+        throw ValueError("the method CONNECT is for proxies, which this client has none of");
+    for (const char* framing : {"Content-Length", "Transfer-Encoding"}) {
+        if (contains(headers, framing)) {
+            throw ValueError(std::string("leave ") + framing + " out: the client frames the body itself");
+        }
+    }
+    const Headers& session_headers = x.session->headers;
+    const std::string length = std::to_string(body.data().size());
+    std::string authorization;
+    std::vector<HeaderView> fields;
+    fields.reserve(session_headers.size() + headers.size() + 4);
+    const auto add_default = [&](std::string_view name, std::string_view value) {
+        if (!contains(headers, name) && !session_headers.contains(name)) fields.push_back({name, value});
+    };
+    add_default("Host", x.url.authority());
+    for (const HeaderView field : session_headers) {
+        if (!contains(headers, field.name)) fields.push_back(field);
+    }
+    for (std::size_t i = 0; i < headers.size(); ++i) fields.push_back(headers[i]);
+    if (x.url.has_credentials()) {
+        authorization = "Basic " + base64(x.url.user() + ':' + x.url.password());
+        add_default("Authorization", authorization);
+    }
+    if (!body.content_type().empty()) add_default("Content-Type", body.content_type());
+    if (!body.data().empty() || announces_empty_body(x.method)) fields.push_back({"Content-Length", length});
+    for (const HeaderView& field : fields) {
+        if (proto::equals_ignore_case(field.name, "Connection") &&
+            proto::list_contains(field.value, "close")) {
+            x.may_keep = false;
+        }
+    }
+    x.wire.reserve(256 + body.data().size());
+    proto::write_request_head(x.wire, x.method, x.url.target(), fields);
+    x.wire += body.data();
+}
+
+}  // namespace
+
+void prepare(Exchange& x, std::string_view method, const UrlArgument& url, const RequestBody& body,
+             const RequestOptions& options) {
+    x.method = method;
+    x.idempotent = is_idempotent(method);
+    x.raise_for_status = options.raise_for_status.value_or(x.session->raise_for_status);
+    x.timeout = options.timeout.is_from_session() ? x.session->timeout : options.timeout;
+    for (Duration* value :
+         {&x.timeout.total, &x.timeout.connect, &x.timeout.sock_connect, &x.timeout.sock_read}) {
+        if (*value <= Duration::zero()) *value = Duration::none();
+    }
+    try {
+        set_url(x, url, options.params);
+        write_wire(x, body, options.headers);
+    } catch (const proto::InvalidURL& e) {
+        if (dynamic_cast<const ClientError*>(&e) != nullptr) {
+            x.refusal = std::current_exception();
+        } else {
+            x.refusal = std::make_exception_ptr(InvalidURL(e));
+        }
+    } catch (const proto::LocalProtocolError& e) {
+        x.refusal = std::make_exception_ptr(ValueError(x.subject() + ": " + e.what()));
+    } catch (const ClientError&) {
+        x.refusal = std::current_exception();
+    } catch (const ValueError&) {
+        x.refusal = std::current_exception();
+    }
+}
+
+// ---- the way to the head of the response
+// -------------------------------------------------------------------------
+
+namespace {
+
+/// Opens a connection. If this process has no descriptor left, an idle connection makes room for it.
+Coro<> open(Exchange& x) {
+    x.enter(Phase::connecting);
+    const std::string host(x.url.host());
+    for (;;) {
+        std::exception_ptr error;
+        try {
+            Streams streams = co_await open_connection(host, x.url.port());
+            x.connection = std::make_unique<Connection>(std::move(streams), x.session->limits);
+            co_return;
+        } catch (const OSError& e) {
+            if (e.code() != std::errc::too_many_files_open &&
+                e.code() != std::errc::too_many_files_open_in_system) {
+                throw;
+            }
+            error = std::current_exception();
+        }
+        std::unique_ptr<Connection> idle = x.session->connector.take_any_idle();
+        if (idle == nullptr) std::rethrow_exception(error);
+        idle->writer.abort();
+        co_await wait_closed(idle->writer);
+    }
+}
+
+Coro<> wait_for_slot(Exchange& x, Origin& origin) {
+    SlotWaiter waiter(x.session->connector, origin);
+    co_await waiter.granted;
+    x.slot = waiter.take();
+}
+
+Coro<> send_and_receive_head(Exchange& x) {
+    x.enter(Phase::waiting_for_response);
+    x.connection->parser.reset(x.method);
+    // Not awaited: a server may answer before it has taken a long body, and the answer may be that it will
+    // not.
+    x.connection->writer.write(x.wire);
+    while (!x.head_complete) co_await x.receive();
+}
+
+/// Whether the request may be sent again: its connection had been kept from before, and died as one does that
+/// the server had closed already.
+bool may_retry(const Exchange& x, const std::exception_ptr& error) {
+    return x.idempotent && !x.answered &&
+           (exception_cast<ServerDisconnectedError>(error) != nullptr ||
+            exception_cast<ConnectionError>(error) != nullptr);
+}
+
+Coro<> obtain_response(Exchange& x) {
+    Connector& connector = x.session->connector;
+    Origin& origin = connector.origin(x.url.authority());
+    x.slot = connector.try_slot(origin);
+    if (!x.slot) co_await wait_for_slot(x, origin);
+
+    x.connection = connector.take_idle(origin);
+    if (x.connection != nullptr) {
+        std::exception_ptr error;
+        try {
+            co_await send_and_receive_head(x);
+            co_return;
+        } catch (...) {
+            error = std::current_exception();
+        }
+        if (!may_retry(x, error)) std::rethrow_exception(error);
+        x.connection.reset();
+    }
+    co_await open(x);
+    co_await send_and_receive_head(x);
+}
+
+}  // namespace
+
+Coro<ClientResponse> perform(ExchangeRef exchange) {
+    Exchange& x = *exchange;
+    if (x.refusal != nullptr) std::rethrow_exception(x.refusal);
+    if (x.session->closed) throw SessionClosedError(x.subject() + ": the session is closed");
+
+    const TimePoint now = get_running_loop().time();
+    if (x.timeout.total.has_value()) x.total_at = now + x.timeout.total;
+    if (x.timeout.connect.has_value()) x.connect_at = now + x.timeout.connect;
+    x.begin(Phase::waiting_for_connection);
+    x.session->in_flight.push_back(x);
+    std::exception_ptr error;
+    try {
+        co_await obtain_response(x);
+    } catch (...) {
+        error = std::current_exception();
+    }
+    x.in_flight.unlink();
+    x.wire = std::string();
+    x.end(error);
+    ClientResponse response{std::move(exchange)};
+    if (x.raise_for_status) response.raise_for_status();
+    co_return response;
+}
+
+}}}}  // namespace asyncio::v1::http::detail

@@ -1,0 +1,261 @@
+// ClientResponse and ResponseContent: the head, and the reading of the body.
+#include "asyncio/http/client_response.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "http/exchange.hpp"
+#include "http/session_state.hpp"
+
+namespace asyncio { inline namespace v1 { namespace http {
+
+namespace {
+
+using detail::Exchange;
+using detail::ExchangeRef;
+
+/// The most that is set aside for a body because the server announced it.
+constexpr std::uint64_t announced_room_max = 1 << 20;
+
+/// Waits until something of the body is there; false at its end.
+Coro<bool> wait_for_body(Exchange& x) {
+    while (!x.has_body_or_end()) co_await x.receive();
+    if (!x.body.empty()) co_return true;
+    if (x.body_error != nullptr) std::rethrow_exception(x.body_error);
+    co_return false;
+}
+
+Coro<> receive_all(Exchange& x) {
+    if (x.has_announced_length && x.announced_length > x.body.size()) {
+        x.body.reserve(std::min(x.announced_length, announced_room_max));
+    }
+    while (!x.body_complete && x.body_error == nullptr) co_await x.receive();
+    if (x.body_error != nullptr) std::rethrow_exception(x.body_error);
+}
+
+Coro<> receive_until(Exchange& x, std::size_t bytes) {
+    while (x.body.size() < bytes && !x.body_complete && x.body_error == nullptr) co_await x.receive();
+    if (x.body.size() < bytes && x.body_error != nullptr) std::rethrow_exception(x.body_error);
+}
+
+/// The end of the first line in what has come; npos at the end of the body.
+Coro<std::size_t> receive_line(Exchange& x) {
+    std::size_t searched = 0;
+    for (;;) {
+        const std::size_t at = x.body.find('\n', searched);
+        if (at != std::string::npos) co_return at;
+        searched = x.body.size();
+        if (searched > x.session->read_bufsize) {
+            throw ValueError(x.subject() + ": no line end in " + std::to_string(searched) +
+                             " bytes of the body");
+        }
+        if (x.body_error != nullptr) std::rethrow_exception(x.body_error);
+        if (x.body_complete) co_return std::string::npos;
+        co_await x.receive();
+    }
+}
+
+/// Hands out at most so many bytes of what has come.
+std::string take(Exchange& x, std::size_t bytes) {
+    x.body_touched = true;
+    if (bytes >= x.body.size()) return std::exchange(x.body, std::string());
+    std::string piece = x.body.substr(0, bytes);
+    x.body.erase(0, bytes);
+    return piece;
+}
+
+void require_open(const Exchange& x) {
+    if (!x.has_body_or_end() && x.connection == nullptr) {
+        throw SessionClosedError(x.subject() + ": the response is closed, its body was not read to the end");
+    }
+}
+
+void require_unread(const Exchange& x) {
+    if (x.body_touched) {
+        throw RuntimeError(x.subject() +
+                           ": a part of the body was taken through content(): read the rest there");
+    }
+}
+
+void require_not_kept(const Exchange& x) {
+    if (x.body_kept) {
+        throw RuntimeError(x.subject() + ": read() has the whole body already");
+    }
+}
+
+Coro<> read_whole(Exchange& x) {
+    require_unread(x);
+    if (x.body_kept) co_return;
+    require_open(x);
+    if (!x.body_complete) {
+        x.begin(detail::Phase::reading_body);
+        std::exception_ptr error;
+        try {
+            co_await receive_all(x);
+        } catch (...) {
+            error = std::current_exception();
+        }
+        x.end(error);
+    }
+    x.body_kept = true;
+}
+
+Coro<std::string> read_and_keep(ExchangeRef exchange) {
+    co_await read_whole(*exchange);
+    co_return exchange->body;
+}
+
+/// Holds the response, whose end would close the connection.
+Coro<std::string> read_and_give(ExchangeRef exchange, [[maybe_unused]] ClientResponse response) {
+    co_await read_whole(*exchange);
+    co_return std::move(exchange->body);
+}
+
+Coro<std::string> read_some(ExchangeRef exchange, std::size_t bytes_max) {
+    Exchange& x = *exchange;
+    require_not_kept(x);
+    require_open(x);
+    if (x.body.empty() && !x.body_complete) {
+        x.begin(detail::Phase::reading_body);
+        std::exception_ptr error;
+        try {
+            co_await wait_for_body(x);
+        } catch (...) {
+            error = std::current_exception();
+        }
+        x.end(error);
+    }
+    co_return take(x, bytes_max);
+}
+
+}  // namespace
+
+// ---- the body, piece by piece
+// ------------------------------------------------------------------------------------
+
+Coro<std::string> ResponseContent::readany() { return read_some(exchange_, std::string::npos); }
+
+Coro<std::optional<std::string>> ResponseContent::read_chunk() {
+    std::string piece = co_await readany();
+    if (piece.empty()) co_return std::nullopt;
+    co_return std::optional<std::string>(std::move(piece));
+}
+
+namespace {
+
+Coro<std::string> read_rest(ExchangeRef exchange) {
+    Exchange& x = *exchange;
+    require_not_kept(x);
+    require_open(x);
+    if (!x.body_complete) {
+        x.begin(detail::Phase::reading_body);
+        std::exception_ptr error;
+        try {
+            co_await receive_all(x);
+        } catch (...) {
+            error = std::current_exception();
+        }
+        x.end(error);
+    }
+    co_return take(x, std::string::npos);
+}
+
+Coro<std::string> read_nothing() { co_return std::string(); }
+
+Coro<std::string> read_exactly(ExchangeRef exchange, std::size_t n) {
+    Exchange& x = *exchange;
+    require_not_kept(x);
+    require_open(x);
+    if (x.body.size() < n && !x.body_complete) {
+        x.begin(detail::Phase::reading_body);
+        std::exception_ptr error;
+        try {
+            co_await receive_until(x, n);
+        } catch (...) {
+            error = std::current_exception();
+        }
+        x.end(error);
+    }
+    if (x.body.size() < n) throw IncompleteReadError(take(x, n), n);
+    co_return take(x, n);
+}
+
+Coro<std::string> read_line(ExchangeRef exchange) {
+    Exchange& x = *exchange;
+    require_not_kept(x);
+    require_open(x);
+    std::size_t end = 0;
+    x.begin(detail::Phase::reading_body);
+    std::exception_ptr error;
+    try {
+        end = co_await receive_line(x);
+    } catch (...) {
+        error = std::current_exception();
+    }
+    x.end(error);
+    co_return take(x, end == std::string::npos ? end : end + 1);
+}
+
+}  // namespace
+
+Coro<std::string> ResponseContent::read(std::ptrdiff_t n) {
+    if (n < 0) return read_rest(exchange_);
+    if (n == 0) return read_nothing();
+    return read_some(exchange_, static_cast<std::size_t>(n));
+}
+
+Coro<std::string> ResponseContent::readexactly(std::size_t n) { return read_exactly(exchange_, n); }
+
+Coro<std::string> ResponseContent::readline() { return read_line(exchange_); }
+
+bool ResponseContent::at_eof() const noexcept { return exchange_->body_complete && exchange_->body.empty(); }
+
+// ---- the response
+// ------------------------------------------------------------------------------------------------
+
+ClientResponse& ClientResponse::operator=(ClientResponse&& other) noexcept {
+    if (this != &other) {
+        if (content_.exchange_) close();
+        content_ = std::move(other.content_);
+    }
+    return *this;
+}
+
+ClientResponse::~ClientResponse() {
+    // Also when a coroutine that reads it still holds a reference: it finds the connection closed.
+    if (content_.exchange_) close();
+}
+
+int ClientResponse::status() const noexcept { return exchange().head.status; }
+std::string_view ClientResponse::reason() const noexcept { return exchange().head.reason; }
+const Headers& ClientResponse::headers() const noexcept { return exchange().head.headers; }
+const Url& ClientResponse::url() const noexcept { return exchange().url; }
+std::string_view ClientResponse::method() const noexcept { return exchange().method; }
+HttpVersion ClientResponse::version() const noexcept { return exchange().head.version; }
+std::optional<std::uint64_t> ClientResponse::content_length() const noexcept {
+    const Exchange& x = exchange();
+    return x.has_announced_length ? std::optional<std::uint64_t>(x.announced_length) : std::nullopt;
+}
+
+Coro<std::string> ClientResponse::read() & { return read_and_keep(content_.exchange_); }
+Coro<std::string> ClientResponse::read() && {
+    ExchangeRef exchange = content_.exchange_;
+    return read_and_give(std::move(exchange), std::move(*this));
+}
+Coro<std::string> ClientResponse::text() & { return read(); }
+Coro<std::string> ClientResponse::text() && { return std::move(*this).read(); }
+
+void ClientResponse::raise_for_status() const {
+    const Exchange& x = exchange();
+    if (x.head.status < 400) return;
+    std::string text = x.subject() + ": " + std::to_string(x.head.status);
+    if (!x.head.reason.empty()) text += ' ' + x.head.reason;
+    throw ClientResponseError(text, x.head.status, x.head.reason,
+                              std::make_shared<const Headers>(x.head.headers));
+}
+
+void ClientResponse::close() noexcept { exchange().close_connection(); }
+void ClientResponse::release() noexcept { close(); }
+bool ClientResponse::closed() const noexcept { return exchange().connection == nullptr; }
+
+}}}  // namespace asyncio::v1::http

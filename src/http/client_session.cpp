@@ -1,0 +1,94 @@
+// ClientSession: the handle, and what it shares with its requests.
+#include "asyncio/http/client_session.hpp"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "asyncio/http/errors.hpp"
+#include "http/exchange.hpp"
+#include "http/session_state.hpp"
+
+namespace asyncio { inline namespace v1 { namespace http {
+
+namespace detail {
+
+SessionRef::SessionRef(SessionState* state) noexcept : state_(state) { ++state_->references; }
+SessionRef::SessionRef(const SessionRef& other) noexcept : state_(other.state_) {
+    if (state_ != nullptr) ++state_->references;
+}
+SessionRef::~SessionRef() {
+    if (state_ != nullptr && --state_->references == 0) delete state_;
+}
+
+SessionState::SessionState(const ClientSessionOptions& options)
+    : timeout(options.timeout),
+      raise_for_status(options.raise_for_status),
+      read_bufsize(options.read_bufsize),
+      connector(options) {
+    limits.max_line_size = options.max_line_size;
+    limits.max_field_size = options.max_field_size;
+    limits.max_headers = options.max_headers;
+    for (std::size_t i = 0; i < options.headers.size(); ++i) {
+        const HeaderView field = options.headers[i];
+        for (const char* framing : {"Content-Length", "Transfer-Encoding"}) {
+            if (proto::equals_ignore_case(field.name, framing)) {
+                throw ValueError(std::string("leave ") + framing +
+                                 " out: the client frames each body itself");
+            }
+        }
+        headers.add(field.name, field.value);
+    }
+    if (!headers.contains("Accept")) headers.add("Accept", "*/*");
+    if (!headers.contains("User-Agent")) headers.add("User-Agent", "asyncio-cpp/" ASYNCIO_VERSION_STRING);
+}
+
+void SessionState::close() noexcept {
+    if (closed) return;
+    closed = true;
+    for (Exchange& exchange : in_flight) exchange.abort_request();
+    connector.close();
+}
+
+}  // namespace detail
+
+ClientSession::ClientSession(ClientSessionOptions options) : state_(new detail::SessionState(options)) {}
+
+ClientSession& ClientSession::operator=(ClientSession&& other) noexcept {
+    if (this != &other) {
+        if (state_) state_->close();
+        state_ = std::move(other.state_);
+    }
+    return *this;
+}
+
+ClientSession::~ClientSession() {
+    if (state_) state_->close();
+}
+
+Coro<ClientResponse> ClientSession::request(std::string_view method, UrlArgument url, RequestBody body,
+                                            RequestOptions options) const {
+    detail::ExchangeRef exchange(new detail::Exchange(state_));
+    detail::prepare(*exchange, method, url, body, options);
+    return detail::perform(std::move(exchange));
+}
+
+namespace {
+
+Coro<> close_session(detail::SessionRef state) {
+    std::vector<std::unique_ptr<detail::Connection>> idle;
+    while (auto connection = state->connector.take_any_idle()) idle.push_back(std::move(connection));
+    state->close();
+    for (auto& connection : idle) connection->writer.close();
+    for (auto& connection : idle) co_await detail::wait_closed(connection->writer);
+}
+
+}  // namespace
+
+Coro<> ClientSession::close() { return close_session(state_); }
+Coro<> ClientSession::aexit(std::exception_ptr) { return close_session(state_); }
+
+bool ClientSession::closed() const noexcept { return state_->closed; }
+ConnectionCounts ClientSession::connections() const noexcept { return state_->connector.counts(); }
+
+}}}  // namespace asyncio::v1::http

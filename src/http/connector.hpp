@@ -1,0 +1,127 @@
+// Connector: the connections of a session, in use, idle, and who waits for one.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "asyncio/base/duration.hpp"
+#include "asyncio/base/intrusive.hpp"
+#include "asyncio/core/event_loop.hpp"
+#include "asyncio/http/client_session.hpp"
+#include "asyncio/task/future.hpp"
+#include "http/connection.hpp"
+
+namespace asyncio { inline namespace v1 { namespace http { namespace detail {
+
+class Connector;
+
+/// Where connections lead: a host and port.
+struct Origin {
+    explicit Origin(std::string_view of) : authority(of) {}
+
+    const std::string authority;
+    std::size_t in_use = 0;
+    std::size_t interested = 0;  // Slots and waiters that hold a pointer to this.
+    IntrusiveList<Connection, &Connection::idle_hook> idle;
+};
+
+/// The right to one connection, in use or about to be made.
+class Slot {
+  public:
+    Slot() noexcept = default;
+    Slot(Connector* connector, Origin* origin) noexcept : connector_(connector), origin_(origin) {}
+    Slot(Slot&& other) noexcept
+        : connector_(std::exchange(other.connector_, nullptr)), origin_(other.origin_) {}
+    Slot& operator=(Slot&& other) noexcept {
+        Slot old(std::move(*this));
+        connector_ = std::exchange(other.connector_, nullptr);
+        origin_ = other.origin_;
+        return *this;
+    }
+    ~Slot() { give_back(); }
+
+    explicit operator bool() const noexcept { return connector_ != nullptr; }
+    Origin& origin() const noexcept { return *origin_; }
+    void give_back() noexcept;
+
+  private:
+    Connector* connector_ = nullptr;
+    Origin* origin_ = nullptr;
+};
+
+/// A request that waits for a slot. Destroying it, granted or not, loses nothing.
+class SlotWaiter {
+  public:
+    SlotWaiter(Connector& connector, Origin& origin);
+    SlotWaiter(const SlotWaiter&) = delete;
+    SlotWaiter& operator=(const SlotWaiter&) = delete;
+    ~SlotWaiter();
+
+    Slot take() noexcept { return std::move(slot_); }
+    Future<> granted;  // To be awaited.
+
+  private:
+    friend class Connector;
+    Connector& connector_;
+    Origin& origin_;
+    Slot slot_;
+    ListHook hook_;
+};
+
+/// See connector.cpp.
+class Connector {
+  public:
+    explicit Connector(const ClientSessionOptions& options) noexcept;
+    Connector(const Connector&) = delete;
+    Connector& operator=(const Connector&) = delete;
+    ~Connector();
+
+    Origin& origin(std::string_view authority);
+    /// A slot if there is one now.
+    Slot try_slot(Origin& origin) noexcept;
+
+    /// The idle connection used last, if one is left that still can be used.
+    std::unique_ptr<Connection> take_idle(Origin& origin) noexcept;
+    /// Keeps a connection for the next request, if the limits and the options allow it, and frees its slot.
+    void give_back(std::unique_ptr<Connection> connection, Slot slot) noexcept;
+    /// Closes the idle connections. Says whether there were any.
+    bool drop_idle() noexcept;
+    /// Takes one idle connection out, whichever, or null: for one who wants to wait for its end.
+    std::unique_ptr<Connection> take_any_idle() noexcept;
+
+    /// No connection will be kept from now on.
+    void close() noexcept;
+
+    ConnectionCounts counts() const noexcept { return {in_use_, idle_, waiting_}; }
+
+  private:
+    friend class Slot;
+    friend class SlotWaiter;
+    bool has_room(const Origin& origin) const noexcept;
+    void free_slot(Origin& origin) noexcept;
+    void grant() noexcept;
+    void forget_if_unused(Origin& origin) noexcept;
+    std::unique_ptr<Connection> unlink(Connection& connection) noexcept;
+    void watch_idle() noexcept;
+    void drop_expired() noexcept;
+
+    const std::size_t limit_;
+    const std::size_t limit_per_host_;
+    const Duration keepalive_timeout_;
+    bool keeps_;  // Connections are kept for the next request.
+    std::size_t in_use_ = 0;
+    std::size_t idle_ = 0;
+    std::size_t waiting_ = 0;
+    std::unordered_map<std::string_view, std::unique_ptr<Origin>>
+        origins_;  // The keys are views into the values.
+    IntrusiveList<Connection, &Connection::age_hook> by_age_;
+    IntrusiveList<SlotWaiter, &SlotWaiter::hook_> waiters_;
+    std::optional<TimerHandle> expiry_;  // Set while there are idle connections.
+};
+
+}}}}  // namespace asyncio::v1::http::detail

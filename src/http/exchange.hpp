@@ -1,0 +1,110 @@
+// Exchange: one request and its response, from the call to the body's last byte.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "asyncio/base/intrusive.hpp"
+#include "asyncio/core/event_loop.hpp"
+#include "asyncio/http/client_session.hpp"
+#include "asyncio/proto/http1.hpp"
+#include "asyncio/task/timeout.hpp"
+#include "http/connector.hpp"
+
+namespace asyncio { inline namespace v1 { namespace http { namespace detail {
+
+/// What an exchange is doing; says which limits hold, and what a failure is called.
+enum class Phase : std::uint8_t {
+    idle,
+    waiting_for_connection,
+    connecting,
+    waiting_for_response,
+    reading_body
+};
+
+/// See exchange.cpp.
+struct Exchange {
+    explicit Exchange(SessionRef of) noexcept : session(std::move(of)) {}
+    Exchange(const Exchange&) = delete;
+    Exchange& operator=(const Exchange&) = delete;
+    ~Exchange();
+
+    // ---- an operation: the request, or a read of the body
+    /// Sets the clock. Throws RuntimeError if another task's operation is under way.
+    void begin(Phase phase);
+    void enter(Phase phase);
+    /// Ends the operation. If it failed, closes the connection and throws what the user is to see.
+    void end(std::exception_ptr error);
+    /// The session is being closed while the request is under way.
+    void abort_request() noexcept;
+
+    // ---- input
+    /// Waits for input and parses it.
+    Coro<> receive();
+    /// Whether body has come that nobody has taken, or there is no more.
+    bool has_body_or_end() const noexcept { return !body.empty() || body_complete || body_error != nullptr; }
+
+    // ---- connection
+    void close_connection() noexcept;
+    void release_connection() noexcept;
+
+    /// "GET http://h/x", without user name and password.
+    std::string subject() const;
+
+    std::uint32_t references = 0;
+    Phase phase = Phase::idle;
+    bool raise_for_status = false;
+    bool idempotent = false;  // May be sent once more when a kept connection dies unanswered.
+    bool may_keep = true;     // The request did not ask for the connection to be closed.
+    bool answered = false;    // A byte has come in return.
+    bool head_complete = false;
+    bool body_complete = false;  // Its last byte is in `body`, or was.
+    bool body_kept = false;      // read() has been called: `body` is the whole of it and stays.
+    bool body_touched = false;   // A part was handed out through content().
+    bool session_gone = false;   // Closed under the request.
+    bool dropped = false;        // The user has destroyed the response.
+    bool has_announced_length = false;
+
+    SessionRef session;
+    Url url;
+    std::string method;
+    std::string wire;            // Head and body of the request, as they are sent.
+    std::exception_ptr refusal;  // Why this cannot be asked for: thrown by the await.
+    ClientTimeout timeout;
+
+    // Limits. The scope exists while an operation is under way.
+    TimePoint total_at = TimePoint::max();
+    TimePoint connect_at = TimePoint::max();
+    std::optional<Timeout> limit;
+    const char* limit_name = "";  // Of ClientTimeout's member that `limit` stands for.
+    Duration limit_value = Duration::none();
+
+    Slot slot;
+    std::unique_ptr<Connection> connection;
+    ListHook in_flight;  // In the session's list until there is a response.
+
+    proto::ResponseHead head;
+    std::uint64_t announced_length = 0;
+    std::string body;               // What has come and was not handed out.
+    std::exception_ptr body_error;  // What comes after `body`.
+
+  private:
+    void parse_input();
+    void parse_end();
+    void arm();
+    [[noreturn]] void fail(const std::exception_ptr& error);
+    std::exception_ptr timeout_error() const;
+};
+
+/// Writes the request into `exchange.wire`, or what is wrong with it into `refusal`.
+void prepare(Exchange& exchange, std::string_view method, const UrlArgument& url, const RequestBody& body,
+             const RequestOptions& options);
+
+/// Sends the request and waits for the head of the response.
+Coro<ClientResponse> perform(ExchangeRef exchange);
+
+}}}}  // namespace asyncio::v1::http::detail

@@ -1,0 +1,31 @@
+// What a session's requests and responses share and keep alive.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "asyncio/base/intrusive.hpp"
+#include "asyncio/http/client_session.hpp"
+#include "http/connector.hpp"
+#include "http/exchange.hpp"
+
+namespace asyncio { inline namespace v1 { namespace http { namespace detail {
+
+struct SessionState {
+    explicit SessionState(const ClientSessionOptions& options);
+
+    /// Requests that have no response yet fail; idle connections are closed.
+    void close() noexcept;
+
+    std::uint32_t references = 0;
+    bool closed = false;
+    ClientTimeout timeout;
+    bool raise_for_status;
+    std::size_t read_bufsize;
+    proto::ParserLimits limits;
+    Headers headers;  // Sent with each request, the defaults included.
+    Connector connector;
+    IntrusiveList<Exchange, &Exchange::in_flight> in_flight;
+};
+
+}}}}  // namespace asyncio::v1::http::detail
