@@ -56,6 +56,7 @@ bool GatherCore::start() {
 
 void GatherCore::ended(PromiseBase* record) noexcept {
     --left_;
+    if (keep_errors_) record->set(retrieved);  // an outcome, also if the gather itself is cancelled
     if (finished_) return;
     if (first_failure_ == nullptr && !keep_errors_ && record->is(has_error | was_cancelled)) {
         first_failure_ = record;
