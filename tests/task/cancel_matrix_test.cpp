@@ -2,12 +2,18 @@
 // and twice; used again afterwards; on each backend, and on the simulated one in several orders.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "asyncio/asyncio.hpp"
 #include "support/cancel_points.hpp"
 #include "support/scenarios.hpp"
 
 namespace asyncio {
 namespace {
 
+using namespace std::chrono_literals;
 using asyncio::testing::CancelPointOptions;
 using test::NamedScenario;
 using test::Probe;
@@ -45,6 +51,136 @@ TEST_P(CancelMatrix, CancelledAtEveryStepInDebugMode) {
     options.backend = Backend::sim;
     options.debug = true;
     test::expect_each_cancel_point(GetParam().start, all_destroyed, options);
+}
+
+// ---- every wrapper around every other ----------------------------------------------------------------------------
+
+// A job is a plain function that gives a coroutine; a wrapper runs the next one inside something that can be cancelled.
+// What is nested is a list of wrappers, so that all pairs and triples can be counted out.
+using Layers = std::vector<int>;
+Coro<> run_layers(const Layers* layers, std::size_t depth);
+
+Coro<> innermost() {
+    const Probe probe;
+    co_await sleep(1ms);
+    co_await sleep(0s);
+}
+Coro<> in_place(const Layers* layers, std::size_t depth) {
+    const Probe probe;
+    co_await run_layers(layers, depth);
+}
+Coro<> in_gather(const Layers* layers, std::size_t depth) {
+    co_await gather(run_layers(layers, depth), innermost());
+}
+Coro<> in_gather_keeping_exceptions(const Layers* layers, std::size_t depth) {
+    std::vector<Coro<>> coros;
+    coros.push_back(innermost());
+    coros.push_back(run_layers(layers, depth));
+    const auto outcomes = co_await gather(return_exceptions, std::move(coros));
+    for (const auto& outcome : outcomes) outcome.value();
+}
+Coro<> in_wait_for(const Layers* layers, std::size_t depth) { co_await wait_for(run_layers(layers, depth), 1h); }
+Coro<> in_timeout(const Layers* layers, std::size_t depth) {
+    co_await with(timeout(1h), [&]() -> Coro<> { co_await run_layers(layers, depth); });
+}
+Coro<> in_group(const Layers* layers, std::size_t depth) {
+    co_await with(TaskGroup(), [&](TaskGroup& group) -> Coro<> {
+        group.create_task(run_layers(layers, depth));
+        co_await innermost();
+    });
+}
+Coro<> in_group_body(const Layers* layers, std::size_t depth) {
+    co_await with(TaskGroup(), [&](TaskGroup& group) -> Coro<> {
+        group.create_task(innermost());
+        co_await run_layers(layers, depth);
+    });
+}
+Coro<> in_awaited_task(const Layers* layers, std::size_t depth) {
+    co_await with(TaskGroup(), [&](TaskGroup& group) -> Coro<> { co_await group.create_task(run_layers(layers, depth)); });
+}
+Coro<> in_shielded_task(const Layers* layers, std::size_t depth) {
+    co_await with(TaskGroup(), [&](TaskGroup& group) -> Coro<> {
+        const auto task = group.create_task(run_layers(layers, depth));
+        co_await shield(task);
+    });
+}
+Coro<> in_wait(const Layers* layers, std::size_t depth) {
+    co_await with(TaskGroup(), [&](TaskGroup& group) -> Coro<> {
+        const std::vector<Task<>> tasks{group.create_task(run_layers(layers, depth)), group.create_task(innermost())};
+        const auto result = co_await wait(tasks);
+        EXPECT_TRUE(result.pending.empty());
+    });
+}
+Coro<> in_as_completed(const Layers* layers, std::size_t depth) {
+    std::vector<Coro<>> coros;
+    coros.push_back(run_layers(layers, depth));
+    coros.push_back(innermost());
+    co_await with(as_completed(std::move(coros)), [](AsCompleted<void>& ended) -> Coro<> {
+        while (auto task = co_await ended.next()) co_await *task;
+    });
+}
+
+constexpr Coro<> (*wrappers[])(const Layers*, std::size_t) = {
+    in_place, in_gather,       in_gather_keeping_exceptions, in_wait_for, in_timeout,      in_group,
+    in_group_body, in_awaited_task, in_shielded_task,        in_wait,     in_as_completed,
+};
+constexpr int wrapper_count = static_cast<int>(std::size(wrappers));
+
+Coro<> run_layers(const Layers* layers, std::size_t depth) {
+    if (depth == layers->size()) return innermost();
+    return wrappers[(*layers)[depth]](layers, depth + 1);
+}
+
+std::string text_of(const Layers& layers) {
+    constexpr const char* names[] = {"in place", "gather",       "gather(return_exceptions)", "wait_for", "timeout",     "group",
+                                     "group's body", "awaited task", "shielded task",             "wait",     "as_completed"};
+    static_assert(std::size(names) == wrapper_count);
+    std::string text;
+    for (int each : layers) text += std::string(text.empty() ? "" : " > ") + names[each];
+    return text;
+}
+
+class CancelNested : public test::LoopTest {};
+
+TEST_F(CancelNested, EveryWrapperAroundEveryOther) {
+    for (int outer = 0; outer != wrapper_count; ++outer) {
+        for (int inner = 0; inner != wrapper_count; ++inner) {
+            const Layers layers{outer, inner};
+            SCOPED_TRACE(text_of(layers));
+            CancelPointOptions options;
+            options.virtual_time = true;
+            options.seeds = 1;
+            test::expect_each_cancel_point([&] { return run_layers(&layers, 0); }, all_destroyed, options);
+            if (HasFailure()) return;
+        }
+    }
+}
+
+TEST_F(CancelNested, EveryWrapperAroundEveryOtherCancelledTwice) {
+    for (int outer = 0; outer != wrapper_count; ++outer) {
+        for (int inner = 0; inner != wrapper_count; ++inner) {
+            const Layers layers{outer, inner};
+            SCOPED_TRACE(text_of(layers));
+            CancelPointOptions options;
+            options.backend = Backend::sim;
+            options.twice = true;
+            test::expect_each_cancel_point([&] { return run_layers(&layers, 0); }, all_destroyed, options);
+            if (HasFailure()) return;
+        }
+    }
+}
+
+TEST_F(CancelNested, ThreeWrappersDeep) {
+    for (int outer = 0; outer != wrapper_count; ++outer) {
+        for (int middle = 0; middle != wrapper_count; ++middle) {
+            for (int inner = 1; inner != wrapper_count; ++inner) {
+                const Layers layers{outer, middle, inner};
+                SCOPED_TRACE(text_of(layers));
+                test::expect_each_cancel_point([&] { return run_layers(&layers, 0); }, all_destroyed, {.backend = Backend::sim});
+                if (HasFailure()) return;
+            }
+        }
+    }
 }
 
 }  // namespace
