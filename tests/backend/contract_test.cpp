@@ -1,5 +1,6 @@
 // The contract of core/backend.hpp, rule by rule, against each backend, with no loop above it.
 #include "backend_fixture.hpp"
+#include "support/alloc_failure.hpp"
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -305,6 +306,40 @@ TEST_P(BackendContract, ADescriptorIsReallyClosed) {
     close(a);
 }
 
+// The old descriptor's event said "writable" too; the new one, which has its number, is not.
+TEST_P(BackendContract, OneEventForBothDirectionsDoesNotReachADescriptorThatReplacedItsOwnInBetween) {
+    auto [a, b] = socket_pair();
+    while (::send(b, "fill", 4, MSG_DONTWAIT) > 0) {}
+    Send full(b, "x");
+    start(full);  // from now on writing is watched as well
+    settle();
+    cancel(full);
+    finish(full);
+    Receive op(b);
+    int fresh = -1, peer = -1;
+    std::unique_ptr<Writable> waiting;
+    op.then = [&](Op&) {
+        close(b);
+        std::tie(peer, fresh) = socket_pair();
+        EXPECT_EQ(fresh, b);
+        while (::send(fresh, "fill", 4, MSG_DONTWAIT) > 0) {}
+        waiting = std::make_unique<Writable>(fresh);
+        start(*waiting);
+    };
+    start(op);
+    settle();
+    close(a);
+    finish(op);
+    settle();
+    EXPECT_TRUE(waiting->held) << "an event of the old descriptor ended the new one's operation";
+    if (waiting->held) {
+        cancel(*waiting);
+        finish(*waiting);
+    }
+    close(fresh);
+    close(peer);
+}
+
 // Rule 5.
 TEST_P(BackendContract, PollNeverReturnsBeforeTheDeadlineWithoutNews) {
     for (std::uint64_t wait :
@@ -352,6 +387,24 @@ TEST_P(BackendContract, PollWithAnOperationInFlightStillObeysTheDeadline) {
     close(b);
 }
 
+TEST_P(BackendContract, AnEventThatEndsNothingDoesNotShortenTheWait) {
+    auto [a, b] = tcp_pair();
+    Receive op(b);
+    start(op);
+    settle();
+    cancel(op);
+    finish(op);
+    EXPECT_EQ(::send(a, "nobody reads", 12, 0), 12);
+    for (int i = 0; i < 3; ++i) {
+        const std::uint64_t deadline = backend_->now() + 3 * ms;
+        backend_->poll(deadline);
+        EXPECT_GE(backend_->now(), deadline);
+    }
+    EXPECT_EQ(receive(b), "nobody reads");
+    close(a);
+    close(b);
+}
+
 // Rule 6.
 TEST_P(BackendContract, AWriteToTheWakeDescriptorEndsTheNextPollAndIsReadAway) {
     const std::uint64_t one = 1;
@@ -364,6 +417,33 @@ TEST_P(BackendContract, AWriteToTheWakeDescriptorEndsTheNextPollAndIsReadAway) {
     const std::uint64_t deadline = backend_->now() + 2 * ms;
     backend_->poll(deadline);
     EXPECT_GE(backend_->now(), deadline);
+}
+
+TEST_P(BackendContract, AWakeAmongMoreCompletionsThanTheQueueHoldsIsNotTheLast) {
+    std::vector<std::pair<int, int>> pairs;
+    std::vector<std::unique_ptr<Receive>> ops;
+    const std::uint64_t one = 1;
+    for (int i = 0; i < 30; ++i) {
+        pairs.push_back(socket_pair());
+        ops.push_back(std::make_unique<Receive>(pairs.back().second));
+    }
+    for (int round = 0; round < 5; ++round) {
+        for (auto& op : ops) start(*op);
+        settle();
+        for (std::size_t i = 0; i < pairs.size(); ++i) {
+            EXPECT_EQ(::write(pairs[i].first, "x", 1), 1);
+            if (i % 3 == 0) {
+                EXPECT_EQ(::write(wake_.get(), &one, sizeof one), 8);
+            }
+        }
+        for (auto& op : ops) EXPECT_EQ(finish(*op), 1);
+        settle();
+        EXPECT_EQ(::write(wake_.get(), &one, sizeof one), 8);
+        const std::uint64_t deadline = backend_->now() + 10'000 * ms;
+        backend_->poll(deadline);
+        ASSERT_LT(backend_->now(), deadline) << "the wake descriptor is not watched any more";
+    }
+    for (auto [a, b] : pairs) close(a), close(b);
 }
 
 TEST_P(BackendContract, AnotherThreadWakesThePollThatIsWaiting) {
@@ -492,6 +572,52 @@ TEST_P(BackendContract, WhatIsNoSocketGivesENOTSOCK) {
     EXPECT_EQ(send(fds[1], "x"), -ENOTSOCK);
     close(fds[0]);
     close(fds[1]);
+}
+
+// Each allocation from the making of the backend to its last operation fails once.
+TEST_P(BackendContract, WithoutMemoryAnOperationEndsWithENOMEMAndTheNextOneWorks) {
+    auto [a, b] = socket_pair();
+    const int high = ::fcntl(b, F_DUPFD_CLOEXEC, 3000);  // far outside of the first table
+    ASSERT_GE(high, 3000);
+    for (long at = 1;; ++at) {
+        ASSERT_LT(at, 50);
+        Fd wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+        std::string_view reason;
+        test::AllocationFailure failure(at);
+        std::unique_ptr<KernelBackend> backend = std::exchange(backend_, nullptr);
+        std::swap(wake, wake_);
+        backend_ = make(reason);
+        const bool made = backend_ != nullptr;
+        if (made) {
+            backend_->enter_thread();
+            Readable readable(a);
+            Receive receiving(high);
+            for (Op* op : {static_cast<Op*>(&readable), static_cast<Op*>(&receiving)}) {
+                start(*op);
+                if (op->at_once) {
+                    EXPECT_EQ(op->result, -ENOMEM);
+                    EXPECT_TRUE(failure.happened());
+                    start(*op);
+                }
+                EXPECT_TRUE(op->held);
+                settle();
+                cancel(*op);
+                EXPECT_EQ(finish(*op), -ECANCELED);
+            }
+        }
+        const bool happened = failure.happened();
+        failure.stop();
+        if (!made) {
+            EXPECT_TRUE(happened);
+            EXPECT_NE(reason.find("no memory"), std::string_view::npos) << reason;
+        }
+        backend_ = std::move(backend);
+        std::swap(wake, wake_);
+        if (!happened) break;
+    }
+    ::close(high);
+    close(a);
+    close(b);
 }
 
 TEST_P(BackendContract, InFlightCountsWhatIsHeld) {
