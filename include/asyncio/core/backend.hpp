@@ -11,11 +11,11 @@
 //      `complete` will not be called. false: `complete` will be called as in 1, soon.
 //   4. `complete` runs inside `poll`, is noexcept, and may submit, cancel and close_descriptor; it does not run coroutines.
 //   5. `poll` submits what has been queued, waits until something completes, the wake descriptor was written, or the clock reaches
-//      `deadline`, and calls `complete` for all that has ended. It returns early rather than late, never both.
+//      `deadline`, and calls `complete` for all that has ended. It does not return before one of the three.
 //      It may be called with operations in flight or without, and never from inside a `complete`.
 //   6. Nothing here may be called from other threads. They write to the wake descriptor (an eventfd that the loop shares
 //      with its remote handles; signal handlers may, too): the current or next `poll` returns, having read it empty.
-//   7. A descriptor belongs to one loop. It is closed through `close_descriptor`, after its operations have ended: the
+//   7. A descriptor belongs to one loop; sockets are non-blocking. It is closed through `close_descriptor`, after its operations have ended: the
 //      backend forgets what it knows of it first, since the number will be used again.
 //   8. Two operations of the same direction on one descriptor may not be held at once; one of each may.
 //   9. The backend's memory grows in `submit` at the latest (an operation that finds none ends with -ENOMEM); `poll`,
@@ -43,10 +43,12 @@ namespace detail {
 enum class OperationKind : std::uint8_t {
     accept,         // result: the new descriptor (non-blocking, close-on-exec)
     connect,        // `address`, `address_bytes`
-    receive,        // into `buffer`; with a null buffer into the backend's own, where `data` then points
+    receive,        // into `buffer`; with a null buffer into the backend's own, where `data` then points (`bytes`
+                    // 0: as much as that holds)
     send,           // all or a part of `parts`; never raises SIGPIPE
     send_now,       // the same, but it is never held: -EAGAIN where `send` would have to wait
-    wait_readable,  // until `descriptor` can be read (or has an error or hang-up); level triggered, any pollable file
+    wait_readable,  // until `descriptor` can be read (or has an error or hang-up); level triggered, any pollable file;
+                    // result: poll(2)'s events (more than 0), -EPERM for what is always ready (files, folders)
     wait_writable,  // the same for writing
 };
 
