@@ -1,27 +1,33 @@
-// THE contract between the loop and the kernel. Three implementations (io_uring, epoll, sim) under one test suite.
+// THE contract between the loop and the kernel. Three implementations (io_uring, epoll, sim) under one test
+// suite.
 //
-// It is completion based: the loop hands over an operation and is told once when it has ended. Until then the operation
-// and the memory it names belong to the backend, whatever happens to the task that wants it: nothing is freed early.
+// It is completion based: the loop hands over an operation and is told once when it has ended. Until then the
+// operation and the memory it names belong to the backend, whatever happens to the task that wants it:
+// nothing is freed early.
 //
-//   1. An operation is submitted by `submit`. true: it ended at once, `result` is set and `complete` will not be called.
-//      false: the backend holds it and will call `complete` exactly once, from within `poll`.
-//   2. `result` is what the system call returned, or -errno. A cancelled operation ends with -ECANCELED, unless it was
-//      faster: then with its result, and nothing is lost.
-//   3. `cancel` may be called while the backend holds the operation. true: it has ended now, with -ECANCELED, and
-//      `complete` will not be called. false: `complete` will be called as in 1, soon.
-//   4. `complete` runs inside `poll`, is noexcept, and may submit, cancel and close_descriptor; it does not run coroutines.
-//   5. `poll` submits what has been queued, waits until something completes, the wake descriptor was written, or the clock reaches
-//      `deadline`, and calls `complete` for all that has ended. It does not return before one of the three.
-//      It may be called with operations in flight or without, and never from inside a `complete`.
-//   6. Nothing here may be called from other threads. They write to the wake descriptor (an eventfd that the loop shares
-//      with its remote handles; signal handlers may, too): the current or next `poll` returns, having read it empty.
-//   7. A descriptor belongs to one loop; sockets are non-blocking. It is closed through `close_descriptor`, after its operations have ended: the
-//      backend forgets what it knows of it first, since the number will be used again.
+//   1. An operation is submitted by `submit`. true: it ended at once, `result` is set and `complete` will not
+//      be called. false: the backend holds it and will call `complete` exactly once, from within `poll`.
+//   2. `result` is what the system call returned, or -errno. A cancelled operation ends with -ECANCELED,
+//      unless it was faster: then with its result, and nothing is lost.
+//   3. `cancel` may be called while the backend holds the operation. true: it has ended now, with -ECANCELED,
+//      and `complete` will not be called. false: `complete` will be called as in 1, soon.
+//   4. `complete` runs inside `poll`, is noexcept, and may submit, cancel and close_descriptor; it does not
+//      run coroutines.
+//   5. `poll` submits what has been queued, waits until something completes, the wake descriptor was written,
+//      or the clock reaches `deadline`, and calls `complete` for all that has ended. It does not return
+//      before one of the three. It may be called with operations in flight or without, and never from inside
+//      a `complete`.
+//   6. Nothing here may be called from other threads. They write to the wake descriptor (an eventfd that the
+//      loop shares with its remote handles; signal handlers may, too): the current or next `poll` returns,
+//      having read it empty.
+//   7. A descriptor belongs to one loop; sockets are non-blocking. It is closed through `close_descriptor`,
+//      after its operations have ended: the backend forgets what it knows of it first, since the number will
+//      be used again.
 //   8. Two operations of the same direction on one descriptor may not be held at once; one of each may.
-//   9. The backend's memory grows in `submit` at the latest (an operation that finds none ends with -ENOMEM); `poll`,
-//      `cancel` never fail.
-//  10. `send_now` ends in `submit`, so that the memory it names may be anybody's. It is not submitted while a `send` is
-//      held.
+//   9. The backend's memory grows in `submit` at the latest (an operation that finds none ends with -ENOMEM);
+//      `poll`, `cancel` never fail.
+//  10. `send_now` ends in `submit`, so that the memory it names may be anybody's. It is not submitted while a
+//      `send` is held.
 #pragma once
 #include <cstddef>
 #include <cstdint>
