@@ -31,3 +31,9 @@
 #include "asyncio/task/wait.hpp"
 #include "asyncio/task/wait_for.hpp"
 #include "asyncio/task/with.hpp"
+
+// Network
+#include "asyncio/net/address.hpp"
+#include "asyncio/net/resolver.hpp"
+#include "asyncio/net/server.hpp"
+#include "asyncio/net/streams.hpp"

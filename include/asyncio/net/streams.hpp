@@ -1,0 +1,471 @@
+// Streams: StreamReader, StreamWriter, open_connection. (Servers: net/server.hpp.)
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "asyncio/base/duration.hpp"
+#include "asyncio/base/option.hpp"
+#include "asyncio/core/coro.hpp"
+#include "asyncio/net/address.hpp"
+
+namespace asyncio { inline namespace v1 {
+
+class StreamReader;
+class StreamWriter;
+
+/// How many bytes a line may have by default, and how much may wait to be sent before `drain` waits.
+inline constexpr std::size_t default_stream_limit = 64 * 1024;
+
+namespace detail {
+
+struct Inlet;       // where a reader's bytes come from: src/net/inlet.hpp
+struct Connection;  // a socket, an inlet with a way out: src/net/connection.hpp
+
+/// A read that waits. It claims the inlet for as long, pulls from it, and hands back what it has taken if it
+/// is cancelled.
+class ReadBase : public Leaf {
+  public:
+    bool await_ready() { return ready(); }
+    template <class Promise>
+    bool await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+        if (enter_leaf(this, h, where)) return true;
+        return begin();
+    }
+    /// Something has come, or nothing will any more.
+    void progressed() noexcept;
+    /// Bytes for the caller's own memory; returns how many it took.
+    std::size_t take_directly(const char* data, std::size_t count) noexcept;
+    /// So many bytes were put there already.
+    void took_directly(std::size_t count) noexcept { progress_ += count; }
+
+  protected:
+    enum class Want : std::uint8_t {
+        some,       // at most `amount_`
+        exactly,    // `amount_`
+        line,       // up to "\n"
+        until,      // up to the separator, `amount_` bytes at `target_`
+        all,        // up to the end
+        into_some,  // at least a byte into `amount_` bytes at `target_`
+        into_all,   // all `amount_` bytes at `target_`
+        more,       // more unread bytes than `amount_`
+    };
+    ReadBase(Inlet* inlet, Want want, std::size_t amount, const char* target) noexcept
+        : Leaf(&ops_), inlet_(inlet), want_(want), amount_(amount), target_(target) {}
+    ~ReadBase() {
+        if (state_ != State::idle) [[unlikely]]
+            end();
+    }
+
+    std::string take_text();
+    std::size_t take_count();
+    bool take_more();
+
+  private:
+    // idle: has no claim · pulling: asks the inlet for bytes · waiting: the inlet will call progressed() ·
+    // queued: has a turn of its own in the ready queue, since it has pulled enough for one turn · woken: its
+    // coroutine has one.
+    enum class State : std::uint8_t { idle, pulling, waiting, queued, woken };
+
+    bool ready();
+    bool begin();
+    bool advance() noexcept;
+    bool satisfied() noexcept;
+    bool search() noexcept;
+    void wake_up() noexcept;
+    void check_cancelled();
+    void give_back() noexcept;
+    void end() noexcept;
+    std::string take_line();
+    [[noreturn]] void throw_overrun(const char* text);
+    static CancelAnswer cancel(Leaf* leaf) noexcept;
+    static void run(Leaf* leaf) noexcept;
+    static const LeafOps ops_;
+    friend struct ReadEnding;
+
+    Inlet* inlet_;
+    Want want_;
+    State state_ = State::idle;
+    bool found_ = false;    // a separator, at progress_
+    bool overrun_ = false;  // no separator in as many bytes as the limit allows
+    std::size_t amount_;
+    const char* target_;        // memory to fill, or a separator
+    std::size_t progress_ = 0;  // bytes filled, or searched
+};
+
+class [[nodiscard("nothing is read before this is awaited")]] ReadAwaiter : public ReadBase {
+  public:
+    using Want = ReadBase::Want;
+    ReadAwaiter(Inlet* inlet, std::size_t amount, bool exactly) noexcept
+        : ReadBase(inlet, exactly ? Want::exactly : Want::some, amount, nullptr) {}
+    explicit ReadAwaiter(Inlet* inlet) noexcept : ReadBase(inlet, Want::all, 0, nullptr) {}
+    std::string await_resume() { return take_text(); }
+
+  protected:
+    ReadAwaiter(Inlet* inlet, Want want, std::string_view separator) noexcept
+        : ReadBase(inlet, want, separator.size(), separator.data()) {}
+};
+
+class [[nodiscard("nothing is read before this is awaited")]] LineAwaiter : public ReadAwaiter {
+  public:
+    explicit LineAwaiter(Inlet* inlet) noexcept : ReadAwaiter(inlet, Want::line, "\n") {}
+    LineAwaiter(Inlet* inlet, std::string_view separator) noexcept
+        : ReadAwaiter(inlet, Want::until, separator) {}
+};
+
+class [[nodiscard("nothing is read before this is awaited")]] FillAwaiter : public ReadBase {
+  public:
+    FillAwaiter(Inlet* inlet, std::span<char> into) noexcept
+        : ReadBase(inlet, Want::into_all, into.size(), into.data()) {}
+    void await_resume() { take_count(); }
+};
+
+class [[nodiscard("nothing is read before this is awaited")]] ReadSomeAwaiter : public ReadBase {
+  public:
+    ReadSomeAwaiter(Inlet* inlet, std::span<char> into) noexcept
+        : ReadBase(inlet, Want::into_some, into.size(), into.data()) {}
+    std::size_t await_resume() { return take_count(); }
+};
+
+class [[nodiscard("nothing is read before this is awaited")]] MoreAwaiter : public ReadBase {
+  public:
+    MoreAwaiter(Inlet* inlet, std::size_t known) noexcept : ReadBase(inlet, Want::more, known, nullptr) {}
+    bool await_resume() { return take_more(); }
+};
+
+/// A wait for the writing side of a connection. Stands in the connection's list while it is suspended.
+class WriteBase : public Leaf {
+  protected:
+    enum class Want : std::uint8_t { drained, closed };
+    WriteBase(Connection* connection, Want want) noexcept
+        : Leaf(&ops_), connection_(connection), want_(want) {}
+    ~WriteBase() {
+        if (held_) [[unlikely]]
+            leave();
+    }
+    static bool cancel_pending() noexcept {
+        const LoopCore* const loop = current_loop;
+        return loop == nullptr || loop->current == nullptr || loop->current->pending != 0;
+    }
+    bool ready();
+    void begin();
+    void finish();
+    void write(std::span<const std::string_view> parts);
+
+  private:
+    void leave() noexcept;
+    static CancelAnswer cancel(Leaf* leaf) noexcept;
+    static const LeafOps ops_;
+    friend struct Connection;
+
+    Connection* connection_;
+    WriteBase* next_ = nullptr;
+    Want want_;
+    bool listed_ = false;  // the connection will wake it
+    bool held_ = false;    // it has a share in the connection
+};
+
+class [[nodiscard("nothing is waited for before this is awaited")]] DrainAwaiter : public WriteBase {
+  public:
+    explicit DrainAwaiter(Connection* connection) noexcept : WriteBase(connection, Want::drained) {}
+    bool await_ready() { return ready(); }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+        if (!enter_leaf(this, h, where)) begin();
+    }
+    void await_resume() { finish(); }
+};
+
+class [[nodiscard("nothing is waited for before this is awaited")]] ClosedAwaiter : public WriteBase {
+  public:
+    explicit ClosedAwaiter(Connection* connection) noexcept : WriteBase(connection, Want::closed) {}
+    bool await_ready() { return ready(); }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+        if (!enter_leaf(this, h, where)) begin();
+    }
+    void await_resume() { finish(); }
+};
+
+template <std::size_t Count>
+class [[nodiscard("nothing is sent before this is awaited")]] SendAwaiter : public WriteBase {
+  public:
+    template <class... Parts>
+    explicit SendAwaiter(Connection* connection, Parts... parts) noexcept
+        : WriteBase(connection, Want::drained), parts_{parts...} {}
+    bool await_ready() {
+        if (cancel_pending()) return false;  // then nothing is written
+        write(parts_);
+        return ready();
+    }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+        if (!enter_leaf(this, h, where)) begin();
+    }
+    void await_resume() { finish(); }
+
+  private:
+    std::array<std::string_view, Count> parts_;
+};
+
+}  // namespace detail
+
+/// The reading end of a connection. Bytes are taken from the kernel only while somebody reads, so a peer that
+/// sends faster than it is read is slowed down.
+///
+/// One task reads at a time. A read that is cancelled loses nothing: what has come is there for the next one.
+/// When the writer is closed, reads give what is buffered and then the end of the stream.
+///
+/// Threads     loop thread only
+/// Lifetime    shares the connection with its writer; may outlive the writer and the loop
+/// Python      asyncio.StreamReader
+class StreamReader {
+  public:
+    /// For the library's own layers: adopts one share of the inlet.
+    explicit StreamReader(detail::Inlet* adopted) noexcept : inlet_(adopted) {}
+    StreamReader(StreamReader&& other) noexcept : inlet_(std::exchange(other.inlet_, nullptr)) {}
+    StreamReader& operator=(StreamReader&& other) noexcept {
+        StreamReader old(std::move(*this));
+        inlet_ = std::exchange(other.inlet_, nullptr);
+        return *this;
+    }
+    ~StreamReader() {
+        if (inlet_ != nullptr) drop();
+    }
+
+    /// Reads what is there, at most `n` bytes; with -1, everything up to the end of the stream.
+    ///
+    /// Returns     empty at the end of the stream, and if `n` is 0
+    /// Throws      OSError  the connection failed; RuntimeError  another task reads
+    /// Suspends    only if nothing is there
+    /// Cancel      nothing is lost
+    /// Threads     loop thread
+    /// Cost        the string; one system call if nothing is buffered
+    detail::ReadAwaiter read(std::ptrdiff_t n = -1) {
+        if (n < 0) return detail::ReadAwaiter(inlet_);
+        return detail::ReadAwaiter(inlet_, static_cast<std::size_t>(n), false);
+    }
+    /// Reads up to and with the next "\n".
+    ///
+    /// Returns     the rest without "\n" at the end of the stream, at last an empty string
+    /// Throws      ValueError  the line is longer than the limit: what was searched of it is dropped; as
+    ///             `read`
+    /// Suspends    only if no whole line is there
+    /// Cancel      nothing is lost
+    /// Threads     loop thread
+    detail::LineAwaiter readline() { return detail::LineAwaiter(inlet_); }
+    /// Reads exactly `n` bytes.
+    ///
+    /// Throws      IncompleteReadError  the stream ended before: `partial()` is what came; ValueError  `n` is
+    ///             negative; as `read`
+    /// Suspends    only if not all is there
+    /// Cancel      nothing is lost
+    /// Threads     loop thread
+    detail::ReadAwaiter readexactly(std::ptrdiff_t n) {
+        return detail::ReadAwaiter(inlet_, checked_count(n), true);
+    }
+    /// Reads up to and with the separator.
+    ///
+    /// Throws      IncompleteReadError  the stream ended before; LimitOverrunError  the limit was reached:
+    ///             the data stays, read `consumed()` bytes of it to go on; ValueError  the separator is
+    ///             empty; as `read`
+    /// Suspends    only if no separator is there
+    /// Cancel      nothing is lost
+    /// Threads     loop thread
+    /// Lifetime    the separator's bytes until the await has ended
+    detail::LineAwaiter readuntil(std::string_view separator = "\n") {
+        return detail::LineAwaiter(inlet_, checked_separator(separator));
+    }
+    /// Fills `memory`, without a copy in between where it is large.
+    ///
+    /// Throws      IncompleteReadError  the stream ended before; as `read`
+    /// Suspends    only if not all is there
+    /// Cancel      nothing is lost: what was put into `memory` is read again by the next read
+    /// Threads     loop thread
+    /// Lifetime    `memory` until the await has ended
+    /// Python      no equivalent; readexactly into the caller's memory
+    detail::FillAwaiter read_into(std::span<char> memory) { return detail::FillAwaiter(inlet_, memory); }
+    /// Reads what is there into `memory`, at least a byte.
+    ///
+    /// Returns     how many bytes; 0 at the end of the stream, and if `memory` is empty
+    /// Throws      as `read`
+    /// Suspends    only if nothing is there
+    /// Cancel      nothing is lost
+    /// Threads     loop thread
+    /// Lifetime    `memory` until the await has ended
+    /// Cost        no allocation
+    /// Python      no equivalent; socket.recv_into
+    detail::ReadSomeAwaiter readinto_some(std::span<char> memory) {
+        return detail::ReadSomeAwaiter(inlet_, memory);
+    }
+    /// Waits until more bytes are buffered than now, for parsers that look at `buffered()` and `consume` what
+    /// they have understood. The limit does not bound the buffer here: that is the parser's matter.
+    ///
+    /// Returns     false if no more will come
+    /// Throws      as `read`
+    /// Suspends    only if nothing more is there
+    /// Cancel      nothing is lost
+    /// Threads     loop thread
+    /// Python      no equivalent
+    detail::MoreAwaiter read_more() { return detail::MoreAwaiter(inlet_, buffered().size()); }
+
+    /// What has come and was not read yet. Valid until the next read, `consume`, or turn of the loop.
+    std::string_view buffered() const noexcept;
+    /// Drops the first `n` bytes of what is buffered.
+    /// Throws  ValueError  so many are not there
+    void consume(std::size_t n);
+    /// The stream has ended and everything was read.
+    bool at_eof() const noexcept;
+    /// How long a line may be.
+    std::size_t limit() const noexcept;
+
+  private:
+    static std::size_t checked_count(std::ptrdiff_t n);
+    static std::string_view checked_separator(std::string_view separator);
+    void drop() noexcept;
+    detail::Inlet* inlet_;
+};
+
+/// How much may wait to be sent: above `high` bytes `drain` waits, until there are `low` or fewer.
+struct WriteBufferLimits {
+    std::size_t high = default_stream_limit;
+    std::size_t low = ~std::size_t{0};  ///< a quarter of `high` if left out
+};
+static_assert(OptionStruct<WriteBufferLimits>);
+
+/// The writing end of a connection, and its owner: the connection is closed when the writer is closed or
+/// destroyed.
+///
+/// Threads     loop thread only
+/// Lifetime    shares the connection with its reader; may outlive the reader and the loop
+/// Python      asyncio.StreamWriter
+class StreamWriter {
+  public:
+    /// For the library's own layers: adopts one share of the connection.
+    explicit StreamWriter(detail::Connection* adopted) noexcept : connection_(adopted) {}
+    StreamWriter(StreamWriter&& other) noexcept : connection_(std::exchange(other.connection_, nullptr)) {}
+    StreamWriter& operator=(StreamWriter&& other) noexcept {
+        StreamWriter old(std::move(*this));
+        connection_ = std::exchange(other.connection_, nullptr);
+        return *this;
+    }
+    /// Closes the connection as `close` does. Debug mode names one that nobody had closed.
+    ~StreamWriter() {
+        if (connection_ != nullptr) drop();
+    }
+
+    /// Sends the bytes, or buffers what the kernel does not take now. Never waits: who writes much awaits
+    /// `drain`, or uses `send`. After the connection was closed or lost it does nothing.
+    /// Throws  RuntimeError  after write_eof; std::bad_alloc
+    /// Cost    one system call, no copy of what the kernel takes
+    void write(std::string_view bytes) { write_parts(std::span(&bytes, 1)); }
+    /// Writes the parts in order, with one system call.
+    void writelines(std::span<const std::string_view> parts) { write_parts(parts); }
+    template <class Range>
+        requires(!std::is_convertible_v<Range, std::span<const std::string_view>>)
+    void writelines(const Range& parts) {
+        std::vector<std::string_view> views;
+        for (const auto& part : parts) views.emplace_back(part);
+        write_parts(views);
+    }
+    /// Writes the parts in order, with one system call, then waits as `drain` does.
+    ///
+    /// Throws      ConnectionResetError, OSError  the connection is lost; RuntimeError  after write_eof
+    /// Suspends    only if more is unsent than the limit allows
+    /// Cancel      before it began: nothing is sent; while it waits: everything will be
+    /// Threads     loop thread
+    /// Lifetime    the bytes until the await has ended
+    /// Python      write and drain in one
+    template <class... More>
+    detail::SendAwaiter<1 + sizeof...(More)> send(std::string_view bytes, const More&... more) {
+        return detail::SendAwaiter<1 + sizeof...(More)>(connection_, bytes, std::string_view(more)...);
+    }
+    /// Waits until there is room for more to be written. Several tasks may.
+    ///
+    /// Throws      ConnectionResetError, OSError  the connection is lost
+    /// Suspends    only if more is unsent than the limit allows; once after `close`
+    /// Cancel      no effect on what was written
+    /// Threads     loop thread
+    detail::DrainAwaiter drain() { return detail::DrainAwaiter(connection_); }
+
+    /// Ends the sending direction after what was written; the peer reads to its end, and may go on sending.
+    void write_eof();
+    bool can_write_eof() const noexcept { return true; }
+    /// Sends what is buffered, then closes. Reading ends now.
+    void close() noexcept;
+    /// Closes at once; what is buffered is dropped.
+    void abort() noexcept;
+    /// The connection is closed, being closed, or lost.
+    bool is_closing() const noexcept;
+    /// Waits until the connection is closed.
+    ///
+    /// Throws      OSError  it was lost, and did not end by `close` alone
+    /// Suspends    only if it is not closed yet
+    /// Cancel      no effect
+    /// Threads     loop thread
+    detail::ClosedAwaiter wait_closed() { return detail::ClosedAwaiter(connection_); }
+
+    /// The other end's address; still known after the connection has gone.
+    Address peername() const;
+    /// This end's address; empty once the connection is closed.
+    Address sockname() const;
+    /// The socket, for its options; -1 once it is closed. It must not be closed, read or written.
+    int fileno() const noexcept;
+    /// Bytes that were written and not sent yet.
+    std::size_t get_write_buffer_size() const noexcept;
+    WriteBufferLimits get_write_buffer_limits() const noexcept;
+    /// Throws  ValueError  low is more than high
+    void set_write_buffer_limits(WriteBufferLimits limits);
+
+  private:
+    void write_parts(std::span<const std::string_view> parts);
+    void drop() noexcept;
+    detail::Connection* connection_;
+};
+
+/// Both ends of a connection: `auto [reader, writer] = co_await open_connection(…)`.
+struct Streams {
+    Streams(StreamReader r, StreamWriter w) noexcept : reader(std::move(r)), writer(std::move(w)) {}
+    StreamReader reader;
+    StreamWriter writer;
+};
+
+/// A host and port, of which a view is held.
+struct HostPort {
+    std::string_view host = {};
+    std::uint16_t port = 0;
+};
+
+/// Options of `open_connection`. All members may be left out.
+struct ConnectOptions {
+    std::size_t limit = default_stream_limit;   ///< how long a line may be
+    AddressFamily family = AddressFamily::any;  ///< only addresses of this kind
+    HostPort local_addr = {};                   ///< where to connect from; a numeric host
+    Duration timeout = Duration::none();        ///< for the name lookup and all attempts together
+};
+static_assert(OptionStruct<ConnectOptions>);
+
+/// Connects to `host`, a name or a numeric address. The addresses of a name are tried one after another.
+/// TCP_NODELAY is set.
+///
+/// Throws      gaierror  the name cannot be resolved; ConnectionRefusedError, OSError  no address could be
+///             connected; TimeoutError  the time is up; ValueError  the host is empty or the limit 0
+/// Suspends    usually; the loop is never blocked, names are looked up on threads of the resolver
+/// Cancel      what was begun is given up
+/// Threads     loop thread
+/// Python      asyncio.open_connection; `timeout` besides
+Coro<Streams> open_connection(std::string_view host, std::uint16_t port,
+                              ConnectOptions options = ConnectOptions());
+/// Connects to an address.
+///
+/// Suspends    usually
+/// Cancel      what was begun is given up
+/// Threads     loop thread
+Coro<Streams> open_connection(const Address& address, ConnectOptions options = ConnectOptions());
+
+}}  // namespace asyncio::v1

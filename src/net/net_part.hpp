@@ -1,0 +1,40 @@
+// What a loop keeps of the net layer: its connections and servers, and who resolves names. Made when first
+// needed.
+#pragma once
+#include <memory>
+
+#include "detail/loop_impl.hpp"
+
+namespace asyncio { inline namespace v1 {
+
+class Resolver;
+
+namespace detail {
+
+struct Connection;
+struct ServerCore;
+
+struct NetPart final : LoopPart {
+    explicit NetPart(LoopImpl* l) noexcept : loop(l) {}
+    ~NetPart() override;
+    void shut_down() noexcept override;
+
+    LoopImpl* const loop;
+    Connection* connections = nullptr;   // those whose descriptor is open, by Connection::next
+    ServerCore* servers = nullptr;       // those that listen, by ServerCore::next
+    std::shared_ptr<Resolver> resolver;  // null until it is first needed
+    std::shared_ptr<Resolver> default_resolver;
+    bool closing = false;
+};
+
+std::shared_ptr<Resolver> make_default_resolver(LoopImpl* loop);
+void shut_down_default_resolver(Resolver& resolver) noexcept;
+
+/// Of the running loop.
+/// Throws  RuntimeError  no loop is running, or it is closing
+NetPart& running_net_part();
+/// Of a loop.
+NetPart& net_part_of(LoopImpl* loop);
+
+}  // namespace detail
+}}  // namespace asyncio::v1

@@ -1,0 +1,395 @@
+// The life of a connection.
+//
+// A Connection is the socket, its two operations (one receive, one send: the contract allows no more) and its
+// buffers. Reader, writer, every wait and the loop hold shares in it, counted without atomics; it is freed
+// with the last one. The loop's share lasts as long as the descriptor is open, so the kernel never looks at
+// freed memory.
+//
+// Reading is in reader.cpp. Writing tries the kernel first, with the caller's memory (`send_now`, which is
+// never held). What it does not take is copied; `sending` belongs to the kernel until its operation has
+// ended, what is written meanwhile collects in `queued`, and the two change places.
+//
+// How it ends, by who ends it:
+//   close(), the writer is dropped   reading ends at once (a waiting reader gets the end of the stream, what
+//   is buffered
+//       can still be read); what was written is sent; then the descriptor is closed.
+//   abort(), the loop closes         the same without the sending.
+//   the peer closes its half         receive gives 0: `eof`. Writing goes on.
+//   a receive fails (RST)            the connection is lost: reader, drain and wait_closed throw the reason,
+//   once the
+//       buffered bytes are read; the descriptor is closed at once.
+//   a send fails                     what the peer sent before it went may still be on its way here (a server
+//   that refuses
+//       an upload answers, then closes). So only writing is lost; the descriptor stays for the reader, which
+//       gets those bytes first and the reason in place of the end. Without a reader it closes at once.
+//   the peer vanishes silently       nothing happens until TCP gives up (ETIMEDOUT): use timeouts.
+//
+// Closing a descriptor: operations in flight are cancelled; if the kernel still holds one, shutdown(2) makes
+// it end and tells the peer now; when the last has ended the descriptor is closed (`close_if_free`). With
+// epoll that is at once. Then who waits is woken. A read into the caller's memory is woken only when the
+// kernel has let go of that memory.
+//
+// After the loop has closed every connection is closed too: handles in globals find the end of the stream,
+// writes do nothing, and destroying them frees memory, no more. The loop asks for that (NetPart::shut_down)
+// when no task is left, so no wait can be broken by it. Handles may be dropped while the loop exists but does
+// not run; not on other threads.
+#include "asyncio/net/streams.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "asyncio/base/error.hpp"
+#include "net/connection.hpp"
+#include "net/server_core.hpp"
+#include "net/sockets.hpp"
+
+namespace asyncio { inline namespace v1 { namespace detail {
+
+namespace {
+
+/// Below this the bytes go through the backend's own buffer and are copied: it has room for what comes after,
+/// too, and tells that the socket is empty.
+constexpr std::size_t direct_bytes_min = 4096;
+
+/// Parts that one system call takes.
+constexpr std::size_t parts_max = 16;
+
+/// Keeps a connection alive in functions at whose end it may be closed.
+struct Hold {
+    Connection* connection;
+    explicit Hold(Connection* c) noexcept : connection(c) { c->hold(); }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+    ~Hold() { connection->drop(); }
+};
+
+}  // namespace
+
+// ---- making one ---------------------------------------------------------------------------------------
+
+Connection::Connection(NetPart& p, int fd, const Address& peer_name, std::size_t stream_limit) noexcept
+    : Inlet(p.loop, stream_limit),
+      part(&p),
+      descriptor(fd),
+      receive_op(OperationKind::receive, fd, &received_done, this),
+      send_op(OperationKind::send, fd, &sent_done, this) {
+    refs = 2;
+    if (peer_name.size() <= sizeof peer_storage) {
+        peer_bytes = static_cast<std::uint8_t>(peer_name.size());
+        std::memcpy(peer_storage, peer_name.data(), peer_bytes);
+    }
+    next = part->connections;
+    if (next != nullptr) next->previous = this;
+    part->connections = this;
+}
+
+Connection::~Connection() {
+    ASYNCIO_ASSERT(state == State::closed && reader == nullptr && first_waiter == nullptr);
+}
+
+Connection* make_connection(NetPart& part, int descriptor, const Address& peer, std::size_t limit) {
+    try {
+        return new Connection(part, descriptor, peer, limit);
+    } catch (...) {
+        part.loop->backend->close_descriptor(descriptor);
+        throw;
+    }
+}
+
+Streams make_streams(NetPart& part, int descriptor, const Address& peer, std::size_t limit) {
+    Connection* const connection = make_connection(part, descriptor, peer, limit);
+    connection->hold();
+    return Streams(StreamReader(connection), StreamWriter(connection));
+}
+
+Address Connection::peer() const noexcept {
+    if (peer_bytes != 0) return Address(peer_storage, peer_bytes);
+    return descriptor >= 0 ? peer_address(descriptor) : Address();
+}
+
+Address Connection::local() const noexcept { return descriptor >= 0 ? local_address(descriptor) : Address(); }
+
+// ---- reading
+// -----------------------------------------------------------------------------------------------------
+
+Inlet::Pulled Connection::pull(char* into, std::size_t room) noexcept {
+    ASYNCIO_ASSERT(state == State::open);
+    if (receive_op.held) return Pulled::later;  // one that was cancelled has not ended yet
+    const bool direct = into != nullptr && room >= direct_bytes_min;
+    receive_op.buffer = direct ? into : nullptr;
+    receive_op.bytes = direct ? room : 0;
+    if (!part->loop->backend->submit(receive_op)) return Pulled::later;
+    take_received(receive_op.result);
+    return Pulled::now;
+}
+
+bool Connection::stop_pulling() noexcept {
+    if (!receive_op.held || part->loop->backend->cancel(receive_op)) return true;
+    return receive_op.buffer == nullptr;
+}
+
+void Connection::take_received(std::int64_t result) noexcept {
+    if (result > 0) {
+        if (receive_op.buffer != nullptr) {
+            reader->took_directly(static_cast<std::size_t>(result));
+        } else {
+            received(receive_op.data, static_cast<std::size_t>(result));
+            if (error != nullptr) {  // no memory for them: what comes after would be torn
+                if (loss == nullptr) loss = error;
+                shut();
+            }
+        }
+    } else if (result == 0) {
+        if (loss != nullptr) {
+            error = loss;
+        } else {
+            eof = true;
+        }
+    } else if (result != -ECANCELED && state < State::shut) {
+        lose(static_cast<int>(-result));
+    }
+}
+
+void Connection::received_done(Operation* operation) noexcept {
+    Connection* const me = static_cast<Op*>(operation)->connection;
+    const Hold hold(me);
+    me->take_received(operation->result);
+    me->changed();
+    me->close_if_free();
+}
+
+void Connection::reader_dropped() noexcept {
+    reader_gone = true;
+    if (loss != nullptr) shut();
+}
+
+// ---- writing
+// -----------------------------------------------------------------------------------------------------
+
+void Connection::write(std::span<const std::string_view> parts) {
+    if (eof_asked) throw RuntimeError("cannot write after write_eof()");
+    if (state != State::open || loss != nullptr) return;
+    std::size_t total = 0;
+    for (const std::string_view part_bytes : parts) total += part_bytes.size();
+    std::size_t done = 0;
+    const bool idle = sending.empty();
+    if (idle) {
+        // From the caller's memory, in as many calls as it takes for all of it or the kernel's fill.
+        for (std::size_t at = 0; at < parts.size();) {
+            SendPart table[parts_max];
+            std::size_t count = 0;
+            std::size_t bytes = 0;
+            for (; at < parts.size() && count < parts_max; ++at) {
+                if (parts[at].empty()) continue;
+                table[count++] = SendPart{parts[at].data(), parts[at].size()};
+                bytes += parts[at].size();
+            }
+            if (count == 0) break;
+            send_op.kind = OperationKind::send_now;
+            send_op.parts = table;
+            send_op.part_count = count;
+            const bool ended_now = part->loop->backend->submit(send_op);
+            ASYNCIO_ASSERT(ended_now, "send_now is never held");
+            const std::int64_t result = send_op.result;
+            if (result < 0 && result != -EAGAIN) return lose_writing(static_cast<int>(-result));
+            if (result > 0) done += static_cast<std::size_t>(result);
+            if (result < 0 || static_cast<std::size_t>(result) < bytes) break;
+        }
+        if (done == total) return;
+    }
+    std::string& rest = idle ? sending : queued;
+    try {
+        // Growing by doubles: reserve() alone would copy everything for each small write.
+        const std::size_t needed = rest.size() + total - done;
+        if (needed > rest.capacity()) rest.reserve(std::max(needed, 2 * rest.capacity()));
+    } catch (...) {
+        if (done != 0) lose_writing(ENOMEM);  // half of it is on its way: this stream cannot go on
+        throw;
+    }
+    std::size_t skip = done;
+    for (const std::string_view part_bytes : parts) {
+        const std::size_t from = std::min(skip, part_bytes.size());
+        skip -= from;
+        rest.append(part_bytes.substr(from));
+    }
+    if (unsent() > high) paused = true;
+    if (idle) push();
+}
+
+/// Sends what is buffered, until the kernel has to wait.
+void Connection::push() noexcept {
+    while (!sending.empty()) {
+        part_sent = SendPart{sending.data() + sent, sending.size() - sent};
+        send_op.kind = OperationKind::send;
+        send_op.parts = &part_sent;
+        send_op.part_count = 1;
+        if (!part->loop->backend->submit(send_op)) return;
+        if (!take_sent(send_op.result)) return;
+    }
+    flushed();
+}
+
+bool Connection::take_sent(std::int64_t result) noexcept {
+    if (result < 0) {
+        lose_writing(static_cast<int>(-result));
+        return false;
+    }
+    sent += static_cast<std::size_t>(result);
+    if (sent == sending.size()) {
+        sending = std::exchange(queued, std::string());
+        sent = 0;
+    }
+    if (paused && unsent() <= low) {
+        paused = false;
+        wake(WriteBase::Want::drained);
+    }
+    return true;
+}
+
+void Connection::sent_done(Operation* operation) noexcept {
+    Connection* const me = static_cast<Op*>(operation)->connection;
+    const Hold hold(me);
+    if (me->state < State::shut && me->take_sent(operation->result)) me->push();
+    me->close_if_free();
+}
+
+void Connection::flushed() noexcept {
+    if (eof_asked) end_sending(descriptor);
+    if (state == State::closing) shut();
+}
+
+void Connection::write_eof() {
+    if (state != State::open || loss != nullptr || eof_asked) return;
+    eof_asked = true;
+    if (sending.empty()) end_sending(descriptor);
+}
+
+void Connection::set_limits(WriteBufferLimits limits) {
+    if (limits.low == WriteBufferLimits().low) limits.low = limits.high / 4;
+    if (limits.low > limits.high) throw ValueError("set_write_buffer_limits: low is more than high");
+    high = limits.high;
+    low = limits.low;
+    if (unsent() > high) paused = true;
+    if (paused && unsent() <= low) {
+        paused = false;
+        wake(WriteBase::Want::drained);
+    }
+}
+
+// ---- ending
+// ------------------------------------------------------------------------------------------------------
+
+void Connection::note_loss(const char* doing, int why) noexcept {
+    if (loss != nullptr) return;
+    try {
+        loss = make_os_error(why, doing + peer().to_string());
+    } catch (...) {
+        loss = std::current_exception();
+    }
+}
+
+/// Nothing can be read any more, nor written.
+void Connection::lose(int why) noexcept {
+    note_loss("receive from ", why);
+    error = loss;
+    shut();
+}
+
+void Connection::lose_writing(int why) noexcept {
+    note_loss("send to ", why);
+    if (reader_gone || eof || state == State::closing) return shut();
+    drop_unsent();
+    wake(WriteBase::Want::drained);
+    wake(WriteBase::Want::closed);
+}
+
+void Connection::drop_unsent() noexcept {
+    paused = false;
+    std::string().swap(queued);
+    if (send_op.held) return;  // the kernel reads it
+    std::string().swap(sending);
+    sent = 0;
+}
+
+void Connection::close() noexcept {
+    if (state != State::open) return;
+    if (loss != nullptr) return shut();
+    const Hold hold(this);
+    state = State::closing;
+    eof = true;
+    if (stop_pulling()) changed();
+    if (sending.empty()) shut();
+}
+
+void Connection::shut() noexcept {
+    if (state >= State::shut) return;
+    const Hold hold(this);
+    state = State::shut;
+    if (error == nullptr) eof = true;
+    KernelBackend& backend = *part->loop->backend;
+    const bool receiving = receive_op.held && !backend.cancel(receive_op);
+    const bool sending_on = send_op.held && !backend.cancel(send_op);
+    if (receiving || sending_on) shut_down_socket(descriptor);
+    drop_unsent();
+    if (!receiving || receive_op.buffer == nullptr) changed();
+    wake(WriteBase::Want::drained);
+    close_if_free();
+}
+
+void Connection::close_if_free() noexcept {
+    if (state != State::shut || receive_op.held || send_op.held) return;
+    state = State::closed;
+    drop_unsent();
+    part->loop->backend->close_descriptor(std::exchange(descriptor, -1));
+    (previous != nullptr ? previous->next : part->connections) = next;
+    if (next != nullptr) next->previous = previous;
+    wake(WriteBase::Want::closed);
+    if (server != nullptr) client_closed(this);
+    drop();  // the loop's share
+}
+
+void Connection::writer_dropped() noexcept {
+    if (state == State::open && loss == nullptr && part->loop->debug) {
+        std::fprintf(stderr,
+                     "ResourceWarning: unclosed StreamWriter to %s: call close() and await wait_closed()\n",
+                     peer().to_string().c_str());
+    }
+    close();
+    drop();
+}
+
+// ---- waiting writers
+// ---------------------------------------------------------------------------------------------
+
+void Connection::add_waiter(WriteBase* waiter) noexcept {
+    WriteBase** end = &first_waiter;
+    while (*end != nullptr) end = &(*end)->next_;
+    *end = waiter;
+    waiter->listed_ = true;
+}
+
+void Connection::remove_waiter(WriteBase* waiter) noexcept {
+    WriteBase** at = &first_waiter;
+    while (*at != waiter) at = &(*at)->next_;
+    *at = std::exchange(waiter->next_, nullptr);
+    waiter->listed_ = false;
+}
+
+void Connection::wake(WriteBase::Want want) noexcept {
+    for (WriteBase** at = &first_waiter; *at != nullptr;) {
+        WriteBase* const waiter = *at;
+        if (waiter->want_ != want) {
+            at = &waiter->next_;
+            continue;
+        }
+        *at = std::exchange(waiter->next_, nullptr);
+        waiter->listed_ = false;
+        waiter->frame->task->live.leaf = nullptr;
+        push_frame(loop, waiter->frame);
+    }
+}
+
+}}}  // namespace asyncio::v1::detail
