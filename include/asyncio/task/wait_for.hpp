@@ -99,12 +99,12 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
     }
     T await_resume() {
         alarm_.disarm();
+        // A cancel that came when the record was done already wins, as in Python: the result stays where it is. If this
+        // was the last handle it would be lost, so there it is delivered, and the cancel comes at the next await.
+        const bool delivers = take_ && ref.record()->is(has_value);
+        const bool throws = frame != nullptr && frame->task->pending != 0 && !delivers;
         const bool ours = alarm_.task != nullptr && alarm_.take_back();
-        if (at_once_) {
-            throw_if_cancelled(frame->task);
-        } else {
-            check_cancelled();
-        }
+        if (throws) throw_cancel(ours);
         if ((ours || at_once_) && ref.record()->is(was_cancelled)) throw TimeoutError();
         if (take_) return take_result<T>(ref.record());
         if constexpr (std::is_void_v<T> || std::is_copy_constructible_v<T>) {
@@ -115,6 +115,12 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
     }
 
   private:
+    [[noreturn]] ASYNCIO_COLD void throw_cancel(bool ours) const {
+        if (!ours && !at_once_) deliver_cancel_after(frame->task, ref.record());
+        if (!ours) deliver_cancel(frame->task);
+        static_cast<void>(take_cancel(frame->task));
+        throw TimeoutError();
+    }
     /// The time is up before it begins. (One turn more than an await takes, as in Python.)
     template <class Parent>
     void cancel_and_wait(std::coroutine_handle<Parent> h, Where where) {
