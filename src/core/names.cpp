@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "asyncio/base/error.hpp"
+#include "asyncio/core/coro.hpp"
 #include "detail/loop_impl.hpp"
 #include "detail/task_extra.hpp"
 
@@ -40,7 +41,8 @@ std::string_view cut_return_type(std::string_view text) {
         const char c = text[at];
         if (c == ')' || c == '>') ++depth;
         if (c == '(' || c == '<') --depth;
-        if (c == ' ' && depth == 0) return text.substr(at + 1);
+        // "f() const::{lambda()#1}::operator()": that is a member's const, and no end of a type.
+        if (c == ' ' && depth == 0 && !text.substr(at + 1).starts_with("const::")) return text.substr(at + 1);
     }
     return text;
 }
@@ -61,13 +63,31 @@ std::string function_name(const char* spelled) {
     return closed(cut_return_type(cut_signature(text)));
 }
 
+/// Drops what nobody wrote: unnamed namespaces, the inline one.
+std::string without_noise(std::string name) {
+    const auto replace = [&name](std::string_view noise, std::string_view by) {
+        for (auto at = name.find(noise); at != std::string::npos; at = name.find(noise, at)) name.replace(at, noise.size(), by);
+    };
+    replace("(anonymous namespace)::", "");
+    replace("{anonymous}::", "");
+    replace("asyncio::v1::", "asyncio::");
+    return name;
+}
+
 }  // namespace
 
 std::string coroutine_name(Where where) {
     if (where == nullptr) return "?";
-    std::string name = function_name(static_cast<const Place*>(where)->function);
-    // The tail is what a reader wrote: "fetch", "Session::get", "amain()::<lambda>".
-    return name;
+    return without_noise(function_name(static_cast<const Place*>(where)->function));
+}
+
+std::string type_name(const char* spelling) {
+    std::string_view text = spelling;
+    if (spells_closure(text)) return "a lambda's captures";
+    const auto begin = text.find("T = ");
+    if (begin == std::string_view::npos || !text.ends_with(']')) return "?";
+    text = text.substr(begin + 4);
+    return without_noise(std::string(text.substr(0, text.size() - 1)));
 }
 
 std::string place_text(Where where) {

@@ -143,5 +143,7 @@ std::string record_name(const PromiseBase* record);
 std::string place_text(Where where);
 /// The coroutine's own name, without namespaces of the compiler's making: "amain".
 std::string coroutine_name(Where where);
+/// The type in what `type_spelling` gives; "a lambda's captures" for a closure.
+std::string type_name(const char* spelling);
 
 }}}  // namespace asyncio::v1::detail

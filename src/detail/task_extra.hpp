@@ -13,6 +13,7 @@ struct TaskExtra {
     std::string cancel_message;
     Where created_at = nullptr;          // where create_task was called
     const PromiseBase* creator = nullptr; // the coroutine that created a borrowing task, for comparison only
+    const Borrow* borrow = nullptr;       // what that task borrows
 };
 
 /// Throws std::bad_alloc; then nothing has changed.

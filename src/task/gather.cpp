@@ -26,6 +26,7 @@ bool GatherCore::start() {
         }
         for (; watched != count_; ++watched) {
             GatherChild& child = children_[watched];
+            if (child.record == frame->task) throw_awaits_itself(child.record);
             if (child.owned) child.record->set(adopted);
             if (!child.record->is(done)) add_waiter(child.record, child.owned ? &owned_ : &others_);
         }
@@ -51,7 +52,9 @@ bool GatherCore::start() {
     }
     if (!finished_) return true;
     frame->task->live.leaf = nullptr;
-    return false;
+    if (!budget_spent(current_loop)) return false;
+    push_frame(current_loop, frame);  // too much was done already in this step: the others have a turn
+    return true;
 }
 
 void GatherCore::ended(PromiseBase* record) noexcept {
@@ -87,8 +90,11 @@ void GatherCore::cancel_owned() noexcept {
 
 CancelAnswer GatherCore::cancel(Leaf* leaf) noexcept {
     auto* const gather = static_cast<GatherCore*>(leaf);
+    if (gather->asking_) return CancelAnswer::circle;
     bool any = false;
+    gather->asking_ = true;
     for (std::size_t i = 0; i != gather->count_; ++i) any |= request_cancel(gather->children_[i].record).accepted;
+    gather->asking_ = false;
     if (!any) return CancelAnswer::pending;
     gather->cancel_asked_ = true;
     return CancelAnswer::passed;

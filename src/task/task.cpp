@@ -31,12 +31,14 @@ void require_detachable(PromiseBase* frame) {
 }
 
 /// A detached task that borrows: its creator is remembered, to look after it when the creator ends.
-void note_borrower(LoopImpl* loop, PromiseBase* task) {
+void note_borrower(LoopImpl* loop, PromiseBase* task, const Borrow* borrow) {
     PromiseBase* const creator = loop->running;
     if (creator == nullptr) return;
     const bool creator_is_main = loop->main_task == creator;
     if (!loop->debug && !creator_is_main) return;
-    make_extra(task).creator = creator;
+    TaskExtra& extra = make_extra(task);
+    extra.creator = creator;
+    extra.borrow = borrow;
     creator->set(made_borrower);
 }
 
@@ -51,12 +53,13 @@ void start_task(PromiseBase* frame, const TaskOptions& options, Where where) {
     }
     require_detachable(frame);
     const bool joined = frame->is(adopted);
+    const Borrow* const borrow = frame->is(borrows) ? frame->borrow : nullptr;  // promotion writes over it
     promote(frame, 1);
     refused.frame = nullptr;
     try {
         if (!options.name.empty()) make_extra(frame).name = options.name;
         if (loop->debug) make_extra(frame).created_at = where;
-        if (frame->is(borrows) && !joined) note_borrower(loop, frame);
+        if (borrow != nullptr && !joined) note_borrower(loop, frame, borrow);
     } catch (...) {
         request_cancel(frame);  // before its first step: it never runs
         release(frame);
@@ -80,14 +83,13 @@ void report_borrowers(PromiseBase* creator) noexcept {
         if (extra == nullptr || extra->creator != creator || task->is(adopted)) continue;
         extra->creator = nullptr;
         try {
-            const Where made = extra->created_at;
-            ExceptionContext context;
-            context.message = "task '" + record_name(task) + "' (" + coroutine_name(task->where) + ", " +
-                              place_text(made != nullptr ? made : task->where) + ") outlives '" +
-                              coroutine_name(creator->where) +
-                              "', which created it, and borrows a parameter (a reference, pointer, view or capturing "
-                              "closure): pass it by value, or use a TaskGroup";
-            std::fprintf(stderr, "asyncio: %s\n", context.message.c_str());
+            const Where made = extra->created_at != nullptr ? extra->created_at : task->where;
+            const std::string text = "task '" + (extra->name.empty() ? coroutine_name(task->where) : extra->name) + "' (" +
+                                     place_text(made) + ") outlives '" + coroutine_name(creator->where) +
+                                     "', which created it, and borrows parameter " + std::to_string(extra->borrow->parameter) +
+                                     " (" + type_name(extra->borrow->spelling) +
+                                     "): pass it by value, or use a TaskGroup";
+            std::fprintf(stderr, "asyncio: %s\n", text.c_str());
             ++loop->borrow_reports;
         } catch (...) {
             std::fputs("asyncio: a task outlives its creator and borrows from it\n", stderr);

@@ -71,7 +71,7 @@ consteval const char* type_spelling() {
 }
 /// Lambda closures have no other mark than the compilers' spelling of their type: `f()::<lambda(int)>` with g++,
 /// `(lambda at f.cpp:3:4)` with clang. A template of a closure is none: what counts is how the spelling ends.
-consteval bool spells_closure(std::string_view text) {
+constexpr bool spells_closure(std::string_view text) {
     text.remove_suffix(1);  // the ']' of "[with T = …]"
     const char closing = text.back();
     if (closing != '>' && closing != ')') return false;
@@ -114,6 +114,17 @@ consteval bool is_borrow() {
     }
 }
 
+/// The first such parameter.
+template <class... Args>
+constexpr Borrow first_borrow() {
+    Borrow found{0, nullptr};
+    unsigned at = 0;
+    ((++at, found.parameter == 0 && is_borrow<Args>() ? void(found = {at, type_spelling<Args>()}) : void()), ...);
+    return found;
+}
+template <class... Args>
+inline constexpr Borrow borrow_of = first_borrow<Args...>();
+
 /// True if the coroutine named in `where` is itself an operator() or lambda: its first parameter is then its closure.
 ASYNCIO_COLD bool names_a_closure_call(Where where) noexcept;
 
@@ -122,7 +133,10 @@ template <class T, class FirstArg, class... Rest>
 struct PromiseOf : Promise<T> {
     // The closure type is incomplete while coroutine_traits is asked, so everything is asked here.
     Coro<T> get_return_object(Where where = __builtin_source_location()) noexcept {
-        if constexpr (is_borrow<FirstArg>() || (is_borrow<Rest>() || ...)) this->set(borrows);
+        if constexpr (is_borrow<FirstArg>() || (is_borrow<Rest>() || ...)) {
+            this->set(borrows);
+            this->borrow = &borrow_of<FirstArg, Rest...>;
+        }
         using First = Bare<FirstArg>;
         if constexpr (is_closure<First>) {
             if constexpr (!std::is_empty_v<First>) {

@@ -46,7 +46,9 @@ struct Place {
 enum class CancelAnswer : std::uint8_t {
     resume,   // it let go: resume the task now, with the cancel
     passed,   // the request went on to what is awaited, which will resume the task with its own outcome
+    forward,  // the request is to go on to the record left in LoopCore::cancel_next: as `passed`, without recursion
     pending,  // it has completed already, or the kernel still holds it: the request waits in the task
+    circle,   // it is passing a request on just now, and that came back: who waits for this task is to let go
 };
 
 /// The verbs of a leaf. One constant object for each kind of leaf.
@@ -101,6 +103,12 @@ enum Flag : std::uint16_t {
 
 inline constexpr std::uint16_t record_magic = 0xA51C;
 
+/// Which parameter of a coroutine looks at something that the coroutine does not own.
+struct Borrow {
+    unsigned parameter;    // counted from 1; 0: none
+    const char* spelling;  // names its type: __PRETTY_FUNCTION__ of type_spelling
+};
+
 struct LiveLinks {
     PromiseBase* prev;
     PromiseBase* next;
@@ -124,6 +132,7 @@ struct PromiseBase {
     std::uint8_t epoch;    // counts deliveries: tells a scope whether its own request was among them
     union {
         LiveLinks live;
+        const Borrow* borrow;            // of a coroutine that has not begun, if it `borrows`
         alignas(8) std::byte store[24];  // a result that fits
     };
 

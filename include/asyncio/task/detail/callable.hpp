@@ -58,14 +58,30 @@ constexpr void refuse_fragile_closure() {
 #endif
 }
 
+/// Awaits a coroutine and names its function as the place of the await, so that a task made of a callable is known by what
+/// it calls.
+template <class T>
+class [[nodiscard]] InPlaceOf : public CoroAwaiter<T> {
+  public:
+    explicit InPlaceOf(Coro<T>&& coro) noexcept : InPlaceOf(coro.release()) {}
+    template <class Parent>
+    void await_suspend(std::coroutine_handle<Parent> h) noexcept {
+        CoroAwaiter<T>::await_suspend(h, place_);
+    }
+
+  private:
+    explicit InPlaceOf(Promise<T>* child) noexcept : CoroAwaiter<T>(child), place_(child->where) {}
+    Where place_;
+};
+
 template <class F, class... Args>
 std::invoke_result_t<F&, Args&&...> run_owned(F function, Args... args) {
     // The callee's coroutine may refer to the function object and to these parameters: they live in this frame.
     using Result = typename std::invoke_result_t<F&, Args&&...>::value_type;
     if constexpr (std::is_void_v<Result>) {
-        co_await std::apply(function, std::forward_as_tuple(std::move(args)...));
+        co_await InPlaceOf<Result>(std::apply(function, std::forward_as_tuple(std::move(args)...)));
     } else {
-        co_return co_await std::apply(function, std::forward_as_tuple(std::move(args)...));
+        co_return co_await InPlaceOf<Result>(std::apply(function, std::forward_as_tuple(std::move(args)...)));
     }
 }
 
