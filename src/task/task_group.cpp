@@ -150,11 +150,12 @@ Coro<bool> TaskGroup::aexit(std::exception_ptr error) {
     if (error != nullptr && !aborting_) abort();
     while (live_ != 0) {
         const std::optional<CancelledError> cancelled = co_await Join(this);
-        if (cancelled.has_value() && !aborting_) {
-            propagate = true;
-            met = *cancelled;
-            abort();
-        }
+        if (!cancelled.has_value()) continue;
+        // Whether it came from outside, or was our own after all, is looked at below. (CPython bug 155433: a request from
+        // outside is lost there if the group was shutting down already.)
+        propagate = true;
+        met = *cancelled;
+        if (!aborting_) abort();
     }
     finished_ = true;
     children_.clear();
