@@ -6,7 +6,7 @@ function(asyncio_set_warnings target)
     # At -O2 g++ 12 sees overlapping and endless copies inside its own std::string (GCC bugs 105329 and 105651, mended
     # in 13): these three warnings are wrong there, and useful everywhere else.
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-        target_compile_options(${target} PRIVATE -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds)
+        target_compile_options(${target} PRIVATE -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-stringop-overread)
     endif()
     if(ASYNCIO_WERROR)
         target_compile_options(${target} PRIVATE -Werror)
