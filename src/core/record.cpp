@@ -115,38 +115,83 @@ void remember_message(LoopCore* loop, PromiseBase* task) noexcept {
 /// Requests that no await has delivered are forgotten; one that is being thrown cannot be.
 void forget_pending(PromiseBase* task) noexcept { task->pending = task->is(cancel_thrown) ? 1 : 0; }
 
-}  // namespace
+void cancel_future(LoopCore* loop, PromiseBase* future) noexcept {
+    future->set(was_cancelled);
+    remember_message(loop, future);
+    complete_future(future);
+}
 
-CancelRequest request_cancel(PromiseBase* task) noexcept {
-    LoopCore* const loop = current_loop;
-    if (task->is(is_future)) {
-        if (task->is(done)) return {false, false, 0};
-        task->set(was_cancelled);
-        remember_message(loop, task);
-        complete_future(task);
-        return {true, true, 0};
-    }
-    if (task->ended()) return {false, false, 0};
-    if (task->cancels != 0xffff) ++task->cancels;
-    bool let_go = false;
-    if (Leaf* leaf = task->live.leaf) {
-        switch (leaf->ops->cancel(leaf)) {
-            case CancelAnswer::passed:
-                ++task->epoch;
-                return {true, true, task->epoch};
-            case CancelAnswer::resume:
-                wake(leaf);
-                let_go = true;
-                break;
-            case CancelAnswer::pending:
-                break;
-        }
-    }
+/// The request waits in the task; in one whose leaf let go it is thrown in the task's next step.
+void leave_pending(LoopCore* loop, PromiseBase* task, bool let_go) noexcept {
     // Of several requests before a delivery the last one's text counts; but the first one's, once it is on its way.
     if (!task->is(cancel_thrown)) remember_message(loop, task);
     if (let_go) task->set(cancel_thrown);
     if (task->pending != 0xff) ++task->pending;
-    return {true, false, task->epoch};
+}
+
+/// Asks what the task waits on. True: the request has gone on, or goes on to `loop->cancel_next`, if that is set.
+bool pass_cancel(LoopCore* loop, PromiseBase* task, CancelAnswer& answer) noexcept {
+    if (task->cancels != 0xffff) ++task->cancels;
+    loop->cancel_next = nullptr;
+    Leaf* const leaf = task->live.leaf;
+    answer = leaf != nullptr ? leaf->ops->cancel(leaf) : CancelAnswer::pending;
+    if (answer == CancelAnswer::passed || answer == CancelAnswer::forward) {
+        ++task->epoch;
+        return true;
+    }
+    if (answer == CancelAnswer::resume) wake(leaf);
+    leave_pending(loop, task, answer == CancelAnswer::resume);
+    return false;
+}
+
+/// `task` waits for somebody who waits for `task`: only a cancel can end that, and it ends it here.
+void break_circle(LoopCore* loop, PromiseBase* task) noexcept {
+    Leaf* const leaf = task->live.leaf;
+    loop->cancel_in_circle = true;
+    const CancelAnswer answer = leaf->ops->cancel(leaf);
+    loop->cancel_in_circle = false;
+    ASYNCIO_ASSERT(answer == CancelAnswer::resume);
+    wake(leaf);
+    leave_pending(loop, task, true);
+}
+
+}  // namespace
+
+CancelRequest request_cancel(PromiseBase* task) noexcept {
+    LoopCore* const loop = current_loop;
+    if (task->ended()) return {false, false, 0};
+    if (task->is(is_future)) {
+        cancel_future(loop, task);
+        return {true, true, 0};
+    }
+    CancelAnswer answer;
+    const bool delivered = pass_cancel(loop, task, answer);
+    const CancelRequest request{true, delivered, task->epoch};
+    // Along a chain of tasks that wait for each other, however long. Should it be a circle, `met` meets it (Brent's way
+    // of finding one: it is moved up at distances that double).
+    PromiseBase* met = task;
+    std::size_t steps = 0;
+    std::size_t steps_max = 1;
+    for (PromiseBase* each = task; answer == CancelAnswer::forward;) {
+        PromiseBase* const next = loop->cancel_next;
+        if (next == met) {
+            break_circle(loop, each);
+            break;
+        }
+        if (next->is(is_future)) {
+            cancel_future(loop, next);
+            break;
+        }
+        pass_cancel(loop, next, answer);
+        if (answer == CancelAnswer::circle) break_circle(loop, each);
+        each = next;
+        if (++steps == steps_max) {
+            met = each;
+            steps = 0;
+            steps_max *= 2;
+        }
+    }
+    return request;
 }
 
 unsigned withdraw_cancel(PromiseBase* task, const CancelRequest& request) noexcept {

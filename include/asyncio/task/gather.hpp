@@ -69,6 +69,7 @@ class GatherCore : public Leaf {
     bool started_ = false;
     bool finished_ = false;
     bool cancel_asked_ = false;
+    bool asking_ = false;         // cancel() is going through the children
     std::size_t left_ = 0;        // children that have not ended
     std::size_t owned_left_ = 0;  // … of those that belong to the gather
     PromiseBase* first_failure_ = nullptr;
@@ -79,14 +80,21 @@ class GatherCore : public Leaf {
 template <class T>
 using OrMonostate = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
+/// The InvalidStateError of a task whose result somebody has moved out.
+ASYNCIO_COLD std::exception_ptr taken_already(PromiseBase* record);
+
 /// The result of one ended child.
 template <class T, bool Keep>
 auto take_child(const GatherChild& child) {
     PromiseBase* const record = child.record;
+    if constexpr (!Keep) {
+        if (record->is(result_taken)) [[unlikely]] throw_outcome(record);
+    }
     if constexpr (Keep) {
         if (!record->is(has_value) || record->is(result_taken)) {
             record->set(retrieved);
             if (record->is(has_error)) return Outcome<T>(record->error());
+            if (record->is(result_taken)) return Outcome<T>(taken_already(record));
             return Outcome<T>(std::make_exception_ptr(CancelledError()));
         }
         if constexpr (std::is_void_v<T>) {

@@ -74,6 +74,8 @@ struct LoopCore {
     std::uint64_t task_count = 0;
     EventLoop* owner = nullptr;
     std::string_view cancel_message;  // of the request that is being passed on
+    PromiseBase* cancel_next = nullptr;  // whom it reaches next: see CancelAnswer::forward
+    bool cancel_in_circle = false;       // the leaf that is asked has to let go: it waits for itself
 
     LoopCore() noexcept {
         live.task = &live;

@@ -55,8 +55,15 @@ struct RecordAwaiterBase : Leaf, Waiter {
   private:
     static CancelAnswer cancel(Leaf* leaf) noexcept {
         // As in Python, who awaits a task and is cancelled cancels that task, and goes on when it has ended.
-        PromiseBase* const record = static_cast<RecordAwaiterBase*>(leaf)->ref.record();
-        return request_cancel(record).accepted ? CancelAnswer::passed : CancelAnswer::pending;
+        auto* const me = static_cast<RecordAwaiterBase*>(leaf);
+        PromiseBase* const record = me->ref.record();
+        if (current_loop->cancel_in_circle) {
+            remove_waiter(record, me);
+            return CancelAnswer::resume;
+        }
+        if (record->ended()) return CancelAnswer::pending;
+        current_loop->cancel_next = record;
+        return CancelAnswer::forward;
     }
     static void told(Waiter* waiter, PromiseBase*) noexcept { step_frame(current_loop, waiter->resumes); }
     static constexpr LeafOps ops_{&cancel, nullptr, "task"};
