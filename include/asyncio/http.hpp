@@ -13,3 +13,6 @@
 #include "asyncio/http/client_response.hpp"
 #include "asyncio/http/client_session.hpp"
 #include "asyncio/http/get_sync.hpp"
+
+// Server
+#include "asyncio/http/web.hpp"

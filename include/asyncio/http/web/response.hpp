@@ -1,0 +1,82 @@
+// Response: what a handler gives back.
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "asyncio/base/config.hpp"
+#include "asyncio/base/option.hpp"
+#include "asyncio/proto/headers.hpp"
+
+namespace asyncio { inline namespace v1 { namespace http::web {
+
+namespace detail {
+class Connection;
+}
+
+/// What a response is made with. All members may be left out.
+struct ResponseOptions {
+    int status = 200;                                             ///< 200 to 599
+    std::string_view reason = {};                                 ///< empty: the usual one of the status
+    std::string_view content_type = "text/plain; charset=utf-8";  ///< empty: the header is left out
+};
+static_assert(OptionStruct<ResponseOptions>);
+
+/// A whole response: a status, header fields, and a body that lies in memory. A plain value.
+///
+/// The server adds Content-Length, Content-Type, Date, Server and Connection; of these, the ones that
+/// `headers()` has are taken from there. No body is sent in answer to HEAD, nor with the statuses 204 and
+/// 304.
+///
+///     co_return web::Response("no such user", {.status = 404});
+///
+/// Threads     as a plain value
+/// Python      `aiohttp.web.Response`
+/// See         StreamResponse, for bodies that are made while they are sent
+class ASYNCIO_API Response {
+  public:
+    /// An empty body.
+    Response() noexcept = default;
+    /// Throws  ValueError  a status out of range, a control character in the reason or content type
+    explicit Response(std::string body, ResponseOptions options = ResponseOptions());
+
+    int status() const noexcept { return status_; }
+    const std::string& reason() const noexcept { return reason_; }
+    /// Throws  ValueError  as the constructor
+    void set_status(int status, std::string_view reason = {});
+
+    std::string_view content_type() const noexcept {
+        return own_content_type_.empty() ? content_type_ : std::string_view(own_content_type_);
+    }
+    /// Throws  ValueError  a control character
+    void set_content_type(std::string_view content_type);
+
+    /// Further header fields.
+    proto::Headers& headers() noexcept { return headers_; }
+    const proto::Headers& headers() const noexcept { return headers_; }
+
+    const std::string& body() const noexcept { return body_; }
+    void set_body(std::string body) noexcept { body_ = std::move(body); }
+
+    /// Whether this stands for a StreamResponse that was sent already: what `StreamResponse::finish` gives.
+    bool streamed() const noexcept { return streamed_; }
+
+  private:
+    friend class StreamResponse;
+    friend class detail::Connection;
+
+    int status_ = 200;
+    bool streamed_ = false;
+    std::string_view content_type_;  // A literal; what is none is owned.
+    std::string own_content_type_;
+    std::string reason_;
+    proto::Headers headers_;
+    std::string body_;
+};
+
+/// A response of type application/json. `json` is sent as it is.
+///
+/// Throws      ValueError  a status out of range
+/// Python      `aiohttp.web.json_response`, which serialises
+ASYNCIO_API Response json_response(std::string json, int status = 200);
+
+}}}  // namespace asyncio::v1::http::web

@@ -1,0 +1,105 @@
+// Response, StreamResponse, HTTPError.
+#include "asyncio/http/web/response.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "asyncio/base/error.hpp"
+#include "asyncio/http/web/http_error.hpp"
+#include "asyncio/http/web/stream_response.hpp"
+#include "asyncio/proto/status.hpp"
+#include "http/web/connection.hpp"
+
+namespace asyncio { inline namespace v1 { namespace http::web {
+
+namespace {
+
+// Content types that need no copy.
+constexpr std::array<std::string_view, 6> known_types = {
+    "text/plain; charset=utf-8", "application/json", "application/octet-stream",
+    "text/html; charset=utf-8",  "text/html",        "text/plain"};
+
+void check_status(int status) {
+    if (status < 200 || status > 599) {
+        throw ValueError("a handler cannot answer with the status " + std::to_string(status) +
+                         ": it is 200 to 599");
+    }
+}
+
+std::string default_text(int status, std::string_view text) {
+    if (!text.empty()) return std::string(text);
+    std::string made = std::to_string(status);
+    if (const std::string_view reason = proto::reason(status); !reason.empty())
+        made.append(": ").append(reason);
+    return made;
+}
+
+}  // namespace
+
+HTTPError::HTTPError(int status, std::string_view text) : Error(default_text(status, text)), status_(status) {
+    check_status(status);
+}
+HTTPError::~HTTPError() = default;
+
+Response::Response(std::string body, ResponseOptions options) : body_(std::move(body)) {
+    set_status(options.status, options.reason);
+    set_content_type(options.content_type);
+}
+
+void Response::set_status(int status, std::string_view reason) {
+    check_status(status);
+    if (!proto::is_field_value(reason)) throw ValueError("control character in the reason of a response");
+    status_ = status;
+    reason_.assign(reason);
+}
+
+void Response::set_content_type(std::string_view content_type) {
+    const auto known = std::find(known_types.begin(), known_types.end(), content_type);
+    if (known != known_types.end() || content_type.empty()) {
+        own_content_type_.clear();
+        content_type_ = content_type.empty() ? std::string_view() : *known;
+        return;
+    }
+    if (!proto::is_field_value(content_type))
+        throw ValueError("control character in the content type of a response");
+    own_content_type_.assign(content_type);
+}
+
+Response json_response(std::string json, int status) {
+    return Response(std::move(json), {.status = status, .content_type = "application/json"});
+}
+
+// ---- StreamResponse
+// ----------------------------------------------------------------------------------------------
+
+StreamResponse::StreamResponse(Request& request, StreamOptions options)
+    : connection_(request.connection_), content_length_(options.content_length) {
+    head_.set_status(options.status, options.reason);
+    head_.set_content_type(options.content_type);
+    head_.streamed_ = true;
+}
+
+Coro<> StreamResponse::prepare() {
+    if (prepared_) throw RuntimeError("prepare was called already");
+    // The head may have been sent in part when this is cancelled: a second attempt would only spoil it.
+    prepared_ = true;
+    co_await connection_->begin_stream(head_, content_length_);
+}
+
+Coro<> StreamResponse::write(std::string_view data) {
+    if (!prepared_) throw RuntimeError("write was called before prepare: co_await response.prepare() first");
+    co_await connection_->write_stream(data);
+}
+
+Coro<> StreamResponse::write_eof() {
+    if (!prepared_)
+        throw RuntimeError("write_eof was called before prepare: co_await response.prepare() first");
+    co_await connection_->end_stream();
+}
+
+Response StreamResponse::finish() {
+    if (!prepared_) throw RuntimeError("finish was called before prepare: co_await response.prepare() first");
+    return std::move(head_);
+}
+
+}}}  // namespace asyncio::v1::http::web

@@ -1,0 +1,139 @@
+// run_app: a loop, a site, and the two signals that end it.
+//
+// The signal handler writes a byte into a pipe; a thread that does nothing else reads it and completes a
+// future of the loop, which is more than a handler may do. The second signal finds the default action
+// restored.
+#include "asyncio/http/web/run_app.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "asyncio/base/error.hpp"
+#include "asyncio/task/future.hpp"
+#include "asyncio/task/remote.hpp"
+#include "asyncio/task/runner.hpp"
+#include "asyncio/task/with.hpp"
+
+namespace asyncio { inline namespace v1 { namespace http::web {
+
+namespace {
+
+// Shared with the signal handler.
+std::atomic<int> wake_pipe{-1};
+
+void on_signal(int number) noexcept {
+    const int saved_errno = errno;
+    const int pipe = wake_pipe.exchange(-1, std::memory_order_acq_rel);  // pairs with the release in watch()
+    if (pipe >= 0) {
+        [[maybe_unused]] const auto written = ::write(pipe, "x", 1);
+    } else {
+        ::signal(number, SIG_DFL);
+        ::raise(number);  // is taken when this handler returns
+    }
+    errno = saved_errno;
+}
+
+/// While it lives, SIGINT and SIGTERM complete a future instead of ending the process; if they are at their
+/// default, and in the main thread.
+class SignalWatch {
+  public:
+    explicit SignalWatch(bool wanted) {
+        if (!wanted || ::getpid() != ::gettid()) return;
+        if (::pipe2(ends_.data(), O_CLOEXEC) != 0) throw_os_error(errno, "pipe2 for the signals of run_app");
+        wake_pipe.store(ends_[1], std::memory_order_release);
+        for (Signal& each : signals_) {
+            struct sigaction current{};
+            if (::sigaction(each.number, nullptr, &current) != 0 || current.sa_handler != SIG_DFL) continue;
+            struct sigaction ours{};
+            ours.sa_handler = &on_signal;
+            sigemptyset(&ours.sa_mask);
+            ours.sa_flags = SA_RESTART;
+            each.installed = ::sigaction(each.number, &ours, nullptr) == 0;
+        }
+    }
+    SignalWatch(const SignalWatch&) = delete;
+    SignalWatch& operator=(const SignalWatch&) = delete;
+    ~SignalWatch() {
+        for (const Signal& each : signals_) {
+            if (each.installed) ::signal(each.number, SIG_DFL);
+        }
+        wake_pipe.store(-1, std::memory_order_release);
+        if (ends_[1] >= 0) ::close(ends_[1]);  // the thread reads the end of the file and goes
+        if (thread_.joinable()) thread_.join();
+        if (ends_[0] >= 0) ::close(ends_[0]);
+    }
+
+    /// To be called once; a signal that came before counts.
+    void watch(RemoteFuture<void> future) {
+        if (ends_[0] < 0) return;
+        sigset_t all;
+        sigset_t before;
+        sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before);
+        try {
+            thread_ = std::thread([pipe = ends_[0], stop = std::move(future)]() mutable {
+                char byte = 0;
+                if (::read(pipe, &byte, 1) != 1) return;
+                try {
+                    stop.set_result();
+                } catch (const std::exception&) {
+                    // The loop has ended by itself.
+                }
+            });
+        } catch (...) {
+            ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+            throw;
+        }
+        ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    }
+
+  private:
+    struct Signal {
+        int number;
+        bool installed = false;
+    };
+    std::array<int, 2> ends_{-1, -1};
+    std::array<Signal, 2> signals_{Signal{SIGINT}, Signal{SIGTERM}};
+    std::thread thread_;
+};
+
+Coro<> serve_until_signalled(Application& application, RunAppOptions options, SignalWatch& signals) {
+    const SiteOptions site_options{.host = options.host,
+                                   .port = options.port,
+                                   .backlog = options.backlog,
+                                   .reuse_port = options.reuse_port,
+                                   .keepalive_timeout = options.keepalive_timeout,
+                                   .client_timeout = options.client_timeout,
+                                   .lingering_time = options.lingering_time,
+                                   .shutdown_timeout = options.shutdown_timeout};
+    Future<> stop;
+    signals.watch(stop.remote());
+    co_await with(start(application, site_options), [&](Site& site) -> Coro<> {
+        if (options.on_started != nullptr) options.on_started(site);
+        co_await stop;
+    });
+}
+
+}  // namespace
+
+void print_running_on(const Site& site) {
+    std::printf("======== Running on %s ========\n(Press CTRL+C to quit)\n", site.url().c_str());
+    std::fflush(stdout);
+}
+
+void run_app(Application& application, RunAppOptions options) {
+    SignalWatch signals(options.handle_signals);
+    asyncio::run(serve_until_signalled(application, options, signals), options.loop);
+}
+void run_app(Application&& application, RunAppOptions options) { run_app(application, options); }
+
+}}}  // namespace asyncio::v1::http::web

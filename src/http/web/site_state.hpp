@@ -1,0 +1,58 @@
+// What a site and its connections share. Private to src/http/web.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "asyncio/base/intrusive.hpp"
+#include "asyncio/core/handle.hpp"
+#include "asyncio/http/web/site.hpp"
+#include "asyncio/net/server.hpp"
+#include "asyncio/task/future.hpp"
+#include "http/web/connection.hpp"
+#include "http/web/router.hpp"
+
+namespace asyncio { inline namespace v1 { namespace http::web::detail {
+
+/// Time in the life of connections goes by ticks: one timer for all of them, which also keeps the Date
+/// header.
+struct SiteState {
+    SiteState(std::shared_ptr<Router> site_router, const SiteOptions& site_options);
+    SiteState(const SiteState&) = delete;
+    SiteState& operator=(const SiteState&) = delete;
+    ~SiteState();
+
+    void joined(Connection& connection);
+    void left(Connection& connection) noexcept;
+
+    void close() noexcept;
+    void abort() noexcept;
+    /// Done when no connection is left; not done: one is open.
+    Future<> all_closed();
+
+    std::uint64_t ticks_in(Duration limit) const noexcept;
+    /// The tick after which a wait that begins now has taken `limit`.
+    std::uint64_t tick_after(Duration limit) const noexcept;
+    void tick();
+    void arm();
+    void write_date();
+
+    const std::shared_ptr<Router> router;
+    SiteOptions options;  // its host is not kept
+    std::optional<Server> server;
+    std::uint16_t port = 0;
+    std::string url;
+
+    std::string common_fields;  // "Date: …\r\nServer: …\r\n"
+    std::uint64_t ticks = 0;
+    Duration tick_length;
+    std::optional<TimerHandle> ticker;  // armed while there are connections
+
+    IntrusiveList<Connection, &Connection::hook> connections;
+    std::size_t connection_count = 0;
+    std::optional<Future<>> waiting_for_all;
+    bool closing = false;
+};
+
+}}}  // namespace asyncio::v1::http::web::detail

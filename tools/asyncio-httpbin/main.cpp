@@ -1,0 +1,57 @@
+// asyncio-httpbin: a local server to try HTTP clients on.
+#include <sys/resource.h>
+#include <CLI/CLI.hpp>
+#include <asyncio/asyncio.hpp>
+#include <asyncio/http/web.hpp>
+#include <cstdio>
+#include <string>
+
+#include "httpbin_app/httpbin_app.hpp"
+
+namespace {
+
+namespace web = asyncio::http::web;
+
+/// A thousand clients need a thousand descriptors.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void print_url(const web::Site& site) {
+    std::printf("asyncio-httpbin listens on %s (Ctrl-C ends it)\n", site.url().c_str());
+    std::fflush(stdout);
+}
+
+void print_url_alone(const web::Site& site) {
+    std::printf("%s\n", site.url().c_str());
+    std::fflush(stdout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App cli("A server to try HTTP clients on; GET / lists its routes.", "asyncio-httpbin");
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 8080;
+    bool quiet = false;
+    cli.add_option("--host", host, "the address to listen on")->capture_default_str();
+    cli.add_option("--port", port, "the port; 0: a free one")->capture_default_str();
+    cli.add_flag("--quiet", quiet, "print nothing but the URL");
+    try {
+        cli.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return cli.exit(error) == 0 ? 0 : 2;
+    }
+    raise_descriptor_limit();
+    try {
+        web::run_app(make_httpbin(),
+                     {.host = host, .port = port, .on_started = quiet ? &print_url_alone : &print_url});
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "asyncio-httpbin: %s\n", error.what());
+        return 1;
+    }
+    return 0;
+}
