@@ -193,7 +193,8 @@ std::size_t ReadBase::take_directly(const char* data, std::size_t count) noexcep
 void ReadBase::progressed() noexcept {
     if (state_ != State::waiting) return;
     state_ = State::pulling;
-    if (satisfied() || advance()) wake_up();
+    // A cancel had to wait until the kernel let go of the caller's memory: now it has.
+    if (frame->task->pending != 0 || satisfied() || advance()) wake_up();
 }
 
 void ReadBase::run(Leaf* leaf) noexcept {
