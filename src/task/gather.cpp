@@ -63,7 +63,7 @@ void GatherCore::ended(PromiseBase* record) noexcept {
     if (finished_) return;
     if (first_failure_ == nullptr && !keep_errors_ && record->is(has_error | was_cancelled)) {
         first_failure_ = record;
-        cancel_owned();
+        if (!cancel_asked_) cancel_owned();  // a second cancel would break into their cleanup
     }
     if (first_failure_ != nullptr ? owned_left_ == 0 : left_ == 0) finished_ = true;
 }
@@ -95,7 +95,8 @@ CancelAnswer GatherCore::cancel(Leaf* leaf) noexcept {
     gather->asking_ = true;
     for (std::size_t i = 0; i != gather->count_; ++i) any |= request_cancel(gather->children_[i].record).accepted;
     gather->asking_ = false;
-    if (!any) return CancelAnswer::pending;
+    // After a failure the gather only waits for its own to end, and would throw that failure: this request must outlive it.
+    if (!any || gather->first_failure_ != nullptr) return CancelAnswer::pending;
     gather->cancel_asked_ = true;
     return CancelAnswer::passed;
 }
@@ -112,6 +113,14 @@ void GatherCore::check() {
     }
     if (first_failure_ != nullptr) throw_outcome(first_failure_);
     if (cancel_asked_) throw CancelledError(last_message(children_[count_ - 1].record));  // whose text is Python's choice
+}
+
+std::exception_ptr taken_already(PromiseBase* record) {
+    try {
+        throw_outcome(record);
+    } catch (...) {
+        return std::current_exception();
+    }
 }
 
 void GatherCore::drop() noexcept {

@@ -91,6 +91,9 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
     }
 };
 
+/// Keeps the first of each.
+void drop_duplicates(std::vector<RecordRef>& records);
+
 /// C's wait(int*) has the same name: ours takes nothing that could be meant for it.
 template <class R>
 concept WaitRange = requires(R& range) {
@@ -102,15 +105,9 @@ concept WaitRange = requires(R& range) {
 template <class R>
 std::vector<RecordRef> distinct_records(R&& range) {
     std::vector<RecordRef> records;
-    for (const auto& each : range) {
-        bool known = false;
-        if constexpr (requires { range.size(); }) {
-            if (range.size() <= 32) {
-                for (const RecordRef& other : records) known |= other.record() == each.record();
-            }
-        }
-        if (!known) records.push_back(each);
-    }
+    if constexpr (requires { range.size(); }) records.reserve(range.size());
+    for (const auto& each : range) records.push_back(each);
+    drop_duplicates(records);
     return records;
 }
 

@@ -1,0 +1,591 @@
+// wait, wait_for, shield, as_completed.
+#include "asyncio/task/wait.hpp"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "asyncio/asyncio.hpp"
+#include "task/task_support.hpp"
+
+namespace asyncio::task_test {
+namespace {
+
+class WaitTest : public SimulatedTest {};
+class WaitForTest : public SimulatedTest {};
+class ShieldTest : public SimulatedTest {};
+class AsCompletedTest : public SimulatedTest {};
+class WaitOnBackends : public test::BackendTest {};
+ASYNCIO_ON_EVERY_BACKEND(WaitOnBackends);
+
+Coro<int> after(Duration delay, int value) {
+    co_await sleep(delay);
+    co_return value;
+}
+Coro<int> fails_after(Duration delay, std::string text) {
+    co_await sleep(delay);
+    throw ValueError(text);
+}
+Coro<> swallows(Duration delay, Duration cleanup, bool& ended) {
+    try {
+        co_await sleep(delay);
+    } catch (const CancelledError&) {
+    }
+    co_await sleep(cleanup);
+    ended = true;
+}
+TimePoint now() { return get_running_loop().time(); }
+
+// ---- wait --------------------------------------------------------------------------------------------------------
+
+TEST_P(WaitOnBackends, WaitReturnsWhenAllAreDone) {
+    run([]() -> Coro<> {
+        std::vector<Task<int>> tasks;
+        tasks.push_back(create_task(after(2ms, 1)));
+        tasks.push_back(create_task(fails_after(1ms, "bad")));
+        auto result = co_await wait(tasks);
+        EXPECT_EQ(result.done.size(), 2u);
+        EXPECT_TRUE(result.pending.empty());
+        EXPECT_EQ(result.done[0].result(), 1);
+        EXPECT_THROW(result.done[1].result(), ValueError);
+    });
+}
+
+TEST_F(WaitTest, ReturnsWithTheFirstThatIsDone) {
+    run([]() -> Coro<> {
+        std::vector<Task<int>> tasks;
+        for (int i = 3; i > 0; --i) tasks.push_back(create_task(after(std::chrono::seconds(i), i)));
+        const TimePoint start = now();
+        auto result = co_await wait(tasks, {.return_when = FIRST_COMPLETED});
+        EXPECT_EQ(now() - start, 1s);
+        EXPECT_EQ(result.done.size(), 1u);
+        EXPECT_EQ(result.done[0].result(), 1);
+        EXPECT_EQ(result.pending.size(), 2u);
+        EXPECT_TRUE(result.pending[0] == tasks[0]);
+        co_await wait(tasks);
+    });
+}
+
+TEST_F(WaitTest, FirstExceptionIgnoresResultsAndCancels) {
+    run([]() -> Coro<> {
+        std::vector<Task<int>> tasks;
+        tasks.push_back(create_task(after(1s, 1)));
+        tasks.push_back(create_task(after(1h, 1)));
+        tasks.push_back(create_task(fails_after(3s, "bad")));
+        tasks.push_back(create_task(after(5s, 1)));
+        get_running_loop().call_later(2s, [task = tasks[1]] { task.cancel(); });
+        const TimePoint start = now();
+        auto result = co_await wait(tasks, {.return_when = FIRST_EXCEPTION});
+        EXPECT_EQ(now() - start, 3s);
+        EXPECT_EQ(result.done.size(), 3u);
+        EXPECT_EQ(result.pending.size(), 1u);
+        co_await wait(tasks);
+    });
+}
+
+TEST_F(WaitTest, ATimeoutIsNoErrorAndCancelsNothing) {
+    run([]() -> Coro<> {
+        std::vector<Task<int>> tasks;
+        tasks.push_back(create_task(after(1s, 1)));
+        tasks.push_back(create_task(after(3s, 1)));
+        auto result = co_await wait(tasks, {.timeout = 2s});
+        EXPECT_EQ(result.done.size(), 1u);
+        EXPECT_EQ(result.pending.size(), 1u);
+        EXPECT_EQ(tasks[1].cancelling(), 0);
+        auto none = co_await wait(tasks, {.timeout = 0s, .return_when = ALL_COMPLETED});
+        EXPECT_EQ(none.done.size(), 1u);
+        co_await tasks[1];
+    });
+}
+
+TEST_F(WaitTest, DoneTasksDuplicatesAndManyTasksAreCountedOnce) {
+    run([]() -> Coro<> {
+        for (std::size_t copies : {2u, 20u, 100u}) {
+            auto done = create_task(after(1s, 1));
+            co_await done;
+            auto later = create_task(after(1s, 2));
+            std::vector<Task<int>> tasks(copies, done);
+            tasks.insert(tasks.end(), copies, later);
+            const TimePoint start = now();
+            auto result = co_await wait(tasks);
+            EXPECT_EQ(now() - start, 1s);
+            EXPECT_EQ(result.done.size(), 2u) << copies;
+            EXPECT_TRUE(result.pending.empty());
+        }
+        std::vector<Task<int>> many;
+        for (int i = 0; i < 1000; ++i) many.push_back(create_task(after(std::chrono::milliseconds(i % 7), i)));
+        auto result = co_await wait(many);
+        EXPECT_EQ(result.done.size(), 1000u);
+        EXPECT_TRUE(result.done[999] == many[999]);
+    });
+}
+
+TEST_F(WaitTest, AnEmptyRangeIsRefused) {
+    run([]() -> Coro<> {
+        EXPECT_THROW(static_cast<void>(wait(std::vector<Task<int>>())), ValueError);
+        co_return;
+    });
+}
+
+TEST_F(WaitTest, ACancelEndsTheWaitAndLeavesTheTasks) {
+    run([]() -> Coro<> {
+        auto inner = create_task(after(10s, 1));
+        auto outer = create_task([](Task<int> t) -> Coro<> { co_await wait(handles(t)); }(inner));
+        co_await sleep(1s);
+        outer.cancel();
+        co_await wait(handles(outer));
+        EXPECT_TRUE(outer.cancelled());
+        EXPECT_FALSE(inner.done());
+        EXPECT_EQ(inner.cancelling(), 0);
+        co_await inner;
+    });
+}
+
+TEST_F(WaitTest, TakesFuturesAndMixedHandles) {
+    run([]() -> Coro<> {
+        Future<int> future;
+        std::vector<Future<int>> futures(1, future);
+        get_running_loop().call_later(1s, [future] { future.set_result(3); });
+        auto result = co_await wait(futures);
+        EXPECT_EQ(result.done[0].result(), 3);
+        auto task = create_task(after(1s, 1));
+        auto mixed = co_await wait(handles(future, task));
+        EXPECT_EQ(mixed.done.size(), 2u);
+    });
+}
+
+// ---- wait_for ----------------------------------------------------------------------------------------------------
+
+TEST_P(WaitOnBackends, WaitForGivesTheResultOrTimesOut) {
+    run([]() -> Coro<> {
+        int n = co_await wait_for(after(1ms, 7), 60s);
+        EXPECT_EQ(n, 7);
+        bool late = false;
+        try {
+            co_await wait_for(after(1h, 7), 1ms);
+        } catch (const TimeoutError&) {
+            late = true;
+        }
+        EXPECT_TRUE(late);
+        EXPECT_EQ(current_task().cancelling(), 0);
+    });
+}
+
+TEST_F(WaitForTest, TheCleanupOfWhatTimesOutIsWaitedFor) {
+    run([]() -> Coro<> {
+        bool ended = false;
+        bool late = false;
+        const TimePoint start = now();
+        try {
+            co_await wait_for([&]() -> Coro<> {
+                std::exception_ptr error;
+                try {
+                    co_await sleep(1h);
+                } catch (const CancelledError&) {
+                    error = std::current_exception();
+                }
+                co_await sleep(2s);
+                ended = true;
+                std::rethrow_exception(error);
+            }, 1s);
+        } catch (const TimeoutError&) {
+            late = true;
+        }
+        EXPECT_TRUE(late);
+        EXPECT_TRUE(ended);
+        EXPECT_EQ(now() - start, 3s);
+    });
+}
+
+TEST_F(WaitForTest, AResultThatRacesTheDeadlineIsNotLost) {
+    run([]() -> Coro<> {
+        for (int way = 0; way < 2; ++way) {
+            // The coroutine catches its cancel and gives a result all the same.
+            const auto stubborn = []() -> Coro<MoveOnly> {
+                try {
+                    co_await sleep(1h);
+                } catch (const CancelledError&) {
+                }
+                co_return MoveOnly(5);
+            };
+            MoveOnly got(0);
+            if (way == 0) got = co_await wait_for(stubborn(), 1s);
+            if (way == 1) got = co_await wait_for(create_task(stubborn()), 1s);
+            EXPECT_EQ(got.value(), 5);
+            EXPECT_EQ(current_task().cancelling(), 0);
+            co_await sleep(1s);  // no cancel is left over
+        }
+        // Both are due in the same iteration.
+        for (int i = 0; i < 3; ++i) {
+            int n = 0;
+            try {
+                n = co_await wait_for(after(1s, 3), 1s);
+            } catch (const TimeoutError&) {
+                n = -1;
+            }
+            EXPECT_TRUE(n == 3 || n == -1);
+            EXPECT_EQ(current_task().cancelling(), 0);
+            co_await sleep(0s);
+        }
+    });
+}
+
+TEST_F(WaitForTest, WithNoTimeLeftACoroutineIsNeverStarted) {
+    run([]() -> Coro<> {
+        int alive = 0;
+        bool ran = false;
+        for (Duration limit : {Duration(0s), Duration(-1s)}) {
+            bool late = false;
+            try {
+                co_await wait_for([](Counted, bool& flag) -> Coro<> {
+                    flag = true;
+                    co_return;
+                }(Counted(&alive), ran), limit);
+            } catch (const TimeoutError&) {
+                late = true;
+            }
+            EXPECT_TRUE(late);
+            EXPECT_FALSE(ran);
+            EXPECT_EQ(alive, 0);
+        }
+        auto task = create_task(after(1h, 1));
+        bool late = false;
+        try {
+            co_await wait_for(task, 0s);
+        } catch (const TimeoutError&) {
+            late = true;
+        }
+        EXPECT_TRUE(late);
+        EXPECT_TRUE(task.cancelled());
+        auto done = create_task(after(1s, 4));
+        co_await done;
+        int n = co_await wait_for(done, 0s);
+        EXPECT_EQ(n, 4);
+    });
+}
+
+TEST_F(WaitForTest, NoLimitIsNoLimit) {
+    run([]() -> Coro<> {
+        int n = co_await wait_for(after(100h, 3), Duration::none());
+        EXPECT_EQ(n, 3);
+        auto task = create_task(after(100h, 4));
+        n = co_await wait_for(task, Duration::none());
+        EXPECT_EQ(n, 4);
+    });
+}
+
+TEST_F(WaitForTest, ItsOwnExceptionsPass) {
+    run([]() -> Coro<> {
+        std::string text;
+        try {
+            co_await wait_for(fails_after(1s, "its own"), 2s);
+        } catch (const ValueError& error) {
+            text = error.what();
+        }
+        EXPECT_EQ(text, "its own");
+        text.clear();
+        try {
+            // What is thrown in place of the cancel wins over the TimeoutError.
+            co_await wait_for([]() -> Coro<> {
+                try {
+                    co_await sleep(1h);
+                } catch (const CancelledError&) {
+                    throw ValueError("in the cleanup");
+                }
+            }, 1s);
+        } catch (const ValueError& error) {
+            text = error.what();
+        }
+        EXPECT_EQ(text, "in the cleanup");
+    });
+}
+
+TEST_F(WaitForTest, ACancelFromOutsideIsNoTimeout) {
+    run([]() -> Coro<> {
+        for (bool as_task : {false, true}) {
+            auto task = create_task([](bool t) -> Coro<> {
+                if (t) {
+                    co_await wait_for(create_task(after(1h, 1)), 1h);
+                } else {
+                    co_await wait_for(after(1h, 1), 1h);
+                }
+            }(as_task));
+            co_await sleep(1s);
+            task.cancel();
+            co_await wait(handles(task));
+            EXPECT_TRUE(task.cancelled());
+            EXPECT_EQ(all_tasks().size(), 1u);
+        }
+    });
+}
+
+TEST_F(WaitForTest, ATimeoutInsideOfWhatIsAwaitedIsItsOwn) {
+    run([]() -> Coro<> {
+        bool inner = false;
+        int n = co_await wait_for([&]() -> Coro<int> {
+            try {
+                co_await wait_for(after(1h, 1), 1s);
+            } catch (const TimeoutError&) {
+                inner = true;
+            }
+            co_return 6;
+        }, 10s);
+        EXPECT_TRUE(inner);
+        EXPECT_EQ(n, 6);
+    });
+}
+
+TEST_F(WaitForTest, FuturesAreCancelledByTheLimit) {
+    run([]() -> Coro<> {
+        Future<int> future;
+        bool late = false;
+        try {
+            co_await wait_for(future, 1s);
+        } catch (const TimeoutError&) {
+            late = true;
+        }
+        EXPECT_TRUE(late);
+        EXPECT_TRUE(future.cancelled());
+    });
+}
+
+// ---- shield ------------------------------------------------------------------------------------------------------
+
+TEST_P(WaitOnBackends, ShieldKeepsACancelFromTheTask) {
+    run([]() -> Coro<> {
+        auto inner = create_task(after(5ms, 9));
+        auto outer = create_task([](Task<int> t) -> Coro<int> { co_return co_await shield(t); }(inner));
+        co_await sleep(1ms);
+        outer.cancel();
+        co_await wait(handles(outer));
+        EXPECT_TRUE(outer.cancelled());
+        EXPECT_EQ(inner.cancelling(), 0);
+        int n = co_await inner;
+        EXPECT_EQ(n, 9);
+    });
+}
+
+TEST_F(ShieldTest, GivesWhatTheTaskGives) {
+    run([]() -> Coro<> {
+        auto task = create_task(after(1s, 4));
+        int n = co_await shield(task);
+        EXPECT_EQ(n, 4);
+        n = co_await shield(task);
+        EXPECT_EQ(n, 4);
+        MoveOnly moved = co_await shield([]() -> Coro<MoveOnly> { co_return MoveOnly(3); });
+        EXPECT_EQ(moved.value(), 3);
+        std::string text;
+        try {
+            co_await shield(create_task(fails_after(1s, "its own")));
+        } catch (const ValueError& error) {
+            text = error.what();
+        }
+        EXPECT_EQ(text, "its own");
+        Future<int> future;
+        get_running_loop().call_soon([future] { future.set_result(8); });
+        n = co_await shield(future);
+        EXPECT_EQ(n, 8);
+    });
+}
+
+TEST_F(ShieldTest, ACancelOfTheShieldedTaskItselfPasses) {
+    run([]() -> Coro<> {
+        auto task = create_task(after(1h, 1));
+        get_running_loop().call_later(1s, [task] { task.cancel("really"); });
+        bool cancelled = false;
+        try {
+            co_await shield(task);
+        } catch (const CancelledError&) {
+            cancelled = true;
+        }
+        EXPECT_TRUE(cancelled);
+        EXPECT_EQ(current_task().cancelling(), 0);
+    });
+}
+
+TEST_F(ShieldTest, ArgumentsAreOwnedByTheTaskThatRunsOn) {
+    run([]() -> Coro<> {
+        int alive = 0;
+        int seen = 0;
+        const auto work = [](Counted c, int* out) -> Coro<> {
+            co_await sleep(5s);
+            *out = c.value();
+        };
+        auto outer = create_task([](auto function, int* count, int* out) -> Coro<> {
+            co_await shield(function, Counted(count, 7), out);
+        }(work, &alive, &seen));
+        co_await sleep(1s);
+        outer.cancel();
+        co_await wait(handles(outer));
+        EXPECT_GE(alive, 1);
+        co_await sleep(10s);
+        EXPECT_EQ(seen, 7);
+        EXPECT_EQ(alive, 0);
+    });
+}
+
+TEST_F(ShieldTest, AFailureAfterTheWaiterWasCancelledIsReported) {
+    run([]() -> Coro<> {
+        int reports = 0;
+        get_running_loop().set_exception_handler([&](EventLoop&, const ExceptionContext&) { ++reports; });
+        auto outer = create_task([]() -> Coro<> { co_await shield(fails_after, Duration(5s), std::string("late")); }());
+        co_await sleep(1s);
+        outer.cancel();
+        co_await sleep(10s);
+        EXPECT_EQ(reports, 1);
+        get_running_loop().set_exception_handler(nullptr);
+    });
+}
+
+// ---- as_completed ------------------------------------------------------------------------------------------------
+
+TEST_F(AsCompletedTest, GivesTheTasksInTheOrderOfTheirEnds) {
+    run([]() -> Coro<> {
+        std::vector<Coro<int>> jobs;
+        for (int n : {5, 3, 8, 1}) jobs.push_back(after(std::chrono::seconds(n), n));
+        std::vector<int> order;
+        co_await with(as_completed(std::move(jobs)), [&](AsCompleted<int>& it) -> Coro<> {
+            while (auto task = co_await it.next()) order.push_back(co_await *task);
+            auto none = co_await it.next();
+            EXPECT_FALSE(none);
+        });
+        EXPECT_EQ(order, (std::vector<int>{1, 3, 5, 8}));
+    });
+}
+
+TEST_F(AsCompletedTest, LeavingTheScopeCancelsAndJoinsTheRest) {
+    run([]() -> Coro<> {
+        bool ended = false;
+        int alive = 0;
+        std::vector<Coro<>> jobs;
+        jobs.push_back([](Counted) -> Coro<> { co_await sleep(1s); }(Counted(&alive)));
+        jobs.push_back(swallows(1h, 2s, ended));
+        jobs.push_back([](Counted) -> Coro<> { co_await sleep(1h); }(Counted(&alive)));
+        const TimePoint start = now();
+        co_await with(as_completed(std::move(jobs)), [&](AsCompleted<void>& it) -> Coro<> {
+            auto first = co_await it.next();
+            EXPECT_TRUE(first.has_value());
+        });
+        EXPECT_EQ(now() - start, 3s);
+        EXPECT_TRUE(ended);
+        EXPECT_EQ(alive, 0);
+        EXPECT_EQ(all_tasks().size(), 1u);
+    });
+}
+
+TEST_F(AsCompletedTest, ThrowingOutOfTheScopeJoinsToo) {
+    run([]() -> Coro<> {
+        int alive = 0;
+        std::vector<Coro<>> jobs;
+        jobs.push_back([](Counted) -> Coro<> { co_await sleep(1h); }(Counted(&alive)));
+        std::string text;
+        try {
+            co_await with(as_completed(std::move(jobs)), [&](AsCompleted<void>&) -> Coro<> {
+                co_await sleep(1s);
+                throw ValueError("thrown out");
+            });
+        } catch (const ValueError& error) {
+            text = error.what();
+        }
+        EXPECT_EQ(text, "thrown out");
+        EXPECT_EQ(alive, 0);
+        EXPECT_EQ(all_tasks().size(), 1u);
+    });
+}
+
+TEST_F(AsCompletedTest, OfTasksNeedsNoScopeAndLeavesThemAlone) {
+    run([]() -> Coro<> {
+        std::vector<Task<int>> tasks;
+        tasks.push_back(create_task(after(2s, 2)));
+        tasks.push_back(create_task(after(1s, 1)));
+        tasks.push_back(tasks[0]);  // counts once
+        {
+            auto it = as_completed(tasks);
+            auto first = co_await it.next();
+            EXPECT_EQ(first->result(), 1);
+        }
+        EXPECT_FALSE(tasks[0].done());
+        EXPECT_EQ(tasks[0].cancelling(), 0);
+        auto again = as_completed(tasks);
+        int sum = 0;
+        while (auto task = co_await again.next()) sum += task->result();
+        EXPECT_EQ(sum, 3);
+    });
+}
+
+TEST_F(AsCompletedTest, FailuresAreGivenAsTasks) {
+    run([]() -> Coro<> {
+        std::vector<Coro<int>> jobs;
+        jobs.push_back(fails_after(1s, "bad"));
+        jobs.push_back(after(2s, 2));
+        Log log;
+        co_await with(as_completed(std::move(jobs)), [&](AsCompleted<int>& it) -> Coro<> {
+            while (auto task = co_await it.next()) {
+                log.push_back(task->exception() != nullptr ? "failed" : std::to_string(task->result()));
+            }
+        });
+        EXPECT_EQ(log, (Log{"failed", "2"}));
+    });
+}
+
+TEST_F(AsCompletedTest, TheTimeoutIsForAllTogether) {
+    run([]() -> Coro<> {
+        std::vector<Coro<int>> jobs;
+        jobs.push_back(after(1s, 1));
+        jobs.push_back(after(5s, 5));
+        bool late = false;
+        int got = 0;
+        try {
+            co_await with(as_completed(std::move(jobs), {.timeout = 2s}), [&](AsCompleted<int>& it) -> Coro<> {
+                while (auto task = co_await it.next()) got += task->result();
+            });
+        } catch (const TimeoutError&) {
+            late = true;
+        }
+        EXPECT_TRUE(late);
+        EXPECT_EQ(got, 1);
+        EXPECT_EQ(all_tasks().size(), 1u);
+    });
+}
+
+TEST_F(AsCompletedTest, OneThatIsNeverEnteredDestroysItsCoroutines) {
+    run([]() -> Coro<> {
+        int alive = 0;
+        {
+            std::vector<Coro<>> jobs;
+            jobs.push_back([](Counted) -> Coro<> { co_return; }(Counted(&alive)));
+            auto never = as_completed(std::move(jobs));
+            EXPECT_EQ(alive, 1);
+        }
+        EXPECT_EQ(alive, 0);
+        co_return;
+    });
+}
+
+TEST_F(AsCompletedTest, ACancelInNextLosesNothing) {
+    run([]() -> Coro<> {
+        std::vector<Task<int>> tasks;
+        tasks.push_back(create_task(after(2s, 2)));
+        auto it = as_completed(tasks);
+        bool late = false;
+        try {
+            co_await with(timeout(1s), [&]() -> Coro<> {
+                auto task = co_await it.next();
+                ADD_FAILURE() << task->result();
+            });
+        } catch (const TimeoutError&) {
+            late = true;
+        }
+        EXPECT_TRUE(late);
+        auto task = co_await it.next();
+        EXPECT_TRUE(task.has_value());
+        if (task) {
+            EXPECT_EQ(task->result(), 2);
+        }
+    });
+}
+
+}  // namespace
+}  // namespace asyncio::task_test
