@@ -166,11 +166,11 @@ Coro<bool> TaskGroup::aexit(std::exception_ptr error) {
     } else if (cancelled_ && !body_cancelled && parent_->cancels <= cancels_at_entry_) {
         propagate = false;
     }
+    if (error != nullptr && !body_cancelled) errors_.push_back(error);
     if (propagate && errors_.empty()) {
         if (body_cancelled) co_return false;  // the body's own CancelledError goes on
         throw met;
     }
-    if (error != nullptr && !body_cancelled) errors_.push_back(error);
     if (!errors_.empty()) {
         if (parent_->cancels > 0) {
             // Cancelled from outside as well: errors win, and the next await raises the cancel. The count stays.
