@@ -45,7 +45,7 @@ struct ReadyQueue {
             // Frames were last touched long ago when many tasks run in turn: fetch them a few steps ahead.
             const auto ahead = slots[(head + prefetch_distance) & mask] & ~std::uintptr_t{tag_mask};
             __builtin_prefetch(reinterpret_cast<const void*>(ahead));
-            __builtin_prefetch(reinterpret_cast<const char*>(ahead) + 64);
+            __builtin_prefetch(reinterpret_cast<const void*>(ahead + 64));  // (it may be null, a withdrawn timer)
         }
         return slots[head++ & mask];
     }
