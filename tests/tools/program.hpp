@@ -46,6 +46,20 @@ inline Ended run(const std::string& command) {
     return ended;
 }
 
+/// Starts a program with its streams in files of `directory` and SIGINT at its default.
+inline pid_t start(std::vector<std::string> arguments, const std::string& directory) {
+    const pid_t child = ::fork();
+    if (child != 0) return child;
+    ::signal(SIGINT, SIG_DFL);
+    ::dup2(::open((directory + "/out").c_str(), O_WRONLY | O_CREAT, 0600), STDOUT_FILENO);
+    ::dup2(::open((directory + "/err").c_str(), O_WRONLY | O_CREAT, 0600), STDERR_FILENO);
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    ::execvp(argv[0], argv.data());
+    ::_exit(127);
+}
+
 /// A program that prints a line when it is ready; killed at the end.
 class Peer {
   public:
