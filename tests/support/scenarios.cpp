@@ -406,9 +406,10 @@ Coro<> gather_with_two_failures() {
 }
 Coro<> gather_keeping_exceptions() {
     auto [text, failure, number] = co_await gather(return_exceptions, talker("f"), fails(1ms), worker(15));
-    EXPECT_TRUE(text.has_value());
-    EXPECT_TRUE(failure.error_as<ValueError>() != nullptr);
-    EXPECT_TRUE(number.has_value());
+    EXPECT_EQ(text.value()[0], 'f');
+    EXPECT_EQ(number.value(), 15);
+    if (failure.error_as<ValueError>() == nullptr) failure.value();
+    EXPECT_FALSE(failure.has_value());
 }
 Coro<> gather_keeping_exceptions_of_a_range() {
     std::vector<Coro<>> coros;
@@ -416,8 +417,9 @@ Coro<> gather_keeping_exceptions_of_a_range() {
     coros.push_back(slow_to_leave());
     const std::vector<Outcome<void>> outcomes = co_await gather(return_exceptions, std::move(coros));
     EXPECT_EQ(outcomes.size(), 2u);
+    outcomes[1].value();
+    if (outcomes[0].error_as<ValueError>() == nullptr) outcomes[0].value();
     EXPECT_FALSE(outcomes[0].has_value());
-    EXPECT_TRUE(outcomes[1].has_value());
 }
 Coro<> gather_of_nothing() {
     co_await gather(std::vector<Coro<int>>());
@@ -643,7 +645,8 @@ Coro<> group_with_a_failure() {
             co_await sleep(1h);
         });
     } catch (const ExceptionGroup& errors) {
-        failed = errors.contains<ValueError>();
+        if (!errors.contains<ValueError>()) throw;
+        failed = true;
     }
     EXPECT_TRUE(failed);
     co_await sleep(0s);
@@ -656,7 +659,8 @@ Coro<> group_whose_body_fails() {
             co_await fails(1ms);
         });
     } catch (const ExceptionGroup& errors) {
-        failed = errors.contains<ValueError>();
+        if (!errors.contains<ValueError>()) throw;
+        failed = true;
     }
     EXPECT_TRUE(failed);
     co_await sleep(0s);
@@ -749,6 +753,7 @@ Coro<> as_completed_left_early() {
             for (;;) {
                 auto task = co_await ended.next();
                 if (!task) break;
+                task->result();
                 ++seen;
             }
         });
@@ -891,21 +896,22 @@ constexpr NamedScenario all[] = {
     {"TaskMoved", task_moved},
     {"TaskWithTwoWaiters", task_with_two_waiters},
     {"TaskThatIsDone", task_that_is_done},
-    {"TaskThatSwallowsACancel", task_that_swallows_a_cancel},
+    {.name = "TaskThatSwallowsACancel", .start = task_that_swallows_a_cancel, .may_survive = true},
     {"TaskSlowToEnd", task_slow_to_end},
     {"TaskMadeEagerly", task_made_eagerly},
     {"TaskWithCallbacks", task_with_callbacks},
     {"TaskByHand", task_by_hand},
     {"FutureThatIsSet", future_that_is_set},
     {.name = "FutureWithAnException", .start = future_with_an_exception, .may_report = true},
-    {"FutureThatIsCancelled", future_that_is_cancelled},
+    {.name = "FutureThatIsCancelled", .start = future_that_is_cancelled, .may_survive = true},
     {"FutureWithManyWaiters", future_with_many_waiters},
     {"GatherOfCoroutines", gather_of_coroutines},
     {"GatherOfARange", gather_of_a_range},
     {"GatherOfCallables", gather_of_callables},
     {"GatherOfTasks", gather_of_tasks},
-    {.name = "GatherWithAFailure", .start = gather_with_a_failure, .may_report = true},
-    {.name = "GatherWithTwoFailures", .start = gather_with_two_failures, .may_report = true, .may_fail = true},
+    // If a child has failed and the gather was not told yet, a cancel goes to its siblings and the failure wins, as in Python.
+    {.name = "GatherWithAFailure", .start = gather_with_a_failure, .may_report = true, .may_survive = true},
+    {.name = "GatherWithTwoFailures", .start = gather_with_two_failures, .may_report = true, .may_fail = true, .may_survive = true},
     {"GatherKeepingExceptions", gather_keeping_exceptions},
     {"GatherKeepingExceptionsOfARange", gather_keeping_exceptions_of_a_range},
     {"GatherOfNothing", gather_of_nothing},

@@ -17,6 +17,7 @@ struct NamedScenario {
     bool threads = false;     // calls to_thread: takes real time
     bool may_report = false;  // later failures go to the exception handler
     bool may_fail = false;    // a cancel at the wrong moment makes it fail, as it should
+    bool may_survive = false; // a cancel need not end it
 
     friend void PrintTo(const NamedScenario& scenario, std::ostream* out) { *out << scenario.name; }
 };

@@ -36,7 +36,10 @@ bool all_destroyed() { return Probe::alive() == 0; }
 TEST_P(CancelMatrix, CancelledAtEveryStep) {
     CancelPointOptions options = options_of(GetParam());
     options.seeds = GetParam().threads ? 0 : 4;
-    test::expect_each_cancel_point(GetParam().start, all_destroyed, options);
+    const auto points = test::expect_each_cancel_point(GetParam().start, all_destroyed, options);
+    if (!GetParam().may_survive) {
+        EXPECT_EQ(points.survived, 0u) << "a cancel was lost";
+    }
 }
 
 TEST_P(CancelMatrix, CancelledTwice) {
@@ -51,6 +54,52 @@ TEST_P(CancelMatrix, CancelledAtEveryStepInDebugMode) {
     options.backend = Backend::sim;
     options.debug = true;
     test::expect_each_cancel_point(GetParam().start, all_destroyed, options);
+}
+
+class CancelNested : public test::LoopTest {};
+
+TEST_F(CancelNested, ACancelThatMeetsAGatherWaitingForItsSiblingsAfterAFailureIsNotLost) {
+    // The failure decides at 1 ms; the sibling takes 5 ms to leave; the cancel comes at 3 ms.
+    const auto scenario = []() -> Coro<std::string> {
+        std::string log;
+        const auto slow = []() -> Coro<> {
+            std::exception_ptr error;
+            try {
+                co_await sleep(1h);
+            } catch (const CancelledError&) {
+                error = std::current_exception();
+            }
+            try {
+                co_await sleep(5ms);
+            } catch (const CancelledError&) {
+                // The second one is for the task that gathers.
+            }
+            std::rethrow_exception(error);
+        };
+        const auto fails = []() -> Coro<> {
+            co_await sleep(1ms);
+            throw ValueError("decides");
+        };
+        get_running_loop().call_later(3ms, [self = current_task()] { self.cancel(); });
+        try {
+            co_await gather(slow(), fails());
+        } catch (const ValueError&) {
+            log += "failed";
+        } catch (const CancelledError&) {
+            log += "cancelled";
+        }
+        try {
+            co_await sleep(0s);
+        } catch (const CancelledError&) {
+            log += ", cancelled later";
+        }
+        co_return log;
+    };
+    int reports = 0;
+    EventLoop loop(RunOptions{.backend = Backend::sim});
+    loop.set_exception_handler([&](EventLoop&, const ExceptionContext&) { ++reports; });
+    EXPECT_EQ(loop.run_until_complete(scenario()), "cancelled");
+    EXPECT_EQ(reports, 1) << "the failure went to the exception handler";
 }
 
 // ---- every wrapper around every other ----------------------------------------------------------------------------
@@ -139,8 +188,6 @@ std::string text_of(const Layers& layers) {
     for (int each : layers) text += std::string(text.empty() ? "" : " > ") + names[each];
     return text;
 }
-
-class CancelNested : public test::LoopTest {};
 
 TEST_F(CancelNested, EveryWrapperAroundEveryOther) {
     for (int outer = 0; outer != wrapper_count; ++outer) {
