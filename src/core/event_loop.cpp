@@ -301,7 +301,12 @@ void LoopImpl::shut_down() {
             leftovers.report(*this);
             continue;
         }
-        iterate(ready.size() != 0 ? 0 : warn_at);
+        if (task_count == 0 && backend->in_flight() == 0) {
+            take_posts();
+            run_ready_batch();  // timers that still wait never run
+        } else {
+            iterate(ready.size() != 0 ? 0 : warn_at);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 #include "asyncio/task/task_group.hpp"
 
 #include <optional>
+#include <utility>
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/base/exception_group.hpp"
@@ -153,8 +154,7 @@ Coro<bool> TaskGroup::aexit(std::exception_ptr error) {
         if (!cancelled.has_value()) continue;
         // Whether it came from outside, or was our own after all, is looked at below. (CPython bug 155433: a request from
         // outside is lost there if the group was shutting down already.)
-        propagate = true;
-        met = *cancelled;
+        if (!std::exchange(propagate, true)) met = *cancelled;
         if (!aborting_) abort();
     }
     finished_ = true;
