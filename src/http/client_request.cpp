@@ -145,6 +145,7 @@ namespace {
 /// Opens a connection. If this process has no descriptor left, an idle connection makes room for it.
 Coro<> open(Exchange& x) {
     x.enter(Phase::connecting);
+    x.session->connector.make_room();
     const std::string host(x.url.host());
     for (;;) {
         std::exception_ptr error;

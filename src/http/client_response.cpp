@@ -64,12 +64,6 @@ std::string take(Exchange& x, std::size_t bytes) {
     return piece;
 }
 
-void require_open(const Exchange& x) {
-    if (!x.has_body_or_end() && x.connection == nullptr) {
-        throw SessionClosedError(x.subject() + ": the response is closed, its body was not read to the end");
-    }
-}
-
 void require_unread(const Exchange& x) {
     if (x.body_touched) {
         throw RuntimeError(x.subject() +
@@ -86,7 +80,6 @@ void require_not_kept(const Exchange& x) {
 Coro<> read_whole(Exchange& x) {
     require_unread(x);
     if (x.body_kept) co_return;
-    require_open(x);
     if (!x.body_complete) {
         x.begin(detail::Phase::reading_body);
         std::exception_ptr error;
@@ -114,7 +107,6 @@ Coro<std::string> read_and_give(ExchangeRef exchange, [[maybe_unused]] ClientRes
 Coro<std::string> read_some(ExchangeRef exchange, std::size_t bytes_max) {
     Exchange& x = *exchange;
     require_not_kept(x);
-    require_open(x);
     if (x.body.empty() && !x.body_complete) {
         x.begin(detail::Phase::reading_body);
         std::exception_ptr error;
@@ -146,7 +138,6 @@ namespace {
 Coro<std::string> read_rest(ExchangeRef exchange) {
     Exchange& x = *exchange;
     require_not_kept(x);
-    require_open(x);
     if (!x.body_complete) {
         x.begin(detail::Phase::reading_body);
         std::exception_ptr error;
@@ -165,7 +156,6 @@ Coro<std::string> read_nothing() { co_return std::string(); }
 Coro<std::string> read_exactly(ExchangeRef exchange, std::size_t n) {
     Exchange& x = *exchange;
     require_not_kept(x);
-    require_open(x);
     if (x.body.size() < n && !x.body_complete) {
         x.begin(detail::Phase::reading_body);
         std::exception_ptr error;
@@ -183,7 +173,6 @@ Coro<std::string> read_exactly(ExchangeRef exchange, std::size_t n) {
 Coro<std::string> read_line(ExchangeRef exchange) {
     Exchange& x = *exchange;
     require_not_kept(x);
-    require_open(x);
     std::size_t end = 0;
     x.begin(detail::Phase::reading_body);
     std::exception_ptr error;

@@ -4,8 +4,8 @@
 // if there is, else it makes one. The slot is held until the body has been read or the connection is closed.
 //
 //   1. in_use_ counts slots, and never exceeds `limit`; Origin::in_use those of an origin, at most
-//      `limit_per_host`. in_use_ plus idle connections do not exceed `limit` either, so that the session as a
-//      whole stays within a number of descriptors that the user has chosen.
+//      `limit_per_host`. Idle connections count as well when one is about to be made: the oldest give way. So a
+//      session stays within a number of descriptors that its user has chosen.
 //   2. Whoever finds no slot waits in one queue, first come, first served. When a slot gets free, the first
 //      waiter is served whose origin has room. So whenever a request arrives, each waiter lacks room, and a
 //      newcomer that finds some overtakes nobody who could have had it.
@@ -122,8 +122,6 @@ std::unique_ptr<Connection> Connector::take_idle(Origin& origin) noexcept {
 void Connector::give_back(std::unique_ptr<Connection> connection, Slot slot) noexcept {
     ASYNCIO_ASSERT(connection != nullptr && slot);
     if (keeps_) {
-        // First what is old: the slot's own connection becomes an idle one.
-        while (limit_ != 0 && in_use_ - 1 + idle_ >= limit_ && !by_age_.empty()) take_any_idle();
         Connection* const kept = connection.release();
         kept->origin = &slot.origin();
         kept->idle_since = get_running_loop().time();
@@ -136,6 +134,11 @@ void Connector::give_back(std::unique_ptr<Connection> connection, Slot slot) noe
     slot.give_back();
 }
 
+void Connector::make_room() noexcept {
+    // In use is also who was granted a slot and has not taken its connection yet, so this may close one too many.
+    while (limit_ != 0 && in_use_ + idle_ > limit_ && !by_age_.empty()) take_any_idle();
+}
+
 std::unique_ptr<Connection> Connector::take_any_idle() noexcept {
     if (by_age_.empty()) return nullptr;
     Origin& origin = *by_age_.front().origin;
@@ -144,16 +147,10 @@ std::unique_ptr<Connection> Connector::take_any_idle() noexcept {
     return connection;
 }
 
-bool Connector::drop_idle() noexcept {
-    const bool any = !by_age_.empty();
-    while (take_any_idle() != nullptr) {}
-    return any;
-}
-
 void Connector::close() noexcept {
     keeps_ = false;
     if (expiry_) std::exchange(expiry_, std::nullopt)->cancel();
-    drop_idle();
+    while (take_any_idle() != nullptr) {}
 }
 
 void Connector::watch_idle() noexcept {

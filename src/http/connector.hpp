@@ -89,9 +89,9 @@ class Connector {
     std::unique_ptr<Connection> take_idle(Origin& origin) noexcept;
     /// Keeps a connection for the next request, if the limits and the options allow it, and frees its slot.
     void give_back(std::unique_ptr<Connection> connection, Slot slot) noexcept;
-    /// Closes the idle connections. Says whether there were any.
-    bool drop_idle() noexcept;
-    /// Takes one idle connection out, whichever, or null: for one who wants to wait for its end.
+    /// To be called before a connection is made: closes idle ones that would be too many then.
+    void make_room() noexcept;
+    /// Takes the oldest idle connection out, or null.
     std::unique_ptr<Connection> take_any_idle() noexcept;
 
     /// No connection will be kept from now on.

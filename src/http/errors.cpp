@@ -9,6 +9,7 @@ ClientPayloadError::~ClientPayloadError() = default;
 InvalidURL::~InvalidURL() = default;
 ClientConnectionError::~ClientConnectionError() = default;
 SessionClosedError::~SessionClosedError() = default;
+ResponseClosedError::~ResponseClosedError() = default;
 ClientOSError::~ClientOSError() = default;
 ClientConnectorError::~ClientConnectorError() = default;
 ClientConnectorDNSError::~ClientConnectorDNSError() = default;

@@ -128,9 +128,10 @@ void Exchange::abort_request() noexcept {
 // -------------------------------------------------------------------------------------------------------
 
 Coro<> Exchange::receive() {
+    if (connection == nullptr) throw ResponseClosedError(subject() + ": the response is closed");
     if (timeout.sock_read.has_value()) arm();
     const bool more = co_await connection->reader.read_more();
-    if (connection == nullptr) throw SessionClosedError("the response was closed while it was being read");
+    if (connection == nullptr) throw ResponseClosedError(subject() + ": the response was closed while it was read");
     if (more) {
         answered = true;
         parse_input();
@@ -198,9 +199,10 @@ void Exchange::close_connection() noexcept {
 /// The response is complete: the connection is kept if both sides want it, and nothing else has come.
 void Exchange::release_connection() noexcept {
     const proto::ResponseParser& parser = connection->parser;
+    const StreamWriter& writer = connection->writer;
     const bool keep = may_keep && !session->closed && parser.keep_alive() && !parser.upgrade() &&
-                      connection->reader.buffered().empty() &&
-                      connection->writer.get_write_buffer_size() == 0;
+                      connection->reader.buffered().empty() && !writer.is_closing() &&
+                      writer.get_write_buffer_size() == 0;
     if (!keep) return close_connection();
     session->connector.give_back(std::move(connection), std::move(slot));
 }
@@ -264,7 +266,7 @@ void Exchange::fail(const std::exception_ptr& error) {
     }
     if (const auto* bad = exception_cast<proto::RemoteProtocolError>(error)) {
         if (head_complete) throw ClientPayloadError(about + bad->what());
-        throw ClientResponseError(about + "the answer is no valid HTTP: " + bad->what(), bad->status(),
+        throw ClientResponseError(about + bad->what(), bad->status(),
                                   bad->what());
     }
     if (const auto* system = exception_cast<OSError>(error)) {

@@ -17,6 +17,7 @@
 //   ├ InvalidURL                        what was asked for cannot be asked for                 : ValueError
 //   └ ClientConnectionError
 //     ├ SessionClosedError              the session was closed before the answer came          : RuntimeError
+//     ├ ResponseClosedError             the body of a response that was closed was asked for     : RuntimeError
 //     ├ ClientOSError                   the system reported it: code() is its errno            : OSError
 //     │ └ ClientConnectorError          no connection could be made
 //     │   └ ClientConnectorDNSError     the name does not resolve: code() is an EAI_... value
@@ -127,6 +128,18 @@ class ASYNCIO_API SessionClosedError : public RuntimeError, public ClientConnect
     SessionClosedError(const SessionClosedError&) noexcept = default;
     SessionClosedError& operator=(const SessionClosedError&) noexcept = default;
     ~SessionClosedError() override;
+    const char* what() const noexcept override { return RuntimeError::what(); }
+};
+
+/// The response was closed before its body had been read to the end.
+///
+/// Python      `aiohttp.ClientConnectionError("Connection closed")`
+class ASYNCIO_API ResponseClosedError : public RuntimeError, public ClientConnectionError {
+  public:
+    using RuntimeError::RuntimeError;
+    ResponseClosedError(const ResponseClosedError&) noexcept = default;
+    ResponseClosedError& operator=(const ResponseClosedError&) noexcept = default;
+    ~ResponseClosedError() override;
     const char* what() const noexcept override { return RuntimeError::what(); }
 };
 
