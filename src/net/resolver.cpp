@@ -109,14 +109,17 @@ struct Pool {
             pool->fewer.notify_all();
             lock.unlock();
             look_up(*job);
-            const std::shared_ptr<RemoteState> remote = job->remote;
+            lock.lock();
+            --pool->busy;  // what follows is short: shut_down waits for it, so that no share in the loop stays behind
+            lock.unlock();
+            std::shared_ptr<RemoteState> remote = job->remote;
             Callback* const back = job->back.get();
             std::unique_ptr<Callback> dropped = std::move(job->back);
             if (remote->post_made(back)) static_cast<void>(dropped.release());  // it is the loop's now
             dropped.reset();
             job.reset();
+            remote.reset();
             lock.lock();
-            --pool->busy;
         }
         --pool->threads;
         pool->fewer.notify_all();
