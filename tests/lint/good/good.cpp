@@ -12,6 +12,13 @@ Coro<> captureless_lambda(std::string s) {
     co_await run([n] { return n; });
     co_await run([&] { return s.size(); });
 }
+Coro<> captured_after_the_await() {
+    auto s = co_await text();
+    auto by_reference = [&] { return s.size(); };
+    auto by_value = [s] { return s.size(); };
+    (void)by_reference();
+    (void)by_value();
+}
 Coro<> lambda_without_await(std::string s) {
     std::function<void()> f([s] { (void)s; });
     auto made = call([s] { (void)s; });
