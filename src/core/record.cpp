@@ -25,7 +25,8 @@ void promote(PromiseBase* frame, std::uint32_t refs) {
     frame->waiter_word = 0;
     frame->refs = refs + 1;
     frame->set(is_task | owns_slot);
-    frame->id = impl_of(loop)->next_task_id++;
+    frame->id = impl_of(loop)->next_task_id++ & 0x7fffffff;
+    frame->made_by_main = 0;
     frame->cancels = 0;
     frame->pending = 0;
     frame->epoch = 0;

@@ -34,8 +34,13 @@ void require_detachable(PromiseBase* frame) {
 void note_borrower(LoopImpl* loop, PromiseBase* task, const Borrow* borrow) {
     PromiseBase* const creator = loop->running;
     if (creator == nullptr) return;
-    const bool creator_is_main = loop->main_task == creator;
-    if (!loop->debug && !creator_is_main) return;
+    if (!loop->debug) {
+        // The end of `run` is looked after in every build: one bit, so that a million such tasks cost nothing.
+        if (loop->main_task != creator) return;
+        task->made_by_main = 1;
+        creator->set(made_borrower);
+        return;
+    }
     TaskExtra& extra = make_extra(task);
     extra.creator = creator;
     extra.borrow = borrow;
@@ -80,15 +85,21 @@ void report_borrowers(PromiseBase* creator) noexcept {
     auto* const loop = impl_of(current_loop);
     for (PromiseBase* task = loop->live.live.next; task != &loop->live; task = task->live.next) {
         TaskExtra* const extra = task->extra();
-        if (extra == nullptr || extra->creator != creator || task->is(adopted)) continue;
-        extra->creator = nullptr;
+        const bool noted = extra != nullptr && extra->creator == creator;
+        const bool marked = task->made_by_main && loop->main_task == creator;
+        if ((!noted && !marked) || task->is(adopted)) continue;
+        if (noted) extra->creator = nullptr;
         try {
-            const Where made = extra->created_at != nullptr ? extra->created_at : task->where;
-            const std::string text = "task '" + (extra->name.empty() ? coroutine_name(task->where) : extra->name) + "' (" +
-                                     place_text(made) + ") outlives '" + coroutine_name(creator->where) +
-                                     "', which created it, and borrows parameter " + std::to_string(extra->borrow->parameter) +
-                                     " (" + type_name(extra->borrow->spelling) +
-                                     "): pass it by value, or use a TaskGroup";
+            const bool named = extra != nullptr && !extra->name.empty();
+            const Where made = noted && extra->created_at != nullptr ? extra->created_at : task->where;
+            std::string text = "task '" + (named ? extra->name : coroutine_name(task->where)) + "' (" + place_text(made) +
+                               ") outlives '" + coroutine_name(creator->where) + "', which created it, and borrows ";
+            if (noted && extra->borrow != nullptr) {
+                text += "parameter " + std::to_string(extra->borrow->parameter) + " (" + type_name(extra->borrow->spelling) + ")";
+            } else {
+                text += "a parameter (debug mode says which)";
+            }
+            text += ": pass it by value, or use a TaskGroup";
             std::fprintf(stderr, "asyncio: %s\n", text.c_str());
             ++loop->borrow_reports;
         } catch (...) {

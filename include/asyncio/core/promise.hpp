@@ -126,7 +126,8 @@ struct PromiseBase {
     std::uint32_t refs;    // handles, plus one of the loop while the task lives
     std::uint16_t flags;   // Flag
     std::uint16_t magic;   // record_magic while this is one
-    std::uint32_t id;      // of a task: the N of "Task-N"
+    std::uint32_t id : 31; // of a task: the N of "Task-N"
+    std::uint32_t made_by_main : 1;  // detached and borrowing, created by the coroutine that `run` was given
     std::uint16_t cancels; // cancelling(): requests minus uncancels
     std::uint8_t pending;  // requests that no await has delivered yet
     std::uint8_t epoch;    // counts deliveries: tells a scope whether its own request was among them

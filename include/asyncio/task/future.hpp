@@ -24,6 +24,7 @@ PromiseBase* make_future_record() {
     record->where = nullptr;
     record->refs = 1;
     record->id = 0;
+    record->made_by_main = 0;
     record->cancels = 0;
     record->pending = 0;
     record->epoch = 0;
