@@ -10,51 +10,43 @@ namespace {
 
 CancelAnswer unasked(Leaf*) noexcept { return CancelAnswer::pending; }
 
-/// Waits for one task to end, whatever becomes of it or of us.
-class EndOf : public Leaf, public Waiter {
-  public:
-    explicit EndOf(PromiseBase* record) noexcept
-        : Leaf(&ops_), Waiter([](Waiter* me, PromiseBase*) noexcept { step_frame(current_loop, me->resumes); }), record_(record) {}
-    bool await_ready() const noexcept { return record_->is(done); }
-    template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
-        static_cast<void>(enter_leaf_quietly(h, where));
-        add_waiter(record_, this);
-        suspend_on(this);
-    }
-    void await_resume() const noexcept {}
-
-  private:
-    template <class Promise>
-    bool enter_leaf_quietly(std::coroutine_handle<Promise> h, Where where) noexcept {
-        frame = &h.promise();
-        frame->where = where;
-        Waiter::resumes = frame;
-        return false;
-    }
-    static constexpr LeafOps ops_{&unasked, nullptr, "as_completed"};
-    PromiseBase* record_;
-};
-
 }  // namespace
 
 const LeafOps AsCompletedCore::clock_ops_{&unasked, &AsCompletedCore::clock_due, "as_completed"};
 const LeafOps AsCompletedCore::NextBase::ops_{&AsCompletedCore::NextBase::cancel, nullptr, "as_completed"};
 
-AsCompletedCore::Listener::Listener(AsCompletedCore* c) noexcept
-    : Waiter([](Waiter* me, PromiseBase* record) noexcept { static_cast<Listener*>(me)->core->ended(record); }), core(c) {}
+/// Waits for the scope's own tasks to end, whatever becomes of them or of us.
+class AsCompletedCore::Join : public Leaf {
+  public:
+    explicit Join(AsCompletedCore* core) noexcept : Leaf(&ops_), core_(core) {}
+    bool await_ready() const noexcept { return core_->owned_left_ == 0; }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) noexcept {
+        frame = &h.promise();
+        frame->where = where;
+        core_->join_ = this;
+        suspend_on(this);
+    }
+    void await_resume() const noexcept {}
+
+  private:
+    static constexpr LeafOps ops_{&unasked, nullptr, "as_completed"};
+    AsCompletedCore* core_;
+};
+
 AsCompletedCore::Clock::Clock(AsCompletedCore* c) noexcept : Timer(&AsCompletedCore::clock_ops_), core(c) {}
 
 AsCompletedCore::AsCompletedCore(std::vector<GatherChild> children, AsCompletedOptions options) noexcept
-    : children_(std::move(children)), options_(options), listener_(this), limit_(this), done_before_(this) {}
+    : children_(std::move(children)), options_(options), owned_(this, &owned_ended), others_(this, &other_ended), limit_(this), done_before_(this) {}
 
 AsCompletedCore::AsCompletedCore(AsCompletedCore&& other) noexcept
-    : children_(std::move(other.children_)), options_(other.options_), listener_(this), limit_(this), done_before_(this) {
+    : children_(std::move(other.children_)), options_(other.options_), owned_(this, &owned_ended), others_(this, &other_ended), limit_(this), done_before_(this) {
     ASYNCIO_ASSERT(!other.started_, "as_completed is movable until it has started");
     other.children_.clear();
 }
 
 AsCompletedCore::~AsCompletedCore() {
+    if (leaving_.has_value() && leaving_->valid()) leaving_->release()->handle().destroy();
     if (started_) stop();
     for (const GatherChild& child : children_) {
         if (child.owned && !started_) {
@@ -91,7 +83,7 @@ void AsCompletedCore::start() {
             if (record->is(done)) {
                 any_done = true;
             } else {
-                add_waiter(record, &listener_);
+                add_waiter(record, children_[watched].owned ? &owned_ : &others_);
             }
         }
         if (any_done) queue_timer(loop, &done_before_);
@@ -101,7 +93,9 @@ void AsCompletedCore::start() {
         }
     } catch (...) {
         if (done_before_.armed()) disarm_timer(loop, &done_before_);
-        for (std::size_t i = 0; i != watched; ++i) remove_waiter(children_[i].record, &listener_);
+        for (std::size_t i = 0; i != watched; ++i) {
+            remove_waiter(children_[i].record, children_[i].owned ? &owned_ : &others_);
+        }
         std::size_t kept = 0;
         for (std::size_t i = 0; i != children_.size(); ++i) {
             if (i < promoted && children_[i].owned) {
@@ -132,26 +126,55 @@ void AsCompletedCore::clock_due(Leaf* leaf) noexcept {
     if (NextBase* next = std::exchange(core->waiting_, nullptr)) wake(next);
 }
 
-void AsCompletedCore::ended(PromiseBase* record) {
-    ready_.push_back(record);
+void AsCompletedCore::owned_ended(Waiter* waiter, PromiseBase* record) noexcept {
+    AsCompletedCore* const core = static_cast<Listener*>(waiter)->core;
+    if (core->owned_left_ == 0) return core->ended(record);
+    // The scope is being left.
+    if (--core->owned_left_ == 0 && core->join_ != nullptr) step_frame(current_loop, core->join_->frame);
+}
+
+void AsCompletedCore::other_ended(Waiter* waiter, PromiseBase* record) noexcept {
+    static_cast<Listener*>(waiter)->core->ended(record);
+}
+
+void AsCompletedCore::ended(PromiseBase* record) noexcept {
+    if (timed_out_) return;
+    ready_.push_back(record);  // its room is there
     if (ready_.size() == children_.size() && limit_.armed()) disarm_timer(current_loop, &limit_);
     if (NextBase* next = std::exchange(waiting_, nullptr)) wake(next);
 }
 
+/// Its own tasks are listened to until the end: the scope joins them.
 void AsCompletedCore::stop() noexcept {
     if (limit_.armed()) disarm_timer(current_loop, &limit_);
     if (done_before_.armed()) disarm_timer(current_loop, &done_before_);
-    for (const GatherChild& child : children_) remove_waiter(child.record, &listener_);
+    for (const GatherChild& child : children_) {
+        if (!child.owned) remove_waiter(child.record, &others_);
+    }
+}
+
+void AsCompletedCore::enter() {
+    leaving_.emplace(leave());
+    start();
+}
+
+Coro<bool> AsCompletedCore::take_leave() {
+    ASYNCIO_ASSERT(leaving_.has_value() && leaving_->valid(), "AsCompleted::aexit is called once, after aenter");
+    return std::move(*leaving_);
 }
 
 Coro<bool> AsCompletedCore::leave() {
     stop();
     for (const GatherChild& child : children_) {
-        if (child.owned && !child.record->is(done)) request_cancel(child.record);
+        if (!child.owned) continue;
+        if (child.record->is(done)) {
+            remove_waiter(child.record, &owned_);
+        } else {
+            ++owned_left_;
+            request_cancel(child.record);
+        }
     }
-    for (const GatherChild& child : children_) {
-        if (child.owned) co_await EndOf(child.record);
-    }
+    co_await Join(this);
     co_return false;
 }
 

@@ -49,7 +49,10 @@ class TaskGroup::Join : public detail::Leaf {
 TaskGroup::Listener::Listener(TaskGroup* g) noexcept
     : Waiter([](Waiter* me, PromiseBase* child) noexcept { static_cast<Listener*>(me)->group->child_ended(child); }), group(g) {}
 
-TaskGroup::~TaskGroup() { ASYNCIO_ASSERT(live_ == 0, "a TaskGroup was destroyed before its tasks had ended"); }
+TaskGroup::~TaskGroup() {
+    ASYNCIO_ASSERT(live_ == 0, "a TaskGroup was destroyed before its tasks had ended");
+    if (leaving_.has_value() && leaving_->valid()) leaving_->release()->handle().destroy();  // entered, but not by `with`
+}
 
 void TaskGroup::add(PromiseBase* frame, const TaskOptions& options, detail::Where where) {
     const char* refusal = nullptr;
@@ -111,7 +114,7 @@ void TaskGroup::child_ended(PromiseBase* child) noexcept {
         errors_.push_back(child->error());
         child->set(detail::retrieved);
     } catch (...) {
-        // No memory to keep it: it is reported when the child is dropped.
+        unkept_ = detail::RecordRef::share(child);
     }
     if (aborting_ || parent_asked_) return;
     abort();
@@ -137,6 +140,7 @@ detail::Ready TaskGroup::aenter() {
     if (parent_ != nullptr) throw RuntimeError("this TaskGroup was entered already");
     detail::LoopCore* const loop = detail::current_loop;
     if (loop == nullptr || loop->current == nullptr) throw RuntimeError("a TaskGroup is used inside a task only");
+    leaving_.emplace(leave());
     parent_ = loop->current;
     cancels_at_entry_ = parent_->cancels;
     if (cancel_on_entry_) cancel();
@@ -144,6 +148,13 @@ detail::Ready TaskGroup::aenter() {
 }
 
 Coro<bool> TaskGroup::aexit(std::exception_ptr error) {
+    ASYNCIO_ASSERT(leaving_.has_value() && leaving_->valid(), "TaskGroup::aexit is called once, after aenter");
+    body_error_ = std::move(error);
+    return std::move(*leaving_);
+}
+
+Coro<bool> TaskGroup::leave() {
+    const std::exception_ptr error = std::exchange(body_error_, nullptr);
     exiting_ = true;
     const bool body_cancelled = error != nullptr && is_cancelled(error);
     bool propagate = body_cancelled;
@@ -159,6 +170,11 @@ Coro<bool> TaskGroup::aexit(std::exception_ptr error) {
     }
     finished_ = true;
     children_.clear();
+    if (unkept_.record() != nullptr) {
+        const detail::RecordRef failed = std::exchange(unkept_, detail::RecordRef(nullptr));
+        errors_.push_back(failed.record()->error());
+        failed.record()->set(detail::retrieved);
+    }
     if (parent_asked_) {
         // Withdraw exactly our own request. What is left beyond the entry's count came from outside.
         const unsigned left = detail::withdraw_cancel(parent_, parent_request_);

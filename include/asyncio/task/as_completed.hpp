@@ -30,20 +30,25 @@ class AsCompletedCore {
     bool started() const noexcept { return started_; }
     bool has_owned() const noexcept;
 
-    Coro<bool> leave();
+    void enter();
+    Coro<bool> take_leave();
 
   private:
     friend class NextBase;
+    class Join;
     struct Listener : Waiter {
         AsCompletedCore* core;
-        explicit Listener(AsCompletedCore* c) noexcept;
+        explicit Listener(AsCompletedCore* c, void (*n)(Waiter*, PromiseBase*) noexcept) noexcept : Waiter(n), core(c) {}
     };
     struct Clock : Timer {
         AsCompletedCore* core;
         explicit Clock(AsCompletedCore* c) noexcept;
     };
-    void ended(PromiseBase* record);
+    static void owned_ended(Waiter* waiter, PromiseBase* record) noexcept;
+    static void other_ended(Waiter* waiter, PromiseBase* record) noexcept;
+    void ended(PromiseBase* record) noexcept;
     void stop() noexcept;
+    Coro<bool> leave();
     static void clock_due(Leaf* leaf) noexcept;
     static const LeafOps clock_ops_;
 
@@ -54,7 +59,11 @@ class AsCompletedCore {
     bool started_ = false;
     bool timed_out_ = false;
     NextBase* waiting_ = nullptr;
-    Listener listener_;
+    std::optional<Coro<bool>> leaving_;  // made on entry: what was entered can be left, also without memory
+    std::size_t owned_left_ = 0;         // while the scope is left: those that have not ended
+    Join* join_ = nullptr;               // … and who waits for them
+    Listener owned_;
+    Listener others_;
     Clock limit_;
     Clock done_before_;
 };
@@ -119,10 +128,10 @@ class AsCompleted {
     Next next() { return Next(&core_); }
 
     detail::Ready aenter() {
-        core_.start();
+        core_.enter();
         return detail::Ready();
     }
-    Coro<bool> aexit(std::exception_ptr) { return core_.leave(); }
+    Coro<bool> aexit(std::exception_ptr) { return core_.take_leave(); }
 
   private:
     detail::AsCompletedCore core_;

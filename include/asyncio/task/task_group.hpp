@@ -1,6 +1,7 @@
 // TaskGroup: tasks that end before their scope does.
 #pragma once
 #include <exception>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -19,8 +20,9 @@ namespace asyncio { inline namespace v1 {
 /// Python      asyncio.TaskGroup; re-raises no exception type bare
 class TaskGroup {
   public:
-    TaskGroup() noexcept : listener_(this) {}
-    TaskGroup(TaskGroup&& other) noexcept : cancel_on_entry_(other.cancel_on_entry_), listener_(this) {
+    TaskGroup() noexcept : unkept_(nullptr), listener_(this) {}
+    TaskGroup(TaskGroup&& other) noexcept
+        : unkept_(nullptr), cancel_on_entry_(other.cancel_on_entry_), listener_(this) {
         ASYNCIO_ASSERT(other.parent_ == nullptr, "a TaskGroup is movable until it is entered");
     }
     TaskGroup& operator=(TaskGroup&&) = delete;
@@ -59,6 +61,7 @@ class TaskGroup {
     };
     class Join;
 
+    Coro<bool> leave();
     void add(detail::PromiseBase* frame, const TaskOptions& options, detail::Where where);
     void abort() noexcept;
     void child_ended(detail::PromiseBase* child) noexcept;
@@ -68,6 +71,9 @@ class TaskGroup {
     std::size_t live_ = 0;                     // children that have not ended
     detail::PromiseBase* parent_ = nullptr;
     std::vector<std::exception_ptr> errors_;
+    detail::RecordRef unkept_;                 // a child whose failure found no room in `errors_`; may be null
+    std::optional<Coro<bool>> leaving_;        // made on entry: what was entered can be left, also without memory
+    std::exception_ptr body_error_;            // for `leaving_`
     Join* join_ = nullptr;                     // the scope's end waits there
     detail::CancelRequest parent_request_{};   // ours to the parent, if `parent_asked_`
     std::uint16_t cancels_at_entry_ = 0;

@@ -73,34 +73,38 @@ struct BodyValue<void> {
 template <class M, class Body>
 using WithResult = typename BodyValue<BodyCall<Body, typename BodyArgument<M>::Type>>::Type;
 
-/// Runs the body; what it throws is left in `error`.
+/// Runs the body; its value goes to `result`, what it throws to `error`.
 template <class R, class Body, class Argument>
-Coro<std::conditional_t<std::is_void_v<R>, bool, std::optional<R>>> run_body(Body& body, Argument& argument,
-                                                                              std::exception_ptr& error) {
+Coro<> run_body(Body& body, Argument& argument, std::optional<Stored<R>>& result, std::exception_ptr& error) {
     constexpr bool is_coroutine = is_coro<std::decay_t<BodyCall<Body, Argument>>>;
-    if constexpr (std::is_void_v<R>) {
-        try {
+    try {
+        if constexpr (std::is_void_v<R>) {
             if constexpr (is_coroutine) {
                 co_await call_body(body, argument);
             } else {
                 call_body(body, argument);
             }
-        } catch (...) {
-            error = std::current_exception();
+        } else if constexpr (is_coroutine) {
+            result.emplace(co_await call_body(body, argument));
+        } else {
+            result.emplace(call_body(body, argument));
         }
-        co_return error == nullptr;
-    } else {
-        std::optional<R> result;
-        try {
-            if constexpr (is_coroutine) {
-                result.emplace(co_await call_body(body, argument));
-            } else {
-                result.emplace(call_body(body, argument));
-            }
-        } catch (...) {
-            error = std::current_exception();
-        }
-        co_return result;
+    } catch (...) {
+        error = std::current_exception();
+    }
+    co_return;
+}
+
+/// The same, not started yet; nothing if there is no memory for its frame, which then is the error: a scope that was
+/// entered is left in any case.
+template <class R, class Body, class Argument>
+std::optional<Coro<>> make_body(Body& body, Argument& argument, std::optional<Stored<R>>& result,
+                                std::exception_ptr& error) noexcept {
+    try {
+        return run_body<R, Body, Argument>(body, argument, result, error);
+    } catch (...) {
+        error = std::current_exception();
+        return std::nullopt;
     }
 }
 
@@ -112,9 +116,11 @@ Coro<WithResult<std::remove_reference_t<M>, std::remove_reference_t<Body>>> with
     using BodyType = std::remove_reference_t<Body>;
     using R = WithResult<Manager, BodyType>;
     std::exception_ptr error;
+    std::optional<Stored<R>> result;
     if constexpr (std::is_void_v<Entered<Manager>>) {
         co_await manager.aenter();
-        auto result = co_await run_body<R, BodyType, Manager>(body, manager, error);
+        auto running = make_body<R, BodyType, Manager>(body, manager, result, error);
+        if (running.has_value()) co_await std::move(*running);
         bool handled = false;
         if constexpr (std::is_void_v<AwaitResult<decltype(manager.aexit(error))>>) {
             co_await manager.aexit(error);
@@ -129,7 +135,8 @@ Coro<WithResult<std::remove_reference_t<M>, std::remove_reference_t<Body>>> with
     } else {
         using Value = std::remove_reference_t<Entered<Manager>>;
         Entered<Manager> entered = co_await manager.aenter();
-        auto result = co_await run_body<R, BodyType, Value>(body, entered, error);
+        auto running = make_body<R, BodyType, Value>(body, entered, result, error);
+        if (running.has_value()) co_await std::move(*running);
         bool handled = false;
         if constexpr (std::is_void_v<AwaitResult<decltype(manager.aexit(error))>>) {
             co_await manager.aexit(error);
