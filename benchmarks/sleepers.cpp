@@ -1,13 +1,14 @@
-// One million tasks in `sleep` at once: bytes of peak memory per task, CPU seconds, and how late the last one is.
+// One million tasks in `sleep` at once: bytes of peak memory per task, CPU seconds, and how late the last one
+// is.
 //
 //   bench_sleepers [TASKS]
 //
 // Every task counts itself at its end; the count is checked before anything is printed.
+#include <sys/resource.h>
 #include <asyncio/asyncio.hpp>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <sys/resource.h>
 
 namespace {
 
@@ -23,7 +24,9 @@ asyncio::Coro<> sleeper(asyncio::TimePoint until, long* ended) {
 double cpu_seconds() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
+    const auto seconds = [](const timeval& time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -43,8 +46,10 @@ asyncio::Coro<> measure(long tasks) {
     while (ended != tasks) co_await asyncio::sleep(1ms);
     const double late_ms = std::chrono::duration<double, std::milli>(loop.time() - until).count();
     const double bytes = static_cast<double>(peak_kib() - kib_before) * 1024.0 / static_cast<double>(tasks);
-    std::printf("{\"job\": \"sleepers\", \"tasks\": %ld, \"bytes_per_task\": %.1f, \"cpu_s\": %.3f, \"late_ms\": %.1f}\n", tasks, bytes,
-                cpu_seconds() - cpu_before, late_ms);
+    std::printf(
+        "{\"job\": \"sleepers\", \"tasks\": %ld, \"bytes_per_task\": %.1f, \"cpu_s\": %.3f, \"late_ms\": "
+        "%.1f}\n",
+        tasks, bytes, cpu_seconds() - cpu_before, late_ms);
 }
 
 }  // namespace

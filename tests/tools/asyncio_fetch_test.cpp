@@ -40,7 +40,9 @@ class AsyncioFetch : public testing::Test {
   protected:
     AsyncioFetch() : server_({"python3", std::string(ASYNCIO_TESTS_DIR) + "/tools/bad_server.py"}) {}
     void SetUp() override { ASSERT_FALSE(server_.first_line().empty()) << "python3 does not run"; }
-    std::string url(const std::string& path) const { return "http://127.0.0.1:" + server_.first_line() + path; }
+    std::string url(const std::string& path) const {
+        return "http://127.0.0.1:" + server_.first_line() + path;
+    }
 
     Peer server_;
 };
@@ -58,11 +60,14 @@ TEST_F(AsyncioFetch, OneUrlGivesOneLineAndASummaryAndStatus0) {
 
 TEST_F(AsyncioFetch, EachFailureNamesItsCauseAndHarmsNoOther) {
     const std::string good = " " + url("/ok") + " " + url("/chunked") + " " + url("/until-close");
-    const Ended ended = run(program("asyncio-fetch") + " -t 2" + good + " " + url("/closes-half-way") + " " + url("/closes-in-chunk") +
-                            " " + url("/closes-in-head") + " " + url("/closes-at-once") + " " + url("/garbage") + " " + url("/binary") +
-                            " " + url("/length-and-chunks") + " " + url("/bad-length") + " " + url("/two-lengths") + " " +
-                            url("/bad-chunk") + " " + url("/huge-head") + " " + url("/404") + " " + url("/never") +
-                            " http://127.0.0.1:1/refused http://no-such-host.invalid/ 'http://bad host/' ftp://127.0.0.1/x nonsense");
+    const Ended ended =
+        run(program("asyncio-fetch") + " -t 2" + good + " " + url("/closes-half-way") + " " +
+            url("/closes-in-chunk") + " " + url("/closes-in-head") + " " + url("/closes-at-once") + " " +
+            url("/garbage") + " " + url("/binary") + " " + url("/length-and-chunks") + " " +
+            url("/bad-length") + " " + url("/two-lengths") + " " + url("/bad-chunk") + " " +
+            url("/huge-head") + " " + url("/404") + " " + url("/never") +
+            " http://127.0.0.1:1/refused http://no-such-host.invalid/ 'http://bad host/' ftp://127.0.0.1/x "
+            "nonsense");
     EXPECT_EQ(ended.status, 1);
     for (const char* path : {"/ok", "/chunked", "/until-close"}) {
         EXPECT_EQ(line_about(ended, url(path)).rfind("200 ", 0), 0u) << line_about(ended, url(path));
@@ -90,7 +95,8 @@ TEST_F(AsyncioFetch, EachFailureNamesItsCauseAndHarmsNoOther) {
 }
 
 TEST_F(AsyncioFetch, JsonPrintsOneObjectPerLineAndNothingElse) {
-    const Ended ended = run(program("asyncio-fetch") + " --json " + url("/ok") + " " + url("/garbage") + " 'http://x y/\"\\'");
+    const Ended ended = run(program("asyncio-fetch") + " --json " + url("/ok") + " " + url("/garbage") +
+                            " 'http://x y/\"\\'");
     EXPECT_EQ(ended.status, 1);
     const auto lines = lines_of(ended.out);
     ASSERT_EQ(lines.size(), 3u) << ended.out;
@@ -104,8 +110,9 @@ TEST_F(AsyncioFetch, JsonPrintsOneObjectPerLineAndNothingElse) {
     EXPECT_FALSE(contains(line_about(ended, "/ok"), "error"));
     EXPECT_TRUE(contains(line_about(ended, "/garbage"), "\"error\":\""));
     EXPECT_TRUE(contains(ended.err, "1 ok, 2 failed"));
-    const Ended checked = run(program("asyncio-fetch") + " --json " + url("/binary") + " 'http://x y/\"\\' 2>/dev/null" +
-                              " | python3 -c 'import json,sys; [json.loads(l) for l in sys.stdin]; print(\"valid\")'");
+    const Ended checked =
+        run(program("asyncio-fetch") + " --json " + url("/binary") + " 'http://x y/\"\\' 2>/dev/null" +
+            " | python3 -c 'import json,sys; [json.loads(l) for l in sys.stdin]; print(\"valid\")'");
     EXPECT_EQ(checked.out, "valid\n") << checked.err;
 }
 
@@ -130,7 +137,8 @@ TEST_F(AsyncioFetch, SyncTakesTheSumAndAsyncTheMaximum) {
 
 TEST_F(AsyncioFetch, BodiesGoToFilesAndHalfABodyDoesNot) {
     const std::string directory = tools_test::temporary_directory();
-    const Ended ended = run(program("asyncio-fetch") + " -o " + directory + "/new " + url("/ok") + " " + url("/closes-half-way"));
+    const Ended ended = run(program("asyncio-fetch") + " -o " + directory + "/new " + url("/ok") + " " +
+                            url("/closes-half-way"));
     EXPECT_EQ(ended.status, 1);
     EXPECT_EQ(tools_test::read_all(directory + "/new/1_ok"), "hello") << ended.out << ended.err;
     EXPECT_FALSE(std::filesystem::exists(directory + "/new/2_closes-half-way"));
@@ -140,7 +148,8 @@ TEST_F(AsyncioFetch, BodiesGoToFilesAndHalfABodyDoesNot) {
 TEST_F(AsyncioFetch, AFullDiskIsThatUrlsFailure) {
     const std::string directory = tools_test::temporary_directory();
     ASSERT_EQ(::symlink("/dev/full", (directory + "/1_ok").c_str()), 0);
-    const Ended ended = run(program("asyncio-fetch") + " -o " + directory + " " + url("/ok") + " " + url("/chunked"));
+    const Ended ended =
+        run(program("asyncio-fetch") + " -o " + directory + " " + url("/ok") + " " + url("/chunked"));
     EXPECT_EQ(ended.status, 1);
     EXPECT_TRUE(contains(line_about(ended, url("/ok")), "No space left on device"));
     EXPECT_EQ(line_about(ended, url("/chunked")).rfind("200 5 ", 0), 0u);
@@ -148,8 +157,8 @@ TEST_F(AsyncioFetch, AFullDiskIsThatUrlsFailure) {
 }
 
 TEST_F(AsyncioFetch, UrlsComeFromAFileOrStandardInput) {
-    const Ended ended = run("printf '# a list\\n\\n  %s  \\n%s\\r\\n' " + url("/ok") + " " + url("/chunked") + " | " +
-                            program("asyncio-fetch") + " -i -");
+    const Ended ended = run("printf '# a list\\n\\n  %s  \\n%s\\r\\n' " + url("/ok") + " " + url("/chunked") +
+                            " | " + program("asyncio-fetch") + " -i -");
     EXPECT_EQ(ended.status, 0) << ended.err;
     EXPECT_TRUE(contains(lines_of(ended.out).back(), "2 ok, 0 failed, 10 bytes"));
 }
@@ -158,7 +167,9 @@ TEST_F(AsyncioFetch, TheTimelineHasARowForEachUrl) {
     const Ended ended = run(program("asyncio-fetch") + " --timeline " + url("/ok") + " " + url("/chunked"));
     EXPECT_EQ(ended.status, 0);
     const auto lines = lines_of(ended.out);
-    EXPECT_GE(std::count_if(lines.begin(), lines.end(), [&](const auto& line) { return line.find("/ok") != std::string::npos; }), 2)
+    EXPECT_GE(std::count_if(lines.begin(), lines.end(),
+                            [&](const auto& line) { return line.find("/ok") != std::string::npos; }),
+              2)
         << ended.out;
 }
 

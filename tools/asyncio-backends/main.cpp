@@ -6,8 +6,10 @@
 int main(int argc, char** argv) {
     if (argc > 1) {
         const bool help = std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0;
-        std::fputs("usage: asyncio-backends\nPrints the backends that can be used here: for ASYNCIO_BACKEND= and {.backend = …}.\n",
-                   help ? stdout : stderr);
+        std::fputs(
+            "usage: asyncio-backends\nPrints the backends that can be used here: for ASYNCIO_BACKEND= and "
+            "{.backend = …}.\n",
+            help ? stdout : stderr);
         return help ? 0 : 2;
     }
     try {

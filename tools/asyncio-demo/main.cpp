@@ -1,11 +1,11 @@
-// asyncio-demo: what `make run` shows. A local server, three URLs one after another and at once (Part 9 of the tutorial),
-// then a thousand at once, then a chart of who waited when. No internet; it ends by itself.
+// asyncio-demo: what `make run` shows. A local server, three URLs one after another and at once (Part 9 of
+// the tutorial), then a thousand at once, then a chart of who waited when. No internet; it ends by itself.
+#include <unistd.h>
 #include <asyncio/asyncio.hpp>
 #include <asyncio/http.hpp>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <unistd.h>
 
 #include "asyncio-demo/local_server.hpp"
 #include "fetch/fetch.hpp"
@@ -22,7 +22,8 @@ double seconds_since(std::chrono::steady_clock::time_point began) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
 
-// ---- Part 9: three URLs of one second each -----------------------------------------------------------------------
+// ---- Part 9: three URLs of one second each
+// -----------------------------------------------------------------------
 
 void fetch_all_sync(const std::vector<std::string>& urls) {
     for (const std::string& url : urls) {
@@ -58,7 +59,8 @@ void part_nine(const std::string& server) {
     std::printf("Async time: %.2fs\n\n", seconds_since(began));
 }
 
-// ---- a thousand URLs at once -------------------------------------------------------------------------------------
+// ---- a thousand URLs at once
+// -------------------------------------------------------------------------------------
 
 bool a_thousand(const std::string& server, std::size_t count) {
     std::vector<std::string> urls;
@@ -84,7 +86,8 @@ bool a_thousand(const std::string& server, std::size_t count) {
     }
     totals.seconds = seconds_since(began);
     std::printf("%s\n\n", fetch::summary_line(totals).c_str());
-    std::printf("Who waited when (every bar is one of the URLs):\n%s", fetch::timeline(results, 16, 100).c_str());
+    std::printf("Who waited when (every bar is one of the URLs):\n%s",
+                fetch::timeline(results, 16, 100).c_str());
     return totals.failed == 0;
 }
 
@@ -93,8 +96,10 @@ bool a_thousand(const std::string& server, std::size_t count) {
 int main(int argc, char** argv) {
     if (argc > 1) {
         const bool help = std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0;
-        std::fputs("usage: asyncio-demo\nFetches from a server of its own: three URLs, then a thousand. Needs no network.\n",
-                   help ? stdout : stderr);
+        std::fputs(
+            "usage: asyncio-demo\nFetches from a server of its own: three URLs, then a thousand. Needs no "
+            "network.\n",
+            help ? stdout : stderr);
         return help ? 0 : 2;
     }
     try {
@@ -102,7 +107,8 @@ int main(int argc, char** argv) {
         const std::size_t fits = fetch::concurrency_that_fits(fetch::raise_descriptor_limit(), 2);
         const std::size_t count = fits < urls_wanted ? fits : urls_wanted;
         if (count < urls_wanted) {
-            std::printf("(The limit of open files allows %zu URLs at once instead of %zu: ulimit -n.)\n", count, urls_wanted);
+            std::printf("(The limit of open files allows %zu URLs at once instead of %zu: ulimit -n.)\n",
+                        count, urls_wanted);
         }
         const demo::LocalServer server;
         std::printf("asyncio-httpbin listens on %s\n\n", server.url().c_str());

@@ -1,4 +1,6 @@
 // asyncio-fetch: fetches many URLs at once.
+#include <sys/stat.h>
+#include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <asyncio/asyncio.hpp>
 #include <cerrno>
@@ -6,8 +8,6 @@
 #include <cstring>
 #include <fstream>
 #include <iostream>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "fetch/fetch.hpp"
 #include "fetch/progress.hpp"
@@ -33,13 +33,14 @@ struct Arguments {
     bool no_progress = false;
 };
 
-/// Adds the URLs of a file ("-": standard input), one a line; empty lines and those that begin with # are skipped.
-/// Gives an error's text, or nothing.
+/// Adds the URLs of a file ("-": standard input), one a line; empty lines and those that begin with # are
+/// skipped. Gives an error's text, or nothing.
 std::string read_urls(const std::string& path, std::vector<std::string>& urls) {
     std::ifstream file;
     if (path != "-") {
-        struct stat status {};
-        if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return path + ": it is a directory";
+        struct stat status{};
+        if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode))
+            return path + ": it is a directory";
         file.open(path);
         if (!file) return path + ": " + std::strerror(errno);
     }
@@ -74,7 +75,8 @@ class Output {
     int failed_ = 0;
 };
 
-asyncio::Coro<int> fetch_and_report(const Arguments& arguments, const fetch::Options& options, Output& output) {
+asyncio::Coro<int> fetch_and_report(const Arguments& arguments, const fetch::Options& options,
+                                    Output& output) {
     fetch::Totals totals;
     std::vector<fetch::Result> results;
     const auto began = asyncio::get_running_loop().time();
@@ -105,7 +107,8 @@ asyncio::Coro<int> fetch_and_report(const Arguments& arguments, const fetch::Opt
     summary();
     if (interrupted) {
         std::fprintf(stderr, "asyncio-fetch: interrupted, %zu of %zu URLs were not fetched\n",
-                     arguments.urls.size() - static_cast<std::size_t>(totals.ok + totals.failed), arguments.urls.size());
+                     arguments.urls.size() - static_cast<std::size_t>(totals.ok + totals.failed),
+                     arguments.urls.size());
         throw asyncio::CancelledError();
     }
     if (arguments.timeline) output.line(fetch::timeline(results, timeline_rows_max, timeline_columns));
@@ -120,17 +123,21 @@ int run(const Arguments& given) {
     }
     if (arguments.urls.empty()) return usage_error("no URL: name some, or a file of them with -i");
     if (!arguments.directory.empty()) {
-        struct stat status {};
+        struct stat status{};
         if (::mkdir(arguments.directory.c_str(), 0777) != 0 && errno != EEXIST) {
-            return usage_error("cannot make the directory " + arguments.directory + ": " + std::strerror(errno));
+            return usage_error("cannot make the directory " + arguments.directory + ": " +
+                               std::strerror(errno));
         }
         if (::stat(arguments.directory.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
             return usage_error(arguments.directory + " is no directory");
         }
     }
     fetch::Options options;
-    const std::size_t fits = fetch::concurrency_that_fits(fetch::raise_descriptor_limit(), arguments.directory.empty() ? 1 : 2);
-    options.concurrency = arguments.sync ? 1 : arguments.concurrency != 0 ? std::min(arguments.concurrency, fits) : fits;
+    const std::size_t fits =
+        fetch::concurrency_that_fits(fetch::raise_descriptor_limit(), arguments.directory.empty() ? 1 : 2);
+    options.concurrency = arguments.sync               ? 1
+                          : arguments.concurrency != 0 ? std::min(arguments.concurrency, fits)
+                                                       : fits;
     if (arguments.seconds > 0) options.limit = std::chrono::duration<double>(arguments.seconds);
     options.directory = arguments.directory;
     options.index_digits = std::to_string(arguments.urls.size()).size();
@@ -138,7 +145,8 @@ int run(const Arguments& given) {
     Output output;
     int status = asyncio::run(fetch_and_report(arguments, options, output));
     if (output.error() != 0) {
-        std::fprintf(stderr, "asyncio-fetch: writing to standard output: %s\n", std::strerror(output.error()));
+        std::fprintf(stderr, "asyncio-fetch: writing to standard output: %s\n",
+                     std::strerror(output.error()));
         status = exit_some_failed;
     }
     return status;
@@ -149,16 +157,22 @@ int run(const Arguments& given) {
 int main(int argc, char** argv) {
     Arguments arguments;
     CLI::App app(
-        "Fetches many URLs at once. Prints a line for each as it ends, STATUS BYTES SECONDS URL [cause], and a summary.\n"
+        "Fetches many URLs at once. Prints a line for each as it ends, STATUS BYTES SECONDS URL [cause], and "
+        "a summary.\n"
         "Exit status: 0 all succeeded, 1 some failed (a status of 400 or more counts), 2 wrong usage.",
         "asyncio-fetch");
     app.add_option("URL", arguments.urls, "what to fetch");
-    app.add_option("-i,--input", arguments.input, "a file of URLs, one a line; - is standard input")->type_name("FILE|-");
-    app.add_option("-c,--concurrency", arguments.concurrency, "how many at once; the default is what the limit of descriptors allows")
+    app.add_option("-i,--input", arguments.input, "a file of URLs, one a line; - is standard input")
+        ->type_name("FILE|-");
+    app.add_option("-c,--concurrency", arguments.concurrency,
+                   "how many at once; the default is what the limit of descriptors allows")
         ->type_name("N")
         ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}));
-    app.add_option("-t,--timeout", arguments.seconds, "limit for one URL")->type_name("SECONDS")->check(CLI::PositiveNumber);
-    app.add_option("-o,--output", arguments.directory, "store the bodies there, as NUMBER_NAME")->type_name("DIR");
+    app.add_option("-t,--timeout", arguments.seconds, "limit for one URL")
+        ->type_name("SECONDS")
+        ->check(CLI::PositiveNumber);
+    app.add_option("-o,--output", arguments.directory, "store the bodies there, as NUMBER_NAME")
+        ->type_name("DIR");
     app.add_flag("--sync", arguments.sync, "one after another");
     app.add_flag("--json", arguments.json, "print one JSON object per line instead");
     app.add_flag("--timeline", arguments.timeline, "draw who waited when");

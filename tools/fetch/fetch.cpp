@@ -88,7 +88,8 @@ Coro<> fetch_one(http::ClientSession& session, const Options& options, std::size
         if (result.status >= 400) result.error = "HTTP status " + std::to_string(result.status);
     } catch (const asyncio::TimeoutError& error) {
         // Ours, or one of the connection's own (ETIMEDOUT), which says more.
-        const bool ours = options.limit.has_value() && seconds_now() - result.started >= options.limit.seconds();
+        const bool ours =
+            options.limit.has_value() && seconds_now() - result.started >= options.limit.seconds();
         result.error = ours ? limit_text(options.limit) : error.what();
     } catch (const std::exception& error) {
         result.error = error.what();
@@ -99,7 +100,8 @@ Coro<> fetch_one(http::ClientSession& session, const Options& options, std::size
 
 }  // namespace
 
-Coro<std::vector<Result>> fetch_all(const std::vector<std::string>& urls, const Options& options, OnResult on_result) {
+Coro<std::vector<Result>> fetch_all(const std::vector<std::string>& urls, const Options& options,
+                                    OnResult on_result) {
     std::vector<Result> results(urls.size());
     for (std::size_t i = 0; i != urls.size(); ++i) results[i].url = urls[i];
     // Limits of time are ours; the pool must hold as many connections as there are workers.
@@ -154,7 +156,8 @@ std::string file_name(std::size_t index, std::size_t digits, std::string_view ur
     std::string_view last = slash == std::string_view::npos ? std::string_view() : rest.substr(slash + 1);
     std::string name;
     for (const char c : last.substr(0, 100)) {
-        const bool harmless = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+        const bool harmless = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                              c == '.' || c == '-' || c == '_';
         name += harmless ? c : '_';
     }
     if (name.empty()) name = "index";

@@ -11,17 +11,18 @@
 namespace fetch {
 
 struct Options {
-    std::size_t concurrency = 100;                         // fetches in flight at once
-    asyncio::Duration limit = asyncio::Duration::none();   // for one URL
-    std::string directory;                                 // where bodies are stored; empty: they are counted and dropped
-    std::size_t index_digits = 4;                          // of the files' names
+    std::size_t concurrency = 100;                        // fetches in flight at once
+    asyncio::Duration limit = asyncio::Duration::none();  // for one URL
+    std::string directory;         // where bodies are stored; empty: they are counted and dropped
+    std::size_t index_digits = 4;  // of the files' names
 };
 
 using OnResult = asyncio::UniqueFunction<void(const Result&)>;
 
-/// Fetches all; calls `on_result` as each ends, and gives the results in the order of the URLs. A URL that fails does
-/// so alone: nothing is thrown but CancelledError.
-asyncio::Coro<std::vector<Result>> fetch_all(const std::vector<std::string>& urls, const Options& options, OnResult on_result);
+/// Fetches all; calls `on_result` as each ends, and gives the results in the order of the URLs. A URL that
+/// fails does so alone: nothing is thrown but CancelledError.
+asyncio::Coro<std::vector<Result>> fetch_all(const std::vector<std::string>& urls, const Options& options,
+                                             OnResult on_result);
 
 /// Raises the limit of descriptors as far as it goes; gives what it is now.
 std::size_t raise_descriptor_limit();

@@ -37,10 +37,14 @@ void Progress::draw() {
     const double seconds = std::chrono::duration<double>(last_ - started_).count();
     char tail[96];
     int tail_length = std::snprintf(tail, sizeof tail, " %zu/%zu", done_, total_);
-    if (failed_ != 0) tail_length += std::snprintf(tail + tail_length, sizeof tail - static_cast<std::size_t>(tail_length), ", %zu failed", failed_);
-    tail_length += std::snprintf(tail + tail_length, sizeof tail - static_cast<std::size_t>(tail_length), " %.1f s", seconds);
+    if (failed_ != 0)
+        tail_length += std::snprintf(tail + tail_length, sizeof tail - static_cast<std::size_t>(tail_length),
+                                     ", %zu failed", failed_);
+    tail_length += std::snprintf(tail + tail_length, sizeof tail - static_cast<std::size_t>(tail_length),
+                                 " %.1f s", seconds);
     const std::size_t width = terminal_width();
-    const std::size_t used = static_cast<std::size_t>(tail_length) + 3;  // the brackets, and a free last column
+    const std::size_t used =
+        static_cast<std::size_t>(tail_length) + 3;  // the brackets, and a free last column
     const std::size_t bar = width > used + 10 ? (width - used < 60 ? width - used : 60) : 0;
     std::string line = "\r\x1b[2K";
     if (bar != 0) {

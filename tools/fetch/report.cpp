@@ -11,7 +11,11 @@ namespace {
 /// Bytes of the UTF-8 character that begins at `at`; 0 if it is none.
 std::size_t utf8_length(std::string_view text, std::size_t at) {
     const auto lead = static_cast<unsigned char>(text[at]);
-    const std::size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+    const std::size_t length = lead < 0x80                   ? 1
+                               : lead >= 0xc2 && lead < 0xe0 ? 2
+                               : lead >= 0xe0 && lead < 0xf0 ? 3
+                               : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                             : 0;
     if (length == 0 || at + length > text.size()) return 0;
     for (std::size_t i = 1; i < length; ++i) {
         if ((static_cast<unsigned char>(text[at + i]) & 0xc0) != 0x80) return 0;
@@ -65,7 +69,8 @@ std::string printable(std::string_view text) {
         const std::size_t length = utf8_length(text, at);
         const auto c = static_cast<unsigned char>(text[at]);
         // C1 controls (U+0080 to U+009F) steer terminals, too.
-        const bool control = c < 0x20 || c == 0x7f || (length == 2 && c == 0xc2 && static_cast<unsigned char>(text[at + 1]) < 0xa0);
+        const bool control = c < 0x20 || c == 0x7f ||
+                             (length == 2 && c == 0xc2 && static_cast<unsigned char>(text[at + 1]) < 0xa0);
         if (length == 0 || control) {
             char escaped[8];
             std::snprintf(escaped, sizeof escaped, "\\x%02x", c);
@@ -121,11 +126,14 @@ std::string summary_line(const Totals& totals) {
 std::string timeline(const std::vector<Result>& results, std::size_t rows_max, std::size_t width) {
     using asyncio::TimePoint;
     using asyncio::debug::Activity;
-    const auto at = [](double seconds) { return TimePoint(asyncio::Duration(std::chrono::duration<double>(seconds)).to_chrono()); };
+    const auto at = [](double seconds) {
+        return TimePoint(asyncio::Duration(std::chrono::duration<double>(seconds)).to_chrono());
+    };
     std::vector<const Result*> by_start;
     by_start.reserve(results.size());
     for (const Result& result : results) by_start.push_back(&result);
-    std::stable_sort(by_start.begin(), by_start.end(), [](const Result* a, const Result* b) { return a->started < b->started; });
+    std::stable_sort(by_start.begin(), by_start.end(),
+                     [](const Result* a, const Result* b) { return a->started < b->started; });
     asyncio::debug::Timeline chart;
     for (const Result* result : by_start) {
         const std::size_t row = chart.add_row(printable(result->url));
