@@ -1,6 +1,6 @@
-// The simulated backend: no kernel. The loop above it keeps a virtual clock, so nothing ever waits for real time, and
-// with a seed it runs ready tasks in an order made from that seed. Sockets are not simulated yet: each operation ends
-// with -ENOSYS. What remains is the wake descriptor, for threads that post to the loop.
+// The simulated backend: no kernel. The loop above it keeps a virtual clock, so nothing ever waits for real
+// time, and with a seed it runs ready tasks in an order made from that seed. Sockets are not simulated yet:
+// each operation ends with -ENOSYS. What remains is the wake descriptor, for threads that post to the loop.
 #include <errno.h>
 #include <poll.h>
 #include <time.h>
@@ -29,7 +29,8 @@ class SimBackend final : public KernelBackend {
     std::uint64_t now() noexcept override {
         timespec time;
         clock_gettime(CLOCK_MONOTONIC, &time);
-        return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(time.tv_nsec);
+        return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000u +
+               static_cast<std::uint64_t>(time.tv_nsec);
     }
 
     void poll(std::uint64_t deadline) noexcept override {
@@ -53,7 +54,8 @@ class SimBackend final : public KernelBackend {
 
 }  // namespace
 
-std::unique_ptr<KernelBackend> make_sim_backend(int wake_descriptor, const BackendOptions&, std::string_view&) {
+std::unique_ptr<KernelBackend> make_sim_backend(int wake_descriptor, const BackendOptions&,
+                                                std::string_view&) {
     return std::make_unique<SimBackend>(wake_descriptor);
 }
 

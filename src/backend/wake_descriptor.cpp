@@ -13,7 +13,8 @@ namespace asyncio { inline namespace v1 { namespace detail {
 
 int make_wake_descriptor() {
     const int descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (descriptor < 0) throw_os_error(errno, "eventfd", "a loop needs descriptors of its own: raise the limit (ulimit -n)");
+    if (descriptor < 0)
+        throw_os_error(errno, "eventfd", "a loop needs descriptors of its own: raise the limit (ulimit -n)");
     return descriptor;
 }
 

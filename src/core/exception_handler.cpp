@@ -36,7 +36,9 @@ void EventLoop::set_exception_handler(ExceptionHandler handler) noexcept {
     impl_->exception_handler = std::move(handler);
 }
 
-void EventLoop::default_exception_handler(const ExceptionContext& context) noexcept { print_context(context); }
+void EventLoop::default_exception_handler(const ExceptionContext& context) noexcept {
+    print_context(context);
+}
 
 void EventLoop::call_exception_handler(const ExceptionContext& context) noexcept {
     if (!impl_->exception_handler) return print_context(context);
@@ -53,7 +55,8 @@ void EventLoop::call_exception_handler(const ExceptionContext& context) noexcept
 
 namespace detail {
 
-void report_exception(LoopImpl* loop, std::string message, std::exception_ptr error, PromiseBase* record) noexcept {
+void report_exception(LoopImpl* loop, std::string message, std::exception_ptr error,
+                      PromiseBase* record) noexcept {
     ExceptionContext context;
     try {
         context.message = std::move(message);

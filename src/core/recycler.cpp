@@ -1,7 +1,7 @@
 // The cold half of the frame recycler: opening and closing a thread's cache, and the allocator behind it.
 //
-// States of a thread's cache: unopened (all rooms 0, guard not made) -> open -> closed (all rooms 0 for ever). `room`
-// alone says whether a block may be kept, so the hot path needs no look at the state.
+// States of a thread's cache: unopened (all rooms 0, guard not made) -> open -> closed (all rooms 0 for
+// ever). `room` alone says whether a block may be kept, so the hot path needs no look at the state.
 #include "asyncio/core/detail/recycler.hpp"
 
 #include <iterator>
@@ -44,7 +44,8 @@ struct CacheGuard {
 };
 
 void open_cache() noexcept {
-    // A thread_local object of a function: made here, on the first block of this thread, destroyed when it ends.
+    // A thread_local object of a function: made here, on the first block of this thread, destroyed when it
+    // ends.
     static thread_local CacheGuard guard;
     guard.touch();
 }
@@ -55,7 +56,8 @@ std::ptrdiff_t blocks_in_use() noexcept {
     std::ptrdiff_t kept = 0;
     if (cache_state == Cache::open) {
         for (std::size_t i = 1; i < std::size(recycler.classes); ++i) {
-            kept += static_cast<std::ptrdiff_t>(kept_bytes_per_class_max / class_bytes(i) - recycler.classes[i].room);
+            kept += static_cast<std::ptrdiff_t>(kept_bytes_per_class_max / class_bytes(i) -
+                                                recycler.classes[i].room);
         }
     }
     return recycler.taken - kept;

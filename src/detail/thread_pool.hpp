@@ -1,5 +1,5 @@
-// The loop's threads for blocking calls. Made by the first to_thread; grows on demand, one thread for each job that
-// finds none idle, up to min(32, cores + 4) as in Python.
+// The loop's threads for blocking calls. Made by the first to_thread; grows on demand, one thread for each
+// job that finds none idle, up to min(32, cores + 4) as in Python.
 #pragma once
 #include <condition_variable>
 #include <deque>
@@ -21,7 +21,8 @@ class ThreadPool {
     /// Throws  std::bad_alloc; OSError  no thread could be started and there is none
     /// The job belongs to the caller until its `run` has returned; by then it may be gone.
     void submit(PoolJob* job);
-    /// Takes no more jobs; waits for the threads, at most `limit`; those that still run are named and left behind.
+    /// Takes no more jobs; waits for the threads, at most `limit`; those that still run are named and left
+    /// behind.
     void shut_down(Duration limit) noexcept;
 
   private:

@@ -1,7 +1,8 @@
 // The timers of a loop: a 4-ary heap in exact order of (deadline, creation), with O(log n) eager removal.
 //
-// An array of {deadline, sequence, timer}: comparisons touch no timer, and each timer knows its place. Memory grows in
-// `insert` alone (which may throw); `erase` and `pop` never fail, so that a timer can be withdrawn anywhere.
+// An array of {deadline, sequence, timer}: comparisons touch no timer, and each timer knows its place. Memory
+// grows in `insert` alone (which may throw); `erase` and `pop` never fail, so that a timer can be withdrawn
+// anywhere.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -14,7 +15,9 @@ class TimerQueue {
   public:
     bool empty() const noexcept { return heap_.empty(); }
     std::size_t size() const noexcept { return heap_.size(); }
-    std::uint64_t next_deadline() const noexcept { return heap_.empty() ? ~std::uint64_t{0} : heap_.front().deadline; }
+    std::uint64_t next_deadline() const noexcept {
+        return heap_.empty() ? ~std::uint64_t{0} : heap_.front().deadline;
+    }
 
     /// Throws std::bad_alloc.
     void insert(Timer* timer, std::uint64_t deadline) {

@@ -1,15 +1,15 @@
 // Runner, and Ctrl-C.
 //
-// The first SIGINT sets a flag and wakes the loop, which cancels the main task. The second one, while that is not done,
-// prints a line (from the handler: preformatted, write(2) only), lets a helper thread list the tasks for at most half a
-// second, then restores the default action and raises: status 130. Installed only in the main thread and over the default
-// action, and removed only if it is still ours.
+// The first SIGINT sets a flag and wakes the loop, which cancels the main task. The second one, while that is
+// not done, prints a line (from the handler: preformatted, write(2) only), lets a helper thread list the
+// tasks for at most half a second, then restores the default action and raises: status 130. Installed only in
+// the main thread and over the default action, and removed only if it is still ours.
 //
 // SIGPIPE is ignored if it was at its default: a peer that goes away is an error of one write.
 #include "asyncio/task/runner.hpp"
 
-#include <pthread.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -40,7 +40,8 @@ void say(const char* text) noexcept {
 
 void on_sigint(int) noexcept {
     const int saved_errno = errno;
-    LoopImpl* const loop = interruptible.load(std::memory_order_acquire);  // pairs with the release in InterruptScope
+    LoopImpl* const loop =
+        interruptible.load(std::memory_order_acquire);  // pairs with the release in InterruptScope
     if (interrupts.fetch_add(1, std::memory_order_relaxed) == 0 && loop != nullptr) {
         loop->interrupted.store(true, std::memory_order_release);  // pairs with the acquire in poll_kernel
         loop->remote->wake();
@@ -52,7 +53,8 @@ void on_sigint(int) noexcept {
     if (pipe >= 0) {
         [[maybe_unused]] const auto written = ::write(pipe, "x", 1);
         const timespec half_second{0, 500'000'000};
-        ::nanosleep(&half_second, nullptr);  // the helper exits the process when it is done; this is its limit
+        ::nanosleep(&half_second,
+                    nullptr);  // the helper exits the process when it is done; this is its limit
     }
     ::signal(SIGINT, SIG_DFL);
     ::raise(SIGINT);
@@ -72,14 +74,15 @@ class InterruptScope {
     InterruptScope(LoopImpl& loop, detail::PromiseBase* main) : loop_(loop) {
         loop.main_task = main;
         if (!in_main_thread()) return;
-        struct sigaction current {};
-        if (::sigaction(SIGPIPE, nullptr, &current) == 0 && current.sa_handler == SIG_DFL) ::signal(SIGPIPE, SIG_IGN);
+        struct sigaction current{};
+        if (::sigaction(SIGPIPE, nullptr, &current) == 0 && current.sa_handler == SIG_DFL)
+            ::signal(SIGPIPE, SIG_IGN);
         if (::sigaction(SIGINT, nullptr, &current) != 0 || current.sa_handler != SIG_DFL) return;
         start_helper();
         interrupts.store(0, std::memory_order_relaxed);
         loop.interrupted.store(false, std::memory_order_relaxed);
         interruptible.store(&loop, std::memory_order_release);  // pairs with the acquire in on_sigint
-        struct sigaction ours {};
+        struct sigaction ours{};
         ours.sa_handler = &on_sigint;
         sigemptyset(&ours.sa_mask);
         ours.sa_flags = SA_RESTART;
@@ -90,14 +93,17 @@ class InterruptScope {
     ~InterruptScope() {
         loop_.main_task = nullptr;
         if (!installed_) return;
-        struct sigaction current {};
-        if (::sigaction(SIGINT, nullptr, &current) == 0 && current.sa_handler == &on_sigint) ::signal(SIGINT, SIG_DFL);
+        struct sigaction current{};
+        if (::sigaction(SIGINT, nullptr, &current) == 0 && current.sa_handler == &on_sigint)
+            ::signal(SIGINT, SIG_DFL);
         interruptible.store(nullptr, std::memory_order_release);
         const int pipe = dump_pipe.exchange(-1, std::memory_order_acq_rel);
         if (pipe >= 0) ::close(pipe);  // the helper reads end of file and goes
         if (helper_.joinable()) helper_.join();
     }
-    bool interrupted() const noexcept { return installed_ && interrupts.load(std::memory_order_relaxed) != 0; }
+    bool interrupted() const noexcept {
+        return installed_ && interrupts.load(std::memory_order_relaxed) != 0;
+    }
 
   private:
     /// A thread that only waits: it can print while the loop's thread is stuck in user code.
@@ -133,7 +139,8 @@ class InterruptScope {
     std::thread helper_;
 };
 
-// ---- the end of the program by an exception ----------------------------------------------------------------------
+// ---- the end of the program by an exception
+// ----------------------------------------------------------------------
 
 std::terminate_handler default_terminate = nullptr;
 
@@ -164,7 +171,8 @@ std::terminate_handler default_terminate = nullptr;
 void install_terminate_hook() noexcept {
     static const bool done = [] {
         const std::terminate_handler current = std::get_terminate();
-        // The default is the runtime's verbose handler or abort itself; both live in the runtime, not in the program.
+        // The default is the runtime's verbose handler or abort itself; both live in the runtime, not in the
+        // program.
         default_terminate = current;
         std::set_terminate(&on_terminate);
         return true;
@@ -178,7 +186,8 @@ Runner::~Runner() {
     try {
         close();
     } catch (...) {
-        std::fprintf(stderr, "asyncio: closing the loop failed: %s\n", describe(std::current_exception()).c_str());
+        std::fprintf(stderr, "asyncio: closing the loop failed: %s\n",
+                     describe(std::current_exception()).c_str());
     }
 }
 
@@ -191,8 +200,10 @@ EventLoop& Runner::get_loop() {
 detail::PromiseBase* Runner::start_main(detail::PromiseBase* frame) {
     try {
         if (detail::current_loop != nullptr) {
-            throw RuntimeError("asyncio::run cannot be called from a running event loop: co_await the coroutine, or start it "
-                               "with asyncio::create_task");
+            throw RuntimeError(
+                "asyncio::run cannot be called from a running event loop: co_await the coroutine, or start "
+                "it "
+                "with asyncio::create_task");
         }
         get_loop();
     } catch (...) {

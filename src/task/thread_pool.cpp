@@ -1,5 +1,5 @@
-// The loop's threads. Their state is shared with them: a thread that is still busy when the loop has gone finishes its
-// job and ends, touching nothing that is not its own.
+// The loop's threads. Their state is shared with them: a thread that is still busy when the loop has gone
+// finishes its job and ends, touching nothing that is not its own.
 #include "detail/thread_pool.hpp"
 
 #include <pthread.h>
@@ -92,7 +92,8 @@ void ThreadPool::shut_down(Duration limit) noexcept {
     }
     if (!ended && limit.count_ns() > 0) {
         std::fprintf(stderr,
-                     "asyncio: %u thread(s) of to_thread still run a blocking call after the shutdown timeout: they are left "
+                     "asyncio: %u thread(s) of to_thread still run a blocking call after the shutdown "
+                     "timeout: they are left "
                      "behind\n",
                      shared_->threads);
     }

@@ -6,11 +6,11 @@
 
 namespace asyncio { inline namespace v1 {
 
-/// The clock of a loop in virtual time: sleeps and timeouts take no real time. A loop uses one when it is given one
-/// (`run(main(), {.clock = &clock})`) or runs on the simulated backend.
+/// The clock of a loop in virtual time: sleeps and timeouts take no real time. A loop uses one when it is
+/// given one (`run(main(), {.clock = &clock})`) or runs on the simulated backend.
 ///
-/// With `autojump` the loop moves it to the next deadline as soon as no task can run and the kernel has nothing for it;
-/// without, time moves by `advance` alone.
+/// With `autojump` the loop moves it to the next deadline as soon as no task can run and the kernel has
+/// nothing for it; without, time moves by `advance` alone.
 ///
 /// Threads     the loop's thread
 /// Lifetime    must outlive the loop

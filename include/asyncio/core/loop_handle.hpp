@@ -21,7 +21,8 @@ class LoopHandle {
   public:
     explicit LoopHandle(std::shared_ptr<detail::RemoteState> state) noexcept : state_(std::move(state)) {}
 
-    /// Calls `function(args…)` on the loop's thread. What is accepted is run or destroyed exactly once, there.
+    /// Calls `function(args…)` on the loop's thread. What is accepted is run or destroyed exactly once,
+    /// there.
     /// Throws  RuntimeError  "event loop is closed"
     /// Threads any thread
     template <class F, class... Args>

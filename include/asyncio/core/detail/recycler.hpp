@@ -1,8 +1,9 @@
 // Where coroutine frames come from: per-thread free lists, one for each 16-byte size class.
 //
-// A frame is asked for and given back with its size (sized operator delete), so blocks carry no header. Every block is
-// an allocation of its own, so any thread may free what another one took; a thread's lists are emptied when it ends,
-// and what is freed on it afterwards goes straight to the allocator. Lists are capped, so a burst is given back.
+// A frame is asked for and given back with its size (sized operator delete), so blocks carry no header. Every
+// block is an allocation of its own, so any thread may free what another one took; a thread's lists are
+// emptied when it ends, and what is freed on it afterwards goes straight to the allocator. Lists are capped,
+// so a burst is given back.
 #pragma once
 #include <cstddef>
 
@@ -19,7 +20,8 @@ struct FreeBlock {
 
 struct RecyclerClass {
     FreeBlock* head;
-    std::size_t room;  // blocks that may still be put here: 0 until this thread's cache is open and after it has closed
+    std::size_t room;  // blocks that may still be put here: 0 until this thread's cache is open and after it
+                       // has closed
 };
 
 struct Recycler {
@@ -31,15 +33,16 @@ struct Recycler {
 
 extern constinit thread_local Recycler recycler;
 
-/// Blocks that this thread took and has not given back: frames and futures that live, if none moved between threads.
+/// Blocks that this thread took and has not given back: frames and futures that live, if none moved between
+/// threads.
 std::ptrdiff_t blocks_in_use() noexcept;
 
-ASYNCIO_COLD void* take_block_slow(std::size_t bytes);                   // throws std::bad_alloc
+ASYNCIO_COLD void* take_block_slow(std::size_t bytes);  // throws std::bad_alloc
 ASYNCIO_COLD void give_block_slow(void* block, std::size_t bytes) noexcept;
 
 #if ASYNCIO_ASAN || ASYNCIO_TSAN
-// Sanitizers must see each frame as an allocation of its own. (Rounded as below: a library built without the sanitizer
-// may take the block back.)
+// Sanitizers must see each frame as an allocation of its own. (Rounded as below: a library built without the
+// sanitizer may take the block back.)
 inline void* take_block(std::size_t bytes) {
     void* const block = ::operator new((bytes + 15) / 16 * 16);
     ++recycler.taken;
