@@ -55,12 +55,12 @@ void EventLoop::call_exception_handler(const ExceptionContext& context) noexcept
 
 namespace detail {
 
-void report_exception(LoopImpl* loop, std::string message, std::exception_ptr error,
+void report_exception(LoopImpl* loop, std::string_view message, std::exception_ptr error,
                       PromiseBase* record) noexcept {
     ExceptionContext context;
     try {
-        context.message = std::move(message);
         context.exception = std::move(error);
+        context.message = message;
         if (record != nullptr) {
             context.task_name = record_name(record);
             const TaskExtra* extra = record->extra();
@@ -71,7 +71,7 @@ void report_exception(LoopImpl* loop, std::string message, std::exception_ptr er
             }
         }
     } catch (...) {
-        // Without memory the message goes out bare.
+        // Without memory what fits goes out.
     }
     if (loop != nullptr && loop->owner != nullptr) {
         loop->owner->call_exception_handler(context);

@@ -133,7 +133,7 @@ void drop_anchors(LoopImpl* loop) noexcept;
 void drop_done_callbacks(PromiseBase* record) noexcept;
 
 /// Reports to the loop's exception handler, or to stderr if there is no loop (any more).
-void report_exception(LoopImpl* loop, std::string message, std::exception_ptr error, PromiseBase* record) noexcept;
+void report_exception(LoopImpl* loop, std::string_view message, std::exception_ptr error, PromiseBase* record) noexcept;
 
 /// ASYNCIO_DEBUG is set to something but 0.
 bool environment_debug() noexcept;
