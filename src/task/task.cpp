@@ -49,6 +49,12 @@ void note_borrower(LoopImpl* loop, PromiseBase* task, const Borrow* borrow) {
 
 }  // namespace
 
+void refuse_lambda_coroutine(PromiseBase* frame) {
+    Refused refused{frame};
+    require_detachable(frame);
+    refused.frame = nullptr;
+}
+
 void start_task(PromiseBase* frame, const TaskOptions& options, Where where) {
     Refused refused{frame};
     auto* const loop = impl_of(current_loop);

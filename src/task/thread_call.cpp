@@ -83,7 +83,11 @@ void SharedThreadCall::run_on_thread(PoolJob* job) noexcept {
     // The thread's share goes with the post, back to the loop's thread; if that loop is closed, it ends here.
     const std::shared_ptr<RemoteState> state = me->remote;
     const std::shared_ptr<SharedThreadCall> share = std::move(me->self);
-    if (state->post_made(me->back.get())) static_cast<void>(me->back.release());
+    if (state->post_made(me->back.get())) {
+        static_cast<void>(me->back.release());
+    } else {
+        me->back.reset();  // it holds this call: a circle otherwise
+    }
 }
 
 void AbandoningBase::start() {

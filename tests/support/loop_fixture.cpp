@@ -74,7 +74,8 @@ LoopTest::~LoopTest() {
             ADD_FAILURE() << "this test leaked a descriptor: " << each;
         }
     }
-    EXPECT_EQ(detail::blocks_in_use(), blocks_before_) << "this test leaked coroutine frames, tasks or futures";
+    // The count is this thread's: it falls where frames that another thread made are freed here.
+    EXPECT_LE(detail::blocks_in_use(), blocks_before_) << "this test leaked coroutine frames, tasks or futures";
 }
 
 void BackendTest::SetUp() {

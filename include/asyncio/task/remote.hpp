@@ -197,7 +197,7 @@ struct CrossThreadStart {
 
 /// Runs a coroutine as a task of another thread's loop; gives a future to wait for in this thread.
 ///
-/// Throws      RuntimeError  the loop is closed
+/// Throws      RuntimeError  the loop is closed, or the coroutine was made by calling a lambda that captures
 /// Suspends    never
 /// Cancel      ConcurrentFuture::cancel
 /// Threads     any thread
@@ -205,6 +205,9 @@ struct CrossThreadStart {
 /// Python      asyncio.run_coroutine_threadsafe
 template <class T>
 ConcurrentFuture<T> run_coroutine_threadsafe(Coro<T> coro, const LoopHandle& loop) {
+    auto* const frame = coro.release();
+    detail::refuse_lambda_coroutine(frame);
+    coro = Coro<T>(frame);
     auto state = std::make_shared<detail::CrossThreadResult<T>>();
     loop.call_soon_threadsafe(detail::CrossThreadStart<T>(std::move(coro), state));
     return ConcurrentFuture<T>(std::move(state));

@@ -53,6 +53,9 @@ namespace detail {
 /// Makes the coroutine a task; throws RuntimeError if no loop runs here or the coroutine may not be detached.
 void start_task(PromiseBase* frame, const TaskOptions& options, Where where);
 
+/// Destroys the coroutine and throws RuntimeError if it was made by calling a lambda that captures.
+void refuse_lambda_coroutine(PromiseBase* frame);
+
 template <class T>
 Task<T> start(Coro<T> coro, const TaskOptions& options, Where where) {
     PromiseBase* const frame = coro.release();
@@ -75,6 +78,17 @@ Task<T> start(Coro<T> coro, const TaskOptions& options, Where where) {
 template <class T>
 Task<T> create_task(Coro<T> coro, TaskOptions options = TaskOptions(), detail::Where where = __builtin_source_location()) {
     return detail::start(std::move(coro), options, where);
+}
+
+/// The same for an awaitable of the library: `create_task(sleep(1s))`.
+///
+/// Throws      RuntimeError  no loop is running
+/// Suspends    never
+/// Cancel      no effect
+/// Threads     loop thread
+template <detail::LooseAwaitable A>
+auto create_task(A&& awaitable, TaskOptions options = TaskOptions(), detail::Where where = __builtin_source_location()) {
+    return detail::start(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), options, where);
 }
 
 /// Calls `function(args…)`, which gives a coroutine, inside a new task that owns copies of all of them: lambdas with
