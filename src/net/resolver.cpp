@@ -109,14 +109,15 @@ struct Pool {
             pool->fewer.notify_all();
             lock.unlock();
             look_up(*job);
+            // From here on the thread is no longer at the mercy of a name server: a closing loop waits for
+            // it.
             lock.lock();
-            --pool->busy;  // what follows is short: shut_down waits for it, so that no share in the loop stays behind
+            --pool->busy;
             lock.unlock();
             std::shared_ptr<RemoteState> remote = job->remote;
-            Callback* const back = job->back.get();
-            std::unique_ptr<Callback> dropped = std::move(job->back);
-            if (remote->post_made(back)) static_cast<void>(dropped.release());  // it is the loop's now
-            dropped.reset();
+            std::unique_ptr<Callback> back = std::move(job->back);
+            if (remote->post_made(back.get())) static_cast<void>(back.release());  // it is the loop's now
+            back.reset();
             job.reset();
             remote.reset();
             lock.lock();
