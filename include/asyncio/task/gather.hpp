@@ -43,6 +43,11 @@ class GatherCore : public Leaf {
     }
 
   protected:
+    /// Before it is awaited. The children are the derived class's to move.
+    GatherCore(GatherCore&& other) noexcept
+        : GatherCore(nullptr, std::exchange(other.count_, 0), other.keep_errors_) {
+        ASYNCIO_ASSERT(!other.started_, "a gather is movable until it is awaited");
+    }
     ~GatherCore() = default;
     /// Throws what ended the gather; else all children have results (or, with return_exceptions, outcomes).
     void check();
@@ -124,6 +129,10 @@ class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]]
         : GatherCore(nullptr, sizeof...(T), Keep), all_(children) {
         children_ = all_.data();
     }
+    GatherTuple(GatherTuple&& other) noexcept : GatherCore(std::move(other)), all_(other.all_) {
+        children_ = all_.data();
+    }
+    using LooseAwaitableTag = void;
     ~GatherTuple() { drop(); }
     auto await_resume() { return collect(std::index_sequence_for<T...>()); }
 
@@ -144,6 +153,11 @@ class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]]
   public:
     explicit GatherVector(std::vector<GatherChild> children) noexcept
         : GatherCore(children.data(), children.size(), Keep), all_(std::move(children)) {}
+    GatherVector(GatherVector&& other) noexcept
+        : GatherCore(std::move(other)), all_(std::move(other.all_)) {
+        children_ = all_.data();
+    }
+    using LooseAwaitableTag = void;
     ~GatherVector() { drop(); }
     auto await_resume() {
         check();
@@ -186,9 +200,12 @@ decltype(auto) as_gatherable(A&& argument) {
     if constexpr (CoroutineFunction<A>) {
         refuse_fragile_closure<A>();
         return call_owned(std::forward<A>(argument));
+    } else if constexpr (LooseAwaitable<A>) {
+        return await_owned<std::remove_cvref_t<A>>(std::forward<A>(argument));
     } else {
         static_assert(requires { typename GatherArgument<std::decay_t<A>>::Result; },
-                      "gather takes coroutines, tasks, futures and callables that give coroutines");
+                      "gather takes coroutines, tasks, futures, callables that give coroutines, and the library's own "
+                      "awaitables (sleep, to_thread ...) as temporaries");
         return std::forward<A>(argument);
     }
 }

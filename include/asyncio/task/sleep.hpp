@@ -16,6 +16,12 @@ class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::slee
     explicit SleepAwaiter(std::int64_t delay_ns) noexcept : Timer(&ops_) {
         position = delay_ns > 0 ? static_cast<std::uint64_t>(delay_ns) : 0;
     }
+    /// Before it is awaited.
+    SleepAwaiter(SleepAwaiter&& other) noexcept : Timer(&ops_), absolute_(other.absolute_) {
+        ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
+        position = other.position;
+    }
+    using LooseAwaitableTag = void;
     /// For a point in time.
     static SleepAwaiter until(TimePoint when) noexcept { return SleepAwaiter(when, 0); }
     ~SleepAwaiter() {

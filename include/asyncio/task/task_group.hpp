@@ -36,6 +36,12 @@ class TaskGroup {
         add(frame, options, where);
         return Task<T>(detail::RecordRef(frame));
     }
+    /// The same for an awaitable of the library: `tg.create_task(sleep(1s))`.
+    template <detail::LooseAwaitable A>
+    auto create_task(A&& awaitable, TaskOptions options = TaskOptions(),
+                     detail::Where where = __builtin_source_location()) {
+        return create_task(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), options, where);
+    }
     /// The same for a callable and its arguments, of which the task owns copies.
     template <class F, class... Args>
         requires detail::CoroutineFunction<F, Args...>

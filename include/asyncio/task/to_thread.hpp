@@ -72,6 +72,9 @@ class [[nodiscard("nothing is called before this is awaited: co_await it")]] Thr
   public:
     template <class... A>
     explicit ThreadAwaiter(std::in_place_t, A&&... args) : ThreadCall(&run, &ask_to_stop), work_(std::in_place, std::forward<A>(args)...) {}
+    /// Before it is awaited.
+    ThreadAwaiter(ThreadAwaiter&& other) : ThreadCall(std::move(other)), work_(std::move(other.work_)) {}
+    using LooseAwaitableTag = void;
     R await_resume() {
         finish();
         return std::move(*work_.outcome).value();

@@ -13,8 +13,13 @@ template <class T>
 class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForCoro {
   public:
     WaitForCoro(Coro<T> coro, Duration limit) noexcept : child_(coro.release()), limit_(limit) {}
-    WaitForCoro(const WaitForCoro&) = delete;
-    WaitForCoro& operator=(const WaitForCoro&) = delete;
+    /// Before it is awaited.
+    WaitForCoro(WaitForCoro&& other) noexcept
+        : child_(std::exchange(other.child_, nullptr)), limit_(other.limit_) {
+        ASYNCIO_ASSERT(!other.started_, "an awaiter is movable until it is awaited");
+    }
+    using LooseAwaitableTag = void;
+    WaitForCoro& operator=(WaitForCoro&&) = delete;
     ~WaitForCoro() {
         alarm_.disarm();
         if (child_ != nullptr) child_->handle().destroy();
@@ -179,6 +184,15 @@ detail::WaitForRecord<T> wait_for(Task<T>&& awaitable, Duration limit) {
 template <class T>
 detail::WaitForRecord<T> wait_for(const Future<T>& awaitable, Duration limit) {
     return detail::WaitForRecord<T>(awaitable, false, limit);
+}
+/// The same for an awaitable of the library: `wait_for(sleep(1h), 1s)`.
+///
+/// Suspends    always
+/// Cancel      as above
+/// Threads     loop thread
+template <detail::LooseAwaitable A>
+auto wait_for(A&& awaitable, Duration limit) {
+    return wait_for(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), limit);
 }
 /// The same for a callable that gives a coroutine, which it owns.
 ///

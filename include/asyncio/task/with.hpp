@@ -20,18 +20,6 @@ concept AsyncContextManager = requires(M& manager, std::exception_ptr error) {
 
 namespace detail {
 
-template <class A>
-decltype(auto) awaiter_of(A&& awaitable) {
-    if constexpr (requires { std::forward<A>(awaitable).operator co_await(); }) {
-        return std::forward<A>(awaitable).operator co_await();
-    } else {
-        return std::forward<A>(awaitable);
-    }
-}
-/// What `co_await` on an `A` gives.
-template <class A>
-using AwaitResult = decltype(awaiter_of(std::declval<A>()).await_resume());
-
 template <class M>
 using Entered = AwaitResult<decltype(std::declval<M&>().aenter())>;
 

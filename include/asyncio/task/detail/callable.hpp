@@ -85,6 +85,33 @@ std::invoke_result_t<F&, Args&&...> run_owned(F function, Args... args) {
     }
 }
 
+template <class A>
+decltype(auto) awaiter_of(A&& awaitable) {
+    if constexpr (requires { std::forward<A>(awaitable).operator co_await(); }) {
+        return std::forward<A>(awaitable).operator co_await();
+    } else {
+        return std::forward<A>(awaitable);
+    }
+}
+/// What `co_await` on an `A` gives.
+template <class A>
+using AwaitResult = decltype(awaiter_of(std::declval<A>()).await_resume());
+
+/// An awaitable of the library's own that is handed over instead of a coroutine: `gather(sleep(1s), …)`. They say so
+/// themselves, since moving a foreign awaiter about is not ours to decide.
+template <class A>
+concept LooseAwaitable = !std::is_lvalue_reference_v<A> && std::is_move_constructible_v<std::remove_cvref_t<A>> &&
+                         requires { typename std::remove_cvref_t<A>::LooseAwaitableTag; };
+
+template <class A>
+Coro<AwaitResult<A>> await_owned(A awaitable) {
+    if constexpr (std::is_void_v<AwaitResult<A>>) {
+        co_await awaitable;
+    } else {
+        co_return co_await awaitable;
+    }
+}
+
 template <class F, class... Args>
 auto call_owned(F&& function, Args&&... args) {
     return run_owned<std::decay_t<F>, std::decay_t<Args>...>(std::forward<F>(function), std::forward<Args>(args)...);

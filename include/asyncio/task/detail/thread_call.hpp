@@ -18,6 +18,10 @@ struct PoolJob {
 class ThreadCall : public Leaf, public PoolJob {
   public:
     ThreadCall(void (*run)(PoolJob*) noexcept, void (*ask_to_stop)(ThreadCall*) noexcept) noexcept;
+    /// Before it is awaited.
+    ThreadCall(ThreadCall&& other) noexcept : ThreadCall(other.run, other.ask_to_stop_) {
+        ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
+    }
     ~ThreadCall();
     bool await_ready() const noexcept { return false; }
     template <class Promise>
