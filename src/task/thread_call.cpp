@@ -93,11 +93,11 @@ void SharedThreadCall::run_on_thread(PoolJob* job) noexcept {
 void AbandoningBase::start() {
     LoopImpl* const loop = impl_of(current_loop);
     shared_->remote = loop->remote;
-    shared_->self = shared_;
     shared_->back = std::make_unique<Callback>([keep = shared_]() mutable {
         --impl_of(current_loop)->thread_jobs;
         if (keep->waiting != nullptr) wake(std::exchange(keep->waiting, nullptr));
     });
+    shared_->self = shared_;  // a circle from here on, which the call's end breaks
     shared_->waiting = this;
     try {
         submit_to_pool(loop, shared_.get());

@@ -65,10 +65,11 @@ void ThreadPool::submit(PoolJob* job) {
         try {
             std::thread(&Shared::thread_main, shared_).detach();
             ++shared_->threads;
-        } catch (...) {
+        } catch (const std::exception& error) {
             pthread_sigmask(SIG_SETMASK, &before, nullptr);
             if (shared_->threads == 0) {
                 shared_->jobs.pop_back();
+                if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) throw;
                 throw_os_error(EAGAIN, "starting a thread", "the limit of threads or of memory is reached");
             }
             return;  // the threads that exist will come to it
