@@ -112,7 +112,10 @@ void GatherCore::check() {
         throw_if_cancelled(task);
     }
     if (first_failure_ != nullptr) throw_outcome(first_failure_);
-    if (cancel_asked_) throw CancelledError(last_message(children_[count_ - 1].record));  // whose text is Python's choice
+    if (!cancel_asked_) return;
+    PromiseBase* const last = children_[count_ - 1].record;  // whose text is Python's choice
+    if (last->is(was_cancelled)) throw_outcome(last);
+    throw CancelledError(last_message(last));
 }
 
 std::exception_ptr taken_already(PromiseBase* record) {
