@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/event_loop.hpp"
@@ -148,6 +149,7 @@ std::unique_ptr<KernelBackend> make_backend(Backend wanted, int wake, const Back
             break;
     }
     if (made == nullptr) {
+        if (reason.find("no memory for the ") == 0) throw std::bad_alloc();
         throw RuntimeError("the backend '" + std::string(to_string(wanted)) + "' is not to be had here: " +
                            std::string(reason) + ": choose another with ASYNCIO_BACKEND= or {.backend = …}");
     }
@@ -161,7 +163,12 @@ LoopImpl::LoopImpl(EventLoop* owning_loop, RunOptions loop_options) : options(lo
     debug = options.debug || environment_debug();
     if (options.backend == Backend::automatic) options.backend = backend_from_environment();
     const int wake = make_wake_descriptor();
-    remote = std::make_shared<RemoteState>(wake);
+    try {
+        remote = std::make_shared<RemoteState>(wake);
+    } catch (...) {
+        ::close(wake);
+        throw;
+    }
     BackendOptions backend_options;
     backend_options.timer_slack_ns = static_cast<std::uint64_t>(options.timer_slack.count_ns());
     backend_options.seed = options.seed != 0 ? options.seed : seed_from_environment();
@@ -214,12 +221,19 @@ std::string LoopImpl::list_tasks() const {
     return text;
 }
 
-void LoopImpl::cancel_all_tasks() noexcept {
+void LoopImpl::cancel_tasks(std::uint32_t first, std::uint32_t below) noexcept {
     // Cancelling runs no user code, so the list holds still.
-    for (PromiseBase* task = live.live.next; task != &live;) {
-        PromiseBase* const following = task->live.next;
-        request_cancel(task);
-        task = following;
+    for (PromiseBase* task = live.live.next; task != &live; task = task->live.next) {
+        if (task->id >= first && task->id < below) request_cancel(task);
+    }
+}
+
+void LoopImpl::warn_of_tasks() const noexcept {
+    try {
+        std::fprintf(stderr, "asyncio: the loop is closing, these tasks were cancelled and have not ended:\n%s",
+                     list_tasks().c_str());
+    } catch (const std::bad_alloc&) {
+        std::fputs("asyncio: the loop is closing, and tasks that were cancelled have not ended\n", stderr);
     }
 }
 
@@ -240,7 +254,12 @@ struct Leftovers {
     ~Leftovers() {
         for (PromiseBase* task : tasks) release(task);
     }
-    void take_all(LoopImpl& loop) {
+    void take_all(LoopImpl& loop) noexcept {
+        try {
+            tasks.reserve(loop.task_count);
+        } catch (const std::bad_alloc&) {
+            return;  // a loop is closed also without memory; then what they throw is reported when they are dropped
+        }
         for (PromiseBase* task = loop.live.live.next; task != &loop.live; task = task->live.next) {
             tasks.push_back(task);
             ++task->refs;
@@ -272,26 +291,17 @@ void LoopImpl::shut_down() {
             // First everything, then what the cleanup of the cancelled created, and so on.
             Leftovers leftovers;
             leftovers.take_all(*this);
-            for (PromiseBase* task : leftovers.tasks) {
-                if (task->id >= cancelled_below) request_cancel(task);
-            }
+            cancel_tasks(cancelled_below, next_task_id);
             cancelled_below = next_task_id;
-            const auto all_done = [&] {
-                for (PromiseBase* task : leftovers.tasks) {
-                    if (!task->is(done)) return false;
-                }
-                return true;
-            };
-            while (!all_done()) {
+            while (live.live.next != &live && live.live.next->id < cancelled_below) {  // in order of creation
                 iterate(warn_at);
                 if (deadlocked) {
                     deadlocked = false;
                     // Virtual time and a task that swallowed its cancel: cancel once more, or nothing moves again.
-                    for (PromiseBase* task : leftovers.tasks) request_cancel(task);
+                    cancel_tasks(0, cancelled_below);
                 }
                 if (backend->now() >= warn_at) {
-                    std::fprintf(stderr, "asyncio: the loop is closing, these tasks were cancelled and have not ended:\n%s",
-                                 list_tasks().c_str());
+                    warn_of_tasks();
                     warn_at = backend->now() + next_warning_ns;
                 }
             }

@@ -89,7 +89,9 @@ struct LoopImpl final : LoopCore {
 
     // ---- ending
     void shut_down();
-    void cancel_all_tasks() noexcept;
+    /// Those with first <= id < below.
+    void cancel_tasks(std::uint32_t first, std::uint32_t below) noexcept;
+    void warn_of_tasks() const noexcept;
     bool quiet() const noexcept;
     std::string list_tasks() const;
 
