@@ -10,6 +10,7 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "conformance/interpreter.hpp"
@@ -40,22 +41,33 @@ std::string difference(const Program& program, const Interpreter& run) {
     return text.str();
 }
 
-class Conformance : public testing::TestWithParam<std::string_view> {
+constexpr std::string_view styles[] = {
+    "handwritten", "tiny",   "medium", "race", "nested",   "gather",      "group",        "timeout",
+    "cancel",      "future", "shield", "wait", "wait_for", "self_cancel", "as_completed", "shutdown"};
+
+/// The order of things is the loop's: it is the same on every backend.
+class Conformance : public testing::TestWithParam<std::tuple<asyncio::Backend, std::string_view>> {
   protected:
-    // The traces are of the order that is promised, not of a random one.
-    void SetUp() override { ::unsetenv("ASYNCIO_SEED"); }
+    void SetUp() override {
+        ::unsetenv("ASYNCIO_SEED");  // the traces are of the order that is promised, not of a random one
+        const std::string available = asyncio::available_backends();
+        if (available.find(asyncio::to_string(std::get<0>(GetParam()))) == std::string::npos) {
+            GTEST_SKIP() << "not to be had here; available: " << available;
+        }
+    }
 };
 
 constexpr int shown_max = 3;
 
 TEST_P(Conformance, EachProgramWritesTheTraceThatCPythonWrote) {
-    const std::vector<Program> programs = conformance::load(std::string(GetParam()));
+    const auto [backend, style] = GetParam();
+    const std::vector<Program> programs = conformance::load(std::string(style));
     EXPECT_GE(programs.size(), 170u);
     int failed = 0;
     std::string others;
     for (const Program& program : programs) {
         Interpreter run(program);
-        run.execute();
+        run.execute(backend);
         if (run.trace() == program.trace && run.outcome() == program.outcome) continue;
         if (++failed <= shown_max) {
             ADD_FAILURE() << difference(program, run);
@@ -67,12 +79,14 @@ TEST_P(Conformance, EachProgramWritesTheTraceThatCPythonWrote) {
         ADD_FAILURE() << failed << " of " << programs.size() << " differ; also:" << others;
 }
 
-constexpr std::string_view styles[] = {
-    "handwritten", "tiny",   "medium", "race",        "nested", "gather",   "group",        "timeout",
-    "cancel",      "future", "shield", "self_cancel", "wait",   "wait_for", "as_completed", "shutdown"};
-
-INSTANTIATE_TEST_SUITE_P(Recorded, Conformance, testing::ValuesIn(styles),
-                         [](const auto& style) { return std::string(style.param); });
+INSTANTIATE_TEST_SUITE_P(Recorded, Conformance,
+                         testing::Combine(testing::Values(asyncio::Backend::sim, asyncio::Backend::epoll,
+                                                          asyncio::Backend::io_uring),
+                                          testing::ValuesIn(styles)),
+                         [](const auto& info) {
+                             return std::string(asyncio::to_string(std::get<0>(info.param))) + "_" +
+                                    std::string(std::get<1>(info.param));
+                         });
 
 TEST(ConformanceData, EveryFileIsReplayed) {
     for (const auto& file : std::filesystem::directory_iterator(ASYNCIO_TESTS_DIR "/conformance/data")) {

@@ -87,10 +87,12 @@ class Interpreter {
     Interpreter(const Interpreter&) = delete;
     Interpreter& operator=(const Interpreter&) = delete;
 
-    /// Does what asyncio.run does. To be called once.
-    void execute() {
+    /// Does what asyncio.run does, in virtual time. To be called once.
+    void execute(asyncio::Backend backend) {
+        asyncio::VirtualClock clock;
         asyncio::RunOptions options;
-        options.backend = asyncio::Backend::sim;
+        options.backend = backend;
+        options.clock = &clock;
         try {
             asyncio::Runner runner(options);
             try {
