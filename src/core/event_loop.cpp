@@ -184,7 +184,7 @@ LoopImpl::LoopImpl(EventLoop* owning_loop, RunOptions loop_options) : options(lo
     grow_ready(this);
 }
 
-LoopImpl::~LoopImpl() { std::free(ready.slots); }
+LoopImpl::~LoopImpl() { ::operator delete(ready.slots); }
 
 void LoopImpl::require_open() const {
     if (closed) throw RuntimeError("event loop is closed");

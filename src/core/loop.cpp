@@ -56,10 +56,10 @@ bool try_grow_ready(ReadyQueue& q, std::uint64_t wanted) noexcept {
     std::uint64_t capacity = q.slots == nullptr ? 256 : q.capacity();
     while (capacity < wanted) capacity *= 2;
     if (q.slots != nullptr && capacity == q.capacity()) return true;
-    auto* slots = static_cast<std::uintptr_t*>(std::malloc(capacity * sizeof(std::uintptr_t)));
+    auto* slots = static_cast<std::uintptr_t*>(::operator new(capacity * sizeof(std::uintptr_t), std::nothrow));
     if (slots == nullptr) return false;
     for (std::uint64_t at = q.head; at != q.tail; ++at) slots[at & (capacity - 1)] = q.slots[at & q.mask];
-    std::free(q.slots);
+    ::operator delete(q.slots);
     q.slots = slots;
     q.mask = capacity - 1;
     return true;
