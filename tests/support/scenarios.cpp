@@ -355,6 +355,13 @@ Coro<> gather_of_a_range() {
     EXPECT_EQ(texts.size(), 3u);
     EXPECT_EQ(texts[2][0], 'z');
 }
+Coro<> gather_of_many() {
+    // More than the ready queue and the timer queue hold at first; all wake at once.
+    std::vector<Coro<>> coros;
+    coros.reserve(300);
+    for (int i = 0; i != 300; ++i) coros.push_back([]() -> Coro<> { co_await sleep(1ms); }());
+    co_await gather(std::move(coros));
+}
 Coro<> gather_of_callables() {
     const std::string text = "owned by a lambda, and long enough to be on the heap";
     auto first = [text]() -> Coro<std::size_t> {
@@ -909,6 +916,7 @@ constexpr NamedScenario all[] = {
     {"FutureWithManyWaiters", future_with_many_waiters},
     {"GatherOfCoroutines", gather_of_coroutines},
     {"GatherOfARange", gather_of_a_range},
+    {.name = "GatherOfMany", .start = gather_of_many, .many = true},
     {"GatherOfCallables", gather_of_callables},
     {"GatherOfTasks", gather_of_tasks},
     // If a child has failed and the gather was not told yet, a cancel goes to its siblings and the failure wins, as in Python.

@@ -18,6 +18,7 @@ struct NamedScenario {
     bool may_report = false;  // later failures go to the exception handler
     bool may_fail = false;    // a cancel at the wrong moment makes it fail, as it should
     bool may_survive = false; // a cancel need not end it
+    bool many = false;        // has so many steps that one backend must do
 
     friend void PrintTo(const NamedScenario& scenario, std::ostream* out) { *out << scenario.name; }
 };
