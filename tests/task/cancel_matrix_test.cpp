@@ -205,7 +205,9 @@ TEST_F(CancelNested, EveryWrapperAroundEveryOther) {
     }
 }
 
-TEST_F(CancelNested, EveryWrapperAroundEveryOtherCancelledTwice) {
+class CancelNestedSlow : public test::LoopTest {};
+
+TEST_F(CancelNestedSlow, EveryWrapperAroundEveryOtherCancelledTwice) {
     for (int outer = 0; outer != wrapper_count; ++outer) {
         for (int inner = 0; inner != wrapper_count; ++inner) {
             const Layers layers{outer, inner};
@@ -219,7 +221,7 @@ TEST_F(CancelNested, EveryWrapperAroundEveryOtherCancelledTwice) {
     }
 }
 
-TEST_F(CancelNested, ThreeWrappersDeep) {
+TEST_F(CancelNestedSlow, ThreeWrappersDeep) {
     for (int outer = 0; outer != wrapper_count; ++outer) {
         for (int middle = 0; middle != wrapper_count; ++middle) {
             for (int inner = 1; inner != wrapper_count; ++inner) {
