@@ -1,5 +1,6 @@
 // Which connection a request gets, who waits, and what closing a session does.
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <optional>
 #include <string>
@@ -322,6 +323,7 @@ class DescriptorLimit {
 };
 
 TEST_P(ClientPool, WithoutADescriptorLeftTheErrorSaysSo) {
+    if (ASYNCIO_ASAN) GTEST_SKIP() << "the sanitizer itself needs descriptors";
     run([]() -> Coro<> {
         co_await with_site(answers(hello), [&](Site& site) -> Coro<> {
             http::ClientSession session;
@@ -335,6 +337,26 @@ TEST_P(ClientPool, WithoutADescriptorLeftTheErrorSaysSo) {
             EXPECT_EQ(session.connections().in_use, 0u);
             failure = co_await failure_of(session, site.url());
             EXPECT_EQ(failure, "") << "and afterwards all is well";
+        });
+    });
+}
+
+TEST_P(ClientPool, WithoutADescriptorLeftIdleConnectionsMakeRoom) {
+    if (ASYNCIO_ASAN) GTEST_SKIP() << "the sanitizer itself needs descriptors";
+    run([]() -> Coro<> {
+        co_await with_site(answers(hello), [&](Site& one) -> Coro<> {
+            co_await with_site(answers(hello), [&](Site& other) -> Coro<> {
+                http::ClientSession session;
+                (void)co_await session.get(one.url());
+                const int spare = ::dup(0);  // for the server, which is in this process, too
+                const DescriptorLimit limit(static_cast<rlim_t>(spare) + 1);
+                auto task = create_task(session.get(other.url()));
+                while (session.connections().idle != 0) co_await sleep(0s);
+                ::close(spare);
+                auto response = co_await std::move(task);
+                EXPECT_EQ(response.status(), 200);
+                EXPECT_EQ(session.connections().idle, 1u);
+            });
         });
     });
 }
