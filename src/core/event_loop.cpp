@@ -66,8 +66,8 @@ void cancel_callback(Callback* callback) noexcept {
     if (!callback->scheduled || callback->cancelled) return;
     callback->cancelled = true;
     auto function = std::move(callback->function);  // dies last, when everything is consistent
-    if (callback->armed() && current_loop != nullptr) {
-        disarm_timer(current_loop, callback);
+    if (callback->armed()) {
+        disarm_timer(callback->loop, callback);
         callback->scheduled = false;
         release_callback(callback);
     }
@@ -166,7 +166,7 @@ LoopImpl::LoopImpl(EventLoop* owning_loop, RunOptions loop_options) : options(lo
     try {
         remote = std::make_shared<RemoteState>(wake);
     } catch (...) {
-        ::close(wake);
+        close_wake_descriptor(wake);
         throw;
     }
     BackendOptions backend_options;
@@ -181,10 +181,19 @@ LoopImpl::LoopImpl(EventLoop* owning_loop, RunOptions loop_options) : options(lo
     clock = options.clock;
     if (clock == nullptr && backend->kind() == Backend::sim) clock = &own_clock.emplace();
     virtual_clock = clock != nullptr;
-    grow_ready(this);
+    register_loop(this);
+    try {
+        grow_ready(this);
+    } catch (...) {
+        unregister_loop(this);
+        throw;
+    }
 }
 
-LoopImpl::~LoopImpl() { ::operator delete(ready.slots); }
+LoopImpl::~LoopImpl() {
+    unregister_loop(this);
+    ::operator delete(ready.slots);
+}
 
 void LoopImpl::require_open() const {
     if (closed) throw RuntimeError("event loop is closed");
@@ -285,7 +294,7 @@ void LoopImpl::shut_down() {
     int turns_left = turns_at_the_end;
     bool parts_told = false;
     for (;;) {
-        if (task_count == 0 && !std::exchange(parts_told, true) && net != nullptr) net->shut_down();
+        if (task_count == 0 && net != nullptr && !std::exchange(parts_told, true)) net->shut_down();
         if (task_count == 0 && backend->in_flight() == 0 && (ready.size() == 0 || turns_left-- <= 0)) break;
         if (task_count != 0 && next_task_id > cancelled_below && live.live.prev->id >= cancelled_below) {
             // First everything, then what the cleanup of the cancelled created, and so on.
@@ -345,6 +354,7 @@ class Running {
         if (!std::exchange(loop.entered_thread, true)) loop.backend->enter_thread();
         detail::current_loop = &loop;
         loop.running_now = true;
+        loop.deadlocked = false;
         loop.last_clock = loop.real_or_virtual_now();
     }
     Running(const Running&) = delete;
@@ -386,6 +396,7 @@ TimerHandle EventLoop::schedule_at(TimePoint when, UniqueFunction<void()> functi
     const auto ns = when.time_since_epoch().count();
     callback->when_ns = ns > 0 ? static_cast<std::uint64_t>(ns) : 1;
     impl_->timers.insert(callback.get(), callback->when_ns);
+    callback->loop = impl_.get();
     callback->scheduled = true;
     return TimerHandle(callback.release());
 }
@@ -469,6 +480,7 @@ bool EventLoop::poll_once(Duration timeout) {
     }
     if (impl_->ready.size() != 0) impl_->poll_kernel(0);
     impl_->iterate(deadline);
+    impl_->deadlocked = false;  // virtual time: nothing to do here is no error, the host may have more
     return impl_->ready.size() != 0;
 }
 
@@ -519,6 +531,7 @@ void EventLoop::close() {
     }
     impl_->net.reset();
     impl_->backend.reset();
+    detail::unregister_loop(impl_.get());
 }
 
 bool EventLoop::is_running() const noexcept { return impl_->running_now; }

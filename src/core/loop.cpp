@@ -159,9 +159,9 @@ void tell_waiters(LoopImpl* loop, PromiseBase* record) noexcept {
 void complete_future(PromiseBase* future) noexcept {
     ASYNCIO_ASSERT(future->is(is_future) && !future->is(done));
     future->set(done);
-    LoopCore* const loop = current_loop;
     if (future->waiter_word == 0 && !future->is(owns_slot)) return;
-    ASYNCIO_ASSERT(loop != nullptr, "a Future with waiters was completed outside its loop: use future.remote()");
+    LoopCore* const loop = current_loop != nullptr ? current_loop : loop_of(future);
+    ASYNCIO_ASSERT(loop != nullptr, "a Future with waiters was completed after its loop had closed");
     schedule_waiters(loop, future);
 }
 

@@ -6,6 +6,7 @@
 #include <cxxabi.h>
 
 #include <cstdio>
+#include <mutex>
 #include <new>
 
 #include "asyncio/base/error.hpp"
@@ -14,6 +15,51 @@
 #include "detail/task_extra.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
+
+// ---- which loop a record belongs to, if none runs on this thread --------------------------------------------------
+
+namespace {
+
+struct LoopRegistry {
+    std::mutex mutex;
+    std::vector<LoopCore*> loops;     // guarded by mutex
+    std::uint32_t next_id = 1;        // guarded by mutex
+};
+LoopRegistry& loop_registry() {
+    static auto* const registry = new LoopRegistry;  // never destroyed: handles in globals may ask for it
+    return *registry;
+}
+
+}  // namespace
+
+void register_loop(LoopCore* loop) {
+    LoopRegistry& registry = loop_registry();
+    std::lock_guard lock(registry.mutex);
+    registry.loops.push_back(loop);
+    loop->loop_id = registry.next_id++ & 0x7fffffff;
+}
+
+void unregister_loop(LoopCore* loop) noexcept {
+    LoopRegistry& registry = loop_registry();
+    std::lock_guard lock(registry.mutex);
+    std::erase(registry.loops, loop);
+}
+
+LoopCore* loop_of(const PromiseBase* record) noexcept {
+    if (record->is(is_future)) {
+        LoopRegistry& registry = loop_registry();
+        std::lock_guard lock(registry.mutex);
+        for (LoopCore* loop : registry.loops) {
+            if (record->id != 0 && loop->loop_id == record->id) return loop;
+        }
+        return nullptr;
+    }
+    if (!record->is(is_task) || record->ended()) return nullptr;
+    // The list of live tasks is a circle through the loop's own head, which is no task.
+    const PromiseBase* each = record;
+    while (each->is(is_task)) each = each->live.next;
+    return static_cast<LoopCore*>(const_cast<void*>(each->where));  // the head keeps its loop there
+}
 
 // ---- promotion ---------------------------------------------------------------------------------------------------
 
@@ -68,8 +114,9 @@ TaskExtra& make_extra(PromiseBase* record) {
 
 void add_waiter(PromiseBase* record, Waiter* waiter) {
     ASYNCIO_ASSERT(!record->is(done));
+    LoopCore* const loop = current_loop;
+    if (record->is(is_future) && loop != nullptr) record->id = loop->loop_id;
     if (waiter->resumes == nullptr && !record->is(owns_slot)) {
-        LoopCore* const loop = current_loop;
         ASYNCIO_ASSERT(loop != nullptr, "futures are awaited and get callbacks on their loop's thread only");
         reserve_slot(loop);
         record->set(owns_slot);
@@ -161,6 +208,13 @@ void break_circle(LoopCore* loop, PromiseBase* task) noexcept {
 CancelRequest request_cancel(PromiseBase* task) noexcept {
     LoopCore* const loop = current_loop;
     if (task->ended()) return {false, false, 0};
+    if (loop == nullptr) {
+        // Between two runs of its loop.
+        if (LoopCore* const own = loop_of(task)) {
+            const OnLoop on(own);
+            return request_cancel(task);
+        }
+    }
     if (task->is(is_future)) {
         cancel_future(loop, task);
         return {true, true, 0};
@@ -275,9 +329,9 @@ void release_last(PromiseBase* record) noexcept {
                          record->is(is_task) ? "Task exception was never retrieved" : "Future exception was never retrieved",
                          record->error(), record);
     }
-    if (record->is(owns_slot) && current_loop != nullptr) {
-        // A future with callbacks that nobody will complete. (Its loop is this thread's, or gone with its queue.)
-        release_slot(current_loop);
+    if (record->is(owns_slot)) {
+        // A future with callbacks that nobody will complete. Its loop may be gone, with its queue.
+        if (LoopCore* const loop = loop_of(record)) release_slot(loop);
     }
     drop_done_callbacks(record);
     delete record->extra();

@@ -126,6 +126,24 @@ struct LoopImpl final : LoopCore {
     std::atomic<bool> interrupted{false};  // set by the signal handler
 };
 
+/// Loops that are not closed can be found by their records. Throws std::bad_alloc.
+void register_loop(LoopCore* loop);
+void unregister_loop(LoopCore* loop) noexcept;
+/// The loop of a task that is not done, or that a future is awaited on; null if there is none (any more).
+LoopCore* loop_of(const PromiseBase* record) noexcept;
+
+/// Makes a loop that does not run this thread's for a moment, to wake something of its.
+class OnLoop {
+  public:
+    explicit OnLoop(LoopCore* loop) noexcept : outer_(std::exchange(current_loop, loop)) {}
+    OnLoop(const OnLoop&) = delete;
+    OnLoop& operator=(const OnLoop&) = delete;
+    ~OnLoop() { current_loop = outer_; }
+
+  private:
+    LoopCore* outer_;
+};
+
 inline LoopImpl* impl_of(LoopCore* loop) noexcept { return static_cast<LoopImpl*>(loop); }
 
 /// The loop closes: remote handles lose their tasks and futures.

@@ -38,6 +38,17 @@ void say(const char* text) noexcept {
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text, std::strlen(text));
 }
 
+/// Ends the process as SIGINT's default action does, whatever this thread blocks: a shell sees 130.
+[[noreturn]] void die_of_sigint() noexcept {
+    ::signal(SIGINT, SIG_DFL);
+    sigset_t only;
+    sigemptyset(&only);
+    sigaddset(&only, SIGINT);
+    ::pthread_sigmask(SIG_UNBLOCK, &only, nullptr);
+    ::raise(SIGINT);
+    ::_exit(130);
+}
+
 void on_sigint(int) noexcept {
     const int saved_errno = errno;
     LoopImpl* const loop =
@@ -56,14 +67,7 @@ void on_sigint(int) noexcept {
         ::nanosleep(&half_second,
                     nullptr);  // the helper exits the process when it is done; this is its limit
     }
-    ::signal(SIGINT, SIG_DFL);
-    ::raise(SIGINT);
-    // Blocked inside its own handler: unblock, so that the default action is taken now.
-    sigset_t only;
-    sigemptyset(&only);
-    sigaddset(&only, SIGINT);
-    ::pthread_sigmask(SIG_UNBLOCK, &only, nullptr);
-    ::_exit(130);
+    die_of_sigint();
 }
 
 bool in_main_thread() noexcept { return ::getpid() == ::gettid(); }
@@ -73,10 +77,10 @@ class InterruptScope {
   public:
     InterruptScope(LoopImpl& loop, detail::PromiseBase* main) : loop_(loop) {
         loop.main_task = main;
-        if (!in_main_thread()) return;
         struct sigaction current{};
         if (::sigaction(SIGPIPE, nullptr, &current) == 0 && current.sa_handler == SIG_DFL)
             ::signal(SIGPIPE, SIG_IGN);
+        if (!in_main_thread()) return;
         if (::sigaction(SIGINT, nullptr, &current) != 0 || current.sa_handler != SIG_DFL) return;
         start_helper();
         interrupts.store(0, std::memory_order_relaxed);
@@ -120,9 +124,7 @@ class InterruptScope {
                 if (::read(read_end, &byte, 1) == 1) {
                     // The loop's thread is stopped in its signal handler, so its lists hold still.
                     say(loop->list_tasks().c_str());
-                    ::signal(SIGINT, SIG_DFL);
-                    ::kill(::getpid(), SIGINT);
-                    ::_exit(130);
+                    die_of_sigint();
                 }
                 ::close(read_end);
             });
@@ -149,9 +151,7 @@ std::terminate_handler default_terminate = nullptr;
     if (error != nullptr) {
         if (exception_cast<KeyboardInterrupt>(error) != nullptr) {
             say("KeyboardInterrupt\n");
-            ::signal(SIGINT, SIG_DFL);
-            ::raise(SIGINT);
-            ::_exit(130);
+            die_of_sigint();
         }
         try {
             if (const auto* group = exception_cast<ExceptionGroup>(error)) {
@@ -171,8 +171,17 @@ std::terminate_handler default_terminate = nullptr;
 void install_terminate_hook() noexcept {
     static const bool done = [] {
         const std::terminate_handler current = std::get_terminate();
+#if defined(__GLIBCXX__)
+        const bool is_default = current == &__gnu_cxx::__verbose_terminate_handler || current == &std::abort;
+#else
+        const bool is_default = current == &std::abort;
+#endif
+        if (!is_default) return false;
         // The default is the runtime's verbose handler or abort itself; both live in the runtime, not in the
         // program.
+#if defined(__GLIBCXX__)
+        if (current != nullptr && current != &__gnu_cxx::__verbose_terminate_handler && current != &std::abort) return true;
+#endif
         default_terminate = current;
         std::set_terminate(&on_terminate);
         return true;

@@ -126,7 +126,13 @@ void assert_in_step(const LoopCore* loop) noexcept {
 
 bool cancel_record(PromiseBase* record, std::string_view message) noexcept {
     LoopCore* const loop = current_loop;
-    if (loop == nullptr) return record->is(is_future) && !record->is(done) && request_cancel(record).accepted;
+    if (loop == nullptr) {
+        // Between two runs of its loop.
+        LoopCore* const own = loop_of(record);
+        if (own == nullptr) return request_cancel(record).accepted;
+        const OnLoop on(own);
+        return cancel_record(record, message);
+    }
     const std::string_view outer = std::exchange(loop->cancel_message, message);
     const bool accepted = request_cancel(record).accepted;
     loop->cancel_message = outer;
@@ -249,6 +255,22 @@ void throw_already_done(PromiseBase* record) {
 void throw_left_without_value() { throw InvalidStateError("the scope was left without a value"); }
 
 }  // namespace detail
+
+void EventLoop::start_here(detail::PromiseBase* frame, const TaskOptions& options) {
+    const char* refusal = nullptr;
+    if (impl_->closed) refusal = "event loop is closed";
+    if (detail::current_loop != nullptr && detail::current_loop != impl_.get()) {
+        refusal = "another loop runs in this thread: use loop.remote() or run_coroutine_threadsafe";
+    }
+    if (refusal != nullptr) {
+        frame->handle().destroy();
+        throw RuntimeError(refusal);
+    }
+    const detail::OnLoop on(impl_.get());
+    TaskOptions here = options;
+    if (!impl_->running_now) here.eager_start = false;  // nothing may run yet
+    detail::start_task(frame, here, nullptr);
+}
 
 AnyTask current_task() {
     const detail::LoopCore* const loop = detail::current_loop;

@@ -111,7 +111,12 @@ asyncio::Coro<int> fetch_and_report(const Arguments& arguments, const fetch::Opt
                      arguments.urls.size());
         throw asyncio::CancelledError();
     }
-    if (arguments.timeline) output.line(fetch::timeline(results, timeline_rows_max, timeline_columns));
+    if (arguments.timeline && arguments.json) {
+        std::fprintf(stderr, "%s",
+                     fetch::timeline(results, timeline_rows_max, timeline_columns).c_str());
+    } else if (arguments.timeline) {
+        output.line(fetch::timeline(results, timeline_rows_max, timeline_columns));
+    }
     co_return totals.failed == 0 ? exit_ok : exit_some_failed;
 }
 
@@ -138,6 +143,10 @@ int run(const Arguments& given) {
     options.concurrency = arguments.sync               ? 1
                           : arguments.concurrency != 0 ? std::min(arguments.concurrency, fits)
                                                        : fits;
+    if (arguments.concurrency > fits) {
+        std::fprintf(stderr, "asyncio-fetch: the limit of open files allows %zu at once, not %zu (ulimit -n)\n", fits,
+                     arguments.concurrency);
+    }
     if (arguments.seconds > 0) options.limit = std::chrono::duration<double>(arguments.seconds);
     options.directory = arguments.directory;
     options.index_digits = std::to_string(arguments.urls.size()).size();

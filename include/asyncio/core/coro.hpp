@@ -108,7 +108,8 @@ consteval bool is_borrow() {
             return !std::is_function_v<Bare<T>>;
         }
     } else if constexpr (is_closure<T>) {
-        return !std::is_empty_v<T>;
+        // What has something to destroy owns it; what has not may be a bundle of references.
+        return !std::is_empty_v<T> && std::is_trivially_destructible_v<T>;
     } else {
         return is_view<std::remove_cv_t<T>>;
     }

@@ -109,6 +109,10 @@ class EventLoop {
     /// The loop's clock: monotonic, or virtual. Cached for the current step.
     TimePoint time() const noexcept;
 
+    /// As asyncio::create_task, on this loop, which need not run yet.
+    /// Throws  RuntimeError  the loop is closed, or another one runs in this thread
+    /// Threads loop thread
+    /// Python  loop.create_task
     template <class T>
     Task<T> create_task(Coro<T> coro, TaskOptions options);
     template <class T>
@@ -164,6 +168,8 @@ class EventLoop {
     void post(UniqueFunction<void()> function);
     TimePoint time_after(Duration delay) const noexcept;
     friend class Runner;
+    /// create_task: on this loop, whether it runs or will.
+    void start_here(detail::PromiseBase* frame, const TaskOptions& options);
     /// Makes the coroutine a task of this loop, which need not run yet.
     detail::PromiseBase* start_in(detail::PromiseBase* frame);
     void run_until_done(detail::PromiseBase* task);

@@ -126,7 +126,7 @@ struct PromiseBase {
     std::uint32_t refs;    // handles, plus one of the loop while the task lives
     std::uint16_t flags;   // Flag
     std::uint16_t magic;   // record_magic while this is one
-    std::uint32_t id : 31; // of a task: the N of "Task-N"
+    std::uint32_t id : 31; // of a task: the N of "Task-N"; of a future: the loop that it is awaited on
     std::uint32_t made_by_main : 1;  // detached and borrowing, created by the coroutine that `run` was given
     std::uint16_t cancels; // cancelling(): requests minus uncancels
     std::uint8_t pending;  // requests that no await has delivered yet

@@ -115,11 +115,13 @@ auto create_task(TaskOptions options, F&& function, Args&&... args) {
 
 template <class T>
 Task<T> EventLoop::create_task(Coro<T> coro, TaskOptions options) {
-    return asyncio::create_task(std::move(coro), options);
+    detail::PromiseBase* const frame = coro.release();
+    start_here(frame, options);
+    return Task<T>(detail::RecordRef(frame));
 }
 template <class T>
 Task<T> EventLoop::create_task(Coro<T> coro) {
-    return asyncio::create_task(std::move(coro), TaskOptions());
+    return create_task(std::move(coro), TaskOptions());
 }
 
 /// Gives a task for whatever can be awaited as one: a task is passed through, a coroutine started.

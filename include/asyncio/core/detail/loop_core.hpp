@@ -72,6 +72,7 @@ struct LoopCore {
     std::uint64_t generation = 0;  // odd while the live list changes
     PromiseBase live;              // head of the circular list of live tasks
     std::uint64_t task_count = 0;
+    std::uint32_t loop_id = 0;  // a number no other loop of this process has (31 bits)
     EventLoop* owner = nullptr;
     std::string_view cancel_message;  // of the request that is being passed on
     PromiseBase* cancel_next = nullptr;  // whom it reaches next: see CancelAnswer::forward
@@ -79,6 +80,7 @@ struct LoopCore {
 
     LoopCore() noexcept {
         live.task = &live;
+        live.where = this;  // see loop_of
         live.flags = 0;
         live.live = {&live, &live, nullptr};
     }
@@ -98,7 +100,10 @@ inline void reserve_slot(LoopCore* loop) {
     if (q.reserved + q.timer_entries >= q.capacity() || q.slots == nullptr) [[unlikely]] grow_ready(loop);
     ++q.reserved;
 }
-inline void release_slot(LoopCore* loop) noexcept { --loop->ready.reserved; }
+inline void release_slot(LoopCore* loop) noexcept {
+    ASYNCIO_ASSERT(loop->ready.reserved != 0);
+    --loop->ready.reserved;
+}
 
 inline void push_frame(LoopCore* loop, PromiseBase* frame) noexcept {
     loop->ready.push(reinterpret_cast<std::uintptr_t>(frame) | tag_frame);
