@@ -1,9 +1,9 @@
 // EventLoop: making one, its callbacks, running and closing it.
 //
-// Closing ("Shutdown" in ARCHITECTURE.md): live tasks are cancelled in order of creation and driven until none is left,
-// with the tasks that their cleanup creates; then the parts of higher layers give up their connections; then the kernel
-// must hold nothing; then the pool's threads are joined for the shutdown timeout; then posts are refused, and what was
-// scheduled and has not run is destroyed.
+// Closing ("Shutdown" in ARCHITECTURE.md): live tasks are cancelled in order of creation and driven until
+// none is left, with the tasks that their cleanup creates; then the parts of higher layers give up their
+// connections; then the kernel must hold nothing; then the pool's threads are joined for the shutdown
+// timeout; then posts are refused, and what was scheduled and has not run is destroyed.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -21,7 +21,7 @@ namespace asyncio { inline namespace v1 {
 
 namespace detail {
 
-// ---- callbacks ---------------------------------------------------------------------------------------------------
+// ---- callbacks ----------------------------------------------------------------------------------
 
 namespace {
 
@@ -73,7 +73,7 @@ void cancel_callback(Callback* callback) noexcept {
     }
 }
 
-// ---- posts of other threads --------------------------------------------------------------------------------------
+// ---- posts of other threads ---------------------------------------------------------------------
 
 RemoteState::~RemoteState() { close_wake_descriptor(wake_descriptor); }
 
@@ -93,7 +93,8 @@ bool RemoteState::post_made(Callback* callback) noexcept {
         callback->scheduled = true;
         (last != nullptr ? last->next_post : first) = callback;
         last = callback;
-        first_post = !has_posts.exchange(true, std::memory_order_release);  // pairs with the acquire in take_posts
+        first_post =
+            !has_posts.exchange(true, std::memory_order_release);  // pairs with the acquire in take_posts
         // Under the lock: once it is released the loop may run the callback and close.
         if (first_post) wake();
     }
@@ -107,7 +108,7 @@ bool remote_is_open(RemoteState& remote) noexcept {
     return remote.open;
 }
 
-// ---- making a loop -----------------------------------------------------------------------------------------------
+// ---- making a loop ------------------------------------------------------------------------------
 
 namespace {
 
@@ -118,7 +119,8 @@ Backend backend_from_environment() {
     for (Backend each : {Backend::io_uring, Backend::epoll, Backend::sim, Backend::automatic}) {
         if (name == to_string(each)) return each;
     }
-    throw RuntimeError("ASYNCIO_BACKEND=" + std::string(name) + ": no such backend: use epoll, io_uring, sim or automatic");
+    throw RuntimeError("ASYNCIO_BACKEND=" + std::string(name) +
+                       ": no such backend: use epoll, io_uring, sim or automatic");
 }
 
 std::uint64_t seed_from_environment() {
@@ -126,24 +128,21 @@ std::uint64_t seed_from_environment() {
     return value == nullptr ? 0 : std::strtoull(value, nullptr, 10);
 }
 
-std::unique_ptr<KernelBackend> make_backend(Backend wanted, int wake, const BackendOptions& options, bool debug) {
+std::unique_ptr<KernelBackend> make_backend(Backend wanted, int wake, const BackendOptions& options,
+                                            bool debug) {
     std::string_view reason;
     std::unique_ptr<KernelBackend> made;
     switch (wanted) {
-        case Backend::sim:
-            made = make_sim_backend(wake, options, reason);
-            break;
-        case Backend::epoll:
-            made = make_epoll_backend(wake, options, reason);
-            break;
-        case Backend::io_uring:
-            made = make_io_uring_backend(wake, options, reason);
-            break;
+        case Backend::sim: made = make_sim_backend(wake, options, reason); break;
+        case Backend::epoll: made = make_epoll_backend(wake, options, reason); break;
+        case Backend::io_uring: made = make_io_uring_backend(wake, options, reason); break;
         case Backend::automatic:
             // epoll first: see "Which backend" in ARCHITECTURE.md.
             made = make_epoll_backend(wake, options, reason);
             if (made == nullptr) {
-                if (debug) std::fprintf(stderr, "asyncio: no epoll here (%.*s)\n", int(reason.size()), reason.data());
+                if (debug)
+                    std::fprintf(stderr, "asyncio: no epoll here (%.*s)\n", int(reason.size()),
+                                 reason.data());
                 made = make_io_uring_backend(wake, options, reason);
             }
             break;
@@ -206,7 +205,7 @@ void LoopImpl::check_thread(const char* what) const {
     }
 }
 
-// ---- closing -----------------------------------------------------------------------------------------------------
+// ---- closing ------------------------------------------------------------------------------------
 
 std::string LoopImpl::list_tasks() const {
     std::string text;
@@ -215,8 +214,10 @@ std::string LoopImpl::list_tasks() const {
         if (task->is(started)) {
             const PromiseBase* innermost = task->live.leaf != nullptr ? task->live.leaf->frame : nullptr;
             if (innermost != nullptr) {
-                text += std::string(": waits in ") + task->live.leaf->ops->what + " at " + place_text(innermost->where);
-                for (const PromiseBase* frame = innermost; frame != nullptr && frame != task; frame = frame->continuation) {
+                text += std::string(": waits in ") + task->live.leaf->ops->what + " at " +
+                        place_text(innermost->where);
+                for (const PromiseBase* frame = innermost; frame != nullptr && frame != task;
+                     frame = frame->continuation) {
                     text += " < " + place_text(frame->continuation->where);
                 }
             } else {
@@ -239,22 +240,25 @@ void LoopImpl::cancel_tasks(std::uint32_t first, std::uint32_t below) noexcept {
 
 void LoopImpl::warn_of_tasks() const noexcept {
     try {
-        std::fprintf(stderr, "asyncio: the loop is closing, these tasks were cancelled and have not ended:\n%s",
+        std::fprintf(stderr,
+                     "asyncio: the loop is closing, these tasks were cancelled and have not ended:\n%s",
                      list_tasks().c_str());
     } catch (const std::bad_alloc&) {
         std::fputs("asyncio: the loop is closing, and tasks that were cancelled have not ended\n", stderr);
     }
 }
 
-bool LoopImpl::quiet() const noexcept { return task_count == 0 && backend->in_flight() == 0 && ready.size() == 0; }
+bool LoopImpl::quiet() const noexcept {
+    return task_count == 0 && backend->in_flight() == 0 && ready.size() == 0;
+}
 
 namespace {
 
 constexpr std::uint64_t first_warning_ns = 2'000'000'000;
 constexpr std::uint64_t next_warning_ns = 10'000'000'000;
 
-/// Callbacks that stand in the queue at the end get so many more iterations (as many as asyncio.run gives them); one
-/// that schedules itself for ever is dropped then.
+/// Callbacks that stand in the queue at the end get so many more iterations (as many as asyncio.run gives
+/// them); one that schedules itself for ever is dropped then.
 constexpr int turns_at_the_end = 4;
 
 /// The tasks that were cancelled at the end: what they throw instead goes to the exception handler.
@@ -267,7 +271,8 @@ struct Leftovers {
         try {
             tasks.reserve(loop.task_count);
         } catch (const std::bad_alloc&) {
-            return;  // a loop is closed also without memory; then what they throw is reported when they are dropped
+            return;  // a loop is closed also without memory; then what they throw is reported when they are
+                     // dropped
         }
         for (PromiseBase* task = loop.live.live.next; task != &loop.live; task = task->live.next) {
             tasks.push_back(task);
@@ -306,7 +311,8 @@ void LoopImpl::shut_down() {
                 iterate(warn_at);
                 if (deadlocked) {
                     deadlocked = false;
-                    // Virtual time and a task that swallowed its cancel: cancel once more, or nothing moves again.
+                    // Virtual time and a task that swallowed its cancel: cancel once more, or nothing moves
+                    // again.
                     cancel_tasks(0, cancelled_below);
                 }
                 if (backend->now() >= warn_at) {
@@ -314,7 +320,8 @@ void LoopImpl::shut_down() {
                     warn_at = backend->now() + next_warning_ns;
                 }
             }
-            // Two turns more, as asyncio.run takes them: done-callbacks come before what the tasks are blamed for.
+            // Two turns more, as asyncio.run takes them: done-callbacks come before what the tasks are blamed
+            // for.
             iterate(0);
             iterate(0);
             leftovers.report(*this);
@@ -331,7 +338,7 @@ void LoopImpl::shut_down() {
 
 }  // namespace detail
 
-// ---- the public class --------------------------------------------------------------------------------------------
+// ---- the public class ---------------------------------------------------------------------------
 
 using detail::LoopImpl;
 using detail::PromiseBase;
@@ -344,8 +351,9 @@ class Running {
     explicit Running(LoopImpl& loop) : loop_(loop) {
         loop.require_open();
         if (detail::current_loop != nullptr) {
-            throw RuntimeError("a loop is running in this thread already: co_await the coroutine, or start it with "
-                               "asyncio::create_task (from another thread: loop.remote())");
+            throw RuntimeError(
+                "a loop is running in this thread already: co_await the coroutine, or start it with "
+                "asyncio::create_task (from another thread: loop.remote())");
         }
         if (loop.entered_thread && loop.thread != std::this_thread::get_id()) {
             throw RuntimeError("an event loop runs on one thread: this one has been run on another");
@@ -428,8 +436,9 @@ PromiseBase* EventLoop::start_in(PromiseBase* frame) {
     try {
         impl_->require_open();
         if (detail::current_loop != nullptr) {
-            throw RuntimeError("a loop is running in this thread already: co_await the coroutine, or start it with "
-                               "asyncio::create_task (from another thread: loop.remote())");
+            throw RuntimeError(
+                "a loop is running in this thread already: co_await the coroutine, or start it with "
+                "asyncio::create_task (from another thread: loop.remote())");
         }
         detail::current_loop = impl_.get();
         detail::promote(frame, 1);
@@ -447,7 +456,9 @@ void EventLoop::run_until_done(detail::PromiseBase* task) {
     struct StopWhenDone : detail::Waiter {
         LoopImpl* loop;
         explicit StopWhenDone(LoopImpl* l) noexcept
-            : Waiter([](Waiter* me, detail::PromiseBase*) noexcept { static_cast<StopWhenDone*>(me)->loop->stopping = true; }),
+            : Waiter([](Waiter* me, detail::PromiseBase*) noexcept {
+                  static_cast<StopWhenDone*>(me)->loop->stopping = true;
+              }),
               loop(l) {}
     } stop(impl_.get());
     if (!task->is(detail::done)) {
@@ -494,7 +505,8 @@ void EventLoop::close() {
             impl_->pool->shut_down(impl_->options.shutdown_timeout);
             impl_->pool.reset();
         }
-        // From here on posts are refused; those that came before are destroyed, on this thread, with what they own.
+        // From here on posts are refused; those that came before are destroyed, on this thread, with what
+        // they own.
         detail::Callback* dropped = nullptr;
         {
             std::lock_guard lock(impl_->remote->mutex);
@@ -545,21 +557,18 @@ Backend EventLoop::backend() const noexcept { return impl_->options.backend; }
 
 EventLoop& get_running_loop() {
     if (detail::current_loop == nullptr) {
-        throw RuntimeError("no running event loop: call this from a coroutine or callback that asyncio::run drives");
+        throw RuntimeError(
+            "no running event loop: call this from a coroutine or callback that asyncio::run drives");
     }
     return *detail::current_loop->owner;
 }
 
 std::string_view to_string(Backend backend) noexcept {
     switch (backend) {
-        case Backend::automatic:
-            return "automatic";
-        case Backend::io_uring:
-            return "io_uring";
-        case Backend::epoll:
-            return "epoll";
-        case Backend::sim:
-            return "sim";
+        case Backend::automatic: return "automatic";
+        case Backend::io_uring: return "io_uring";
+        case Backend::epoll: return "epoll";
+        case Backend::sim: return "sim";
     }
     return "?";
 }

@@ -1,26 +1,27 @@
 // The engine: one iteration after another.
 //
-// An iteration looks at the kernel, moves due timers to the ready queue, then runs exactly the entries that stand there
-// (what they add waits for the next one). While there is work the kernel is polled by time, about every 50 us by the
-// processor's time-stamp counter, not every pass: an empty epoll_wait costs as much as forty task switches.
+// An iteration looks at the kernel, moves due timers to the ready queue, then runs exactly the entries that
+// stand there (what they add waits for the next one). While there is work the kernel is polled by time, about
+// every 50 us by the processor's time-stamp counter, not every pass: an empty epoll_wait costs as much as
+// forty task switches.
 //
 // Invariants
 //   1. Coroutines are resumed in `step` and nowhere else; it returns to its caller before the next one runs.
-//   2. The ready queue never grows while something is woken: `reserved` counts a slot for every live task, scheduled
-//      callback and record with callbacks, each of which stands there at most once. Due timers come on top and are
-//      moved only as far as there is room.
+//   2. The ready queue never grows while something is woken: `reserved` counts a slot for every live task,
+//      scheduled callback and record with callbacks, each of which stands there at most once. Due timers come
+//      on top and are moved only as far as there is room.
 //   3. A task's frame is gone before anybody can see the task done.
 //
-// Virtual time (a VirtualClock, the simulated backend): the clock stands still while anything can run. When nothing
-// can, and neither threads nor the kernel owe us anything, it jumps to the next deadline. If there is none, every task
-// waits for something that cannot happen, and `deadlocked` says so.
+// Virtual time (a VirtualClock, the simulated backend): the clock stands still while anything can run. When
+// nothing can, and neither threads nor the kernel owe us anything, it jumps to the next deadline. If there is
+// none, every task waits for something that cannot happen, and `deadlocked` says so.
 #include <cstdlib>
 #include <cstring>
 #include <new>
 
+#include "asyncio/core/detail/record.hpp"
 #include "detail/loop_impl.hpp"
 #include "detail/task_extra.hpp"
-#include "asyncio/core/detail/record.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
@@ -28,7 +29,8 @@ constinit thread_local LoopCore* current_loop = nullptr;
 
 namespace {
 
-/// The processor's own clock: cheap enough to read in a busy loop; only intervals of it are compared, and roughly.
+/// The processor's own clock: cheap enough to read in a busy loop; only intervals of it are compared, and
+/// roughly.
 std::uint64_t ticks() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
     return __builtin_ia32_rdtsc();
@@ -44,11 +46,12 @@ constexpr std::uint64_t poll_interval_ticks = 130'000;  // 50 us at 2.6 GHz
 constexpr std::uint64_t long_pass_ticks = 26'000;       // 10 us
 constexpr int passes_between_looks = 16;
 
-constexpr std::uint64_t kernel_grace_ns = 10'000'000;  // virtual time waits so long for operations in the kernel
+constexpr std::uint64_t kernel_grace_ns =
+    10'000'000;  // virtual time waits so long for operations in the kernel
 
 }  // namespace
 
-// ---- the ready queue ---------------------------------------------------------------------------------------------
+// ---- the ready queue ----------------------------------------------------------------------------
 
 namespace {
 
@@ -56,7 +59,8 @@ bool try_grow_ready(ReadyQueue& q, std::uint64_t wanted) noexcept {
     std::uint64_t capacity = q.slots == nullptr ? 256 : q.capacity();
     while (capacity < wanted) capacity *= 2;
     if (q.slots != nullptr && capacity == q.capacity()) return true;
-    auto* slots = static_cast<std::uintptr_t*>(::operator new(capacity * sizeof(std::uintptr_t), std::nothrow));
+    auto* slots =
+        static_cast<std::uintptr_t*>(::operator new(capacity * sizeof(std::uintptr_t), std::nothrow));
     if (slots == nullptr) return false;
     for (std::uint64_t at = q.head; at != q.tail; ++at) slots[at & (capacity - 1)] = q.slots[at & q.mask];
     ::operator delete(q.slots);
@@ -72,7 +76,7 @@ void grow_ready(LoopCore* loop) {
     if (!try_grow_ready(q, q.reserved + q.timer_entries + 1)) throw std::bad_alloc();
 }
 
-// ---- steps -------------------------------------------------------------------------------------------------------
+// ---- steps --------------------------------------------------------------------------------------
 
 namespace {
 
@@ -87,7 +91,8 @@ void end_frame(LoopCore* loop, PromiseBase* task, DropFn drop) noexcept {
     (void)loop;
 }
 
-/// Who waits is told in its turn: awaiting coroutines directly, anything else through an entry of the record's own.
+/// Who waits is told in its turn: awaiting coroutines directly, anything else through an entry of the
+/// record's own.
 void schedule_waiters(LoopCore* loop, PromiseBase* record) noexcept {
     const bool has_slot = record->is(owns_slot);
     if (TaskExtra* extra = record->extra()) {
@@ -124,7 +129,8 @@ void schedule_waiters(LoopCore* loop, PromiseBase* record) noexcept {
 
 void finish_task(LoopImpl* loop, PromiseBase* task, DropFn drop) noexcept {
     if (task->pending != 0 && task->is(has_value)) [[unlikely]] {
-        // Cancelled, but it never awaited again: it ends cancelled and its value is destroyed (Python's rule).
+        // Cancelled, but it never awaited again: it ends cancelled and its value is destroyed (Python's
+        // rule).
         if (drop != nullptr) drop(task);
         task->clear(has_value);
         task->set(was_cancelled);
@@ -211,13 +217,12 @@ void LoopImpl::run_ready_batch() noexcept {
     if (ordered) order_batch();
     LoopWatch* const watcher = watch;
     for (std::uint64_t left = ready.size(); left != 0; --left) {
-        if (watcher != nullptr) [[unlikely]] watcher->at_step(ready.slots[ready.head & ready.mask]);
+        if (watcher != nullptr) [[unlikely]]
+            watcher->at_step(ready.slots[ready.head & ready.mask]);
         const std::uintptr_t word = ready.pop();
         void* const target = reinterpret_cast<void*>(word & ~std::uintptr_t{tag_mask});
         switch (word & tag_mask) {
-            case tag_frame:
-                step(static_cast<PromiseBase*>(target));
-                break;
+            case tag_frame: step(static_cast<PromiseBase*>(target)); break;
             case tag_leaf: {
                 auto* leaf = static_cast<Leaf*>(target);
                 step_time = 0;
@@ -261,7 +266,9 @@ void LoopImpl::shuffle_batch() noexcept {
 
 /// Sim with a counted order: as above, but the digits choose; 0 everywhere is FIFO.
 void LoopImpl::order_batch() noexcept {
-    const auto is_frame = [this](std::uint64_t at) { return (ready.slots[at & ready.mask] & tag_mask) == tag_frame; };
+    const auto is_frame = [this](std::uint64_t at) {
+        return (ready.slots[at & ready.mask] & tag_mask) == tag_frame;
+    };
     std::uint64_t frames = 0;
     for (std::uint64_t at = ready.head; at != ready.tail; ++at) frames += is_frame(at) ? 1u : 0u;
     for (std::uint64_t at = ready.head; frames > 1; ++at) {
@@ -281,7 +288,7 @@ void LoopImpl::order_batch() noexcept {
     }
 }
 
-// ---- time --------------------------------------------------------------------------------------------------------
+// ---- time ---------------------------------------------------------------------------------------
 
 std::uint64_t read_clock(LoopCore* loop) noexcept {
     LoopImpl* const impl = impl_of(loop);
@@ -328,7 +335,7 @@ void LoopImpl::fire_timers(std::uint64_t now) noexcept {
     }
 }
 
-// ---- iterations --------------------------------------------------------------------------------------------------
+// ---- iterations ---------------------------------------------------------------------------------
 
 void LoopImpl::take_posts() noexcept {
     if (remote->has_posts.load(std::memory_order_acquire)) {  // pairs with the release in RemoteState::post
@@ -352,7 +359,8 @@ void LoopImpl::take_posts() noexcept {
 
 void LoopImpl::poll_kernel(std::uint64_t deadline) {
     backend->poll(deadline);
-    if (interrupted.exchange(false, std::memory_order_acquire) && main_task != nullptr) {  // pairs with on_sigint
+    if (interrupted.exchange(false, std::memory_order_acquire) &&
+        main_task != nullptr) {  // pairs with on_sigint
         request_cancel(main_task);
     }
     take_posts();

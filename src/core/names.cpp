@@ -1,8 +1,8 @@
 // Names for people: of coroutines, places and tasks.
 //
-// The compilers spell a coroutine's function differently in `__builtin_source_location()`: g++ gives the actor's name,
-// `void f(f(int)::_Z1fi.Frame*)`, where an await stands and the clean name for the definition; clang gives `f` or the
-// signature. All are cut down to the function's own name.
+// The compilers spell a coroutine's function differently in `__builtin_source_location()`: g++ gives the
+// actor's name, `void f(f(int)::_Z1fi.Frame*)`, where an await stands and the clean name for the definition;
+// clang gives `f` or the signature. All are cut down to the function's own name.
 #include <cstdlib>
 #include <cstring>
 
@@ -48,7 +48,9 @@ std::string_view cut_return_type(std::string_view text) {
 }
 
 /// "f()::<lambda(int)>" was cut at its parameters, too.
-std::string closed(std::string_view name) { return std::string(name) + (name.ends_with("<lambda") ? ">" : ""); }
+std::string closed(std::string_view name) {
+    return std::string(name) + (name.ends_with("<lambda") ? ">" : "");
+}
 
 std::string function_name(const char* spelled) {
     std::string_view text = spelled;
@@ -66,7 +68,8 @@ std::string function_name(const char* spelled) {
 /// Drops what nobody wrote: unnamed namespaces, the inline one.
 std::string without_noise(std::string name) {
     const auto replace = [&name](std::string_view noise, std::string_view by) {
-        for (auto at = name.find(noise); at != std::string::npos; at = name.find(noise, at)) name.replace(at, noise.size(), by);
+        for (auto at = name.find(noise); at != std::string::npos; at = name.find(noise, at))
+            name.replace(at, noise.size(), by);
     };
     replace("(anonymous namespace)::", "");
     replace("{anonymous}::", "");
@@ -98,7 +101,8 @@ std::string place_text(Where where) {
 }
 
 std::string record_name(const PromiseBase* record) {
-    if (const TaskExtra* extra = record->extra(); extra != nullptr && !extra->name.empty()) return extra->name;
+    if (const TaskExtra* extra = record->extra(); extra != nullptr && !extra->name.empty())
+        return extra->name;
     if (record->is(is_future)) return "Future";
     return "Task-" + std::to_string(record->id);
 }
@@ -106,8 +110,8 @@ std::string record_name(const PromiseBase* record) {
 bool names_a_closure_call(Where where) noexcept {
     std::string_view name = static_cast<const Place*>(where)->function;
     if (const auto with = name.find(" ["); with != std::string_view::npos) name = name.substr(0, with);
-    return name.find("operator()") != std::string_view::npos || name.find("<lambda") != std::string_view::npos ||
-           name.find("'lambda") != std::string_view::npos;
+    return name.find("operator()") != std::string_view::npos ||
+           name.find("<lambda") != std::string_view::npos || name.find("'lambda") != std::string_view::npos;
 }
 
 bool environment_debug() noexcept {

@@ -1,8 +1,8 @@
 // The life of records: promotion to tasks, waiters, cancellation, the last handle.
 //
-// Cancellation is a request (DECISIONS: "Cancellation bookkeeping" is the contract). A task counts them in `cancels`;
-// those that no await has delivered yet are `pending`. `epoch` counts deliveries, so that a scope which made a request
-// can tell whether it is among the delivered ones, and withdraw exactly its own.
+// Cancellation is a request (DECISIONS: "Cancellation bookkeeping" is the contract). A task counts them in
+// `cancels`; those that no await has delivered yet are `pending`. `epoch` counts deliveries, so that a scope
+// which made a request can tell whether it is among the delivered ones, and withdraw exactly its own.
 #include <cxxabi.h>
 
 #include <cstdio>
@@ -16,14 +16,14 @@
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
-// ---- which loop a record belongs to, if none runs on this thread --------------------------------------------------
+// ---- which loop a record belongs to, if none runs on this thread --------------------------------
 
 namespace {
 
 struct LoopRegistry {
     std::mutex mutex;
-    std::vector<LoopCore*> loops;     // guarded by mutex
-    std::uint32_t next_id = 1;        // guarded by mutex
+    std::vector<LoopCore*> loops;  // guarded by mutex
+    std::uint32_t next_id = 1;     // guarded by mutex
 };
 LoopRegistry& loop_registry() {
     static auto* const registry = new LoopRegistry;  // never destroyed: handles in globals may ask for it
@@ -61,7 +61,7 @@ LoopCore* loop_of(const PromiseBase* record) noexcept {
     return static_cast<LoopCore*>(const_cast<void*>(each->where));  // the head keeps its loop there
 }
 
-// ---- promotion ---------------------------------------------------------------------------------------------------
+// ---- promotion ----------------------------------------------------------------------------------
 
 void promote(PromiseBase* frame, std::uint32_t refs) {
     LoopCore* const loop = current_loop;
@@ -101,7 +101,7 @@ void drop_unstarted(PromiseBase* frame) noexcept {
     frame->handle().destroy();
 }
 
-// ---- waiters -----------------------------------------------------------------------------------------------------
+// ---- waiters ------------------------------------------------------------------------------------
 
 TaskExtra& make_extra(PromiseBase* record) {
     if (TaskExtra* extra = record->extra()) return *extra;
@@ -144,7 +144,7 @@ void remove_waiter(PromiseBase* record, Waiter* waiter) noexcept {
     }
 }
 
-// ---- cancellation ------------------------------------------------------------------------------------------------
+// ---- cancellation -------------------------------------------------------------------------------
 
 namespace {
 
@@ -171,13 +171,15 @@ void cancel_future(LoopCore* loop, PromiseBase* future) noexcept {
 
 /// The request waits in the task; in one whose leaf let go it is thrown in the task's next step.
 void leave_pending(LoopCore* loop, PromiseBase* task, bool let_go) noexcept {
-    // Of several requests before a delivery the last one's text counts; but the first one's, once it is on its way.
+    // Of several requests before a delivery the last one's text counts; but the first one's, once it is on
+    // its way.
     if (!task->is(cancel_thrown)) remember_message(loop, task);
     if (let_go) task->set(cancel_thrown);
     if (task->pending != 0xff) ++task->pending;
 }
 
-/// Asks what the task waits on. True: the request has gone on, or goes on to `loop->cancel_next`, if that is set.
+/// Asks what the task waits on. True: the request has gone on, or goes on to `loop->cancel_next`, if that is
+/// set.
 bool pass_cancel(LoopCore* loop, PromiseBase* task, CancelAnswer& answer) noexcept {
     if (task->cancels != 0xffff) ++task->cancels;
     loop->cancel_next = nullptr;
@@ -222,8 +224,8 @@ CancelRequest request_cancel(PromiseBase* task) noexcept {
     CancelAnswer answer;
     const bool delivered = pass_cancel(loop, task, answer);
     const CancelRequest request{true, delivered, task->epoch};
-    // Along a chain of tasks that wait for each other, however long. Should it be a circle, `met` meets it (Brent's way
-    // of finding one: it is moved up at distances that double).
+    // Along a chain of tasks that wait for each other, however long. Should it be a circle, `met` meets it
+    // (Brent's way of finding one: it is moved up at distances that double).
     PromiseBase* met = task;
     std::size_t steps = 0;
     std::size_t steps_max = 1;
@@ -273,7 +275,7 @@ CancelledError take_cancel(PromiseBase* task) noexcept {
 
 void deliver_cancel(PromiseBase* task) { throw take_cancel(task); }
 
-// ---- results -----------------------------------------------------------------------------------------------------
+// ---- results ------------------------------------------------------------------------------------
 
 void store_exception(PromiseBase* record, std::exception_ptr error) noexcept {
     if (record->is(is_task)) unlink_live(record);
@@ -285,13 +287,15 @@ void store_exception(PromiseBase* record, std::exception_ptr error) noexcept {
 void store_current_exception(PromiseBase* record, DropFn drop) noexcept {
     bool unlinked = false;
     if (record->is(has_value)) [[unlikely]] {
-        // A destructor threw after co_return: the exception takes the value's place. (The links are gone already.)
+        // A destructor threw after co_return: the exception takes the value's place. (The links are gone
+        // already.)
         if (drop != nullptr) drop(record);
         record->clear(has_value);
         unlinked = record->is(is_task);
     }
     if (record->is(is_task) && !unlinked) unlink_live(record);
-    if (const std::type_info* type = abi::__cxa_current_exception_type(); type != nullptr && *type == typeid(CancelledError)) {
+    if (const std::type_info* type = abi::__cxa_current_exception_type();
+        type != nullptr && *type == typeid(CancelledError)) {
         record->set(was_cancelled);
     }
     ::new (static_cast<void*>(record->store)) std::exception_ptr(std::current_exception());
@@ -299,7 +303,8 @@ void store_current_exception(PromiseBase* record, DropFn drop) noexcept {
 }
 
 void throw_invalid_state(PromiseBase* record, const char* what) {
-    throw InvalidStateError((record->is(is_task) ? "result of task '" + record_name(record) + "' " : std::string("result of future ")) +
+    throw InvalidStateError((record->is(is_task) ? "result of task '" + record_name(record) + "' "
+                                                 : std::string("result of future ")) +
                             what);
 }
 
@@ -326,7 +331,8 @@ void release_last(PromiseBase* record) noexcept {
     const auto seen_or_silent = retrieved | was_cancelled | logs_off;
     if (record->is(has_error) && !record->is(seen_or_silent)) {
         report_exception(impl_of(current_loop),
-                         record->is(is_task) ? "Task exception was never retrieved" : "Future exception was never retrieved",
+                         record->is(is_task) ? "Task exception was never retrieved"
+                                             : "Future exception was never retrieved",
                          record->error(), record);
     }
     if (record->is(owns_slot)) {

@@ -42,8 +42,7 @@ constexpr bool always_seen(Activity activity) noexcept {
     return activity != Activity::queued && activity != Activity::waits;
 }
 
-// ---- labels
-// ------------------------------------------------------------------------------------------------------
+// ---- labels -------------------------------------------------------------------------------------
 
 constexpr bool continues_character(char c) noexcept { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
@@ -83,8 +82,7 @@ void trim_end(std::string& line) {
     while (!line.empty() && line.back() == ' ') line.pop_back();
 }
 
-// ---- time
-// --------------------------------------------------------------------------------------------------------
+// ---- time ---------------------------------------------------------------------------------------
 
 struct Range {
     TimePoint start = TimePoint::max();
@@ -128,8 +126,7 @@ double tick_step(double span, int columns, int columns_min) noexcept {
     return 10 * power;
 }
 
-// ---- lines
-// -------------------------------------------------------------------------------------------------------
+// ---- lines --------------------------------------------------------------------------------------
 
 /// `seen` collects what the legend must explain.
 std::string draw_row(const std::vector<Timeline::Interval>& intervals, const Scale& scale,
@@ -203,8 +200,7 @@ std::string draw_legend(const bool (&seen)[activity_count], const std::string& m
 
 }  // namespace
 
-// ---- the class
-// ---------------------------------------------------------------------------------------------------
+// ---- the class ----------------------------------------------------------------------------------
 
 std::size_t Timeline::add_row(std::string label) {
     // A line break or a tab would tear the chart.

@@ -39,7 +39,8 @@ struct RemoteState {
 
 /// Who watches a loop step by step: the testing kit.
 struct LoopWatch {
-    /// Before each entry of the ready queue is run, and (0) each time nothing is ready and the loop is about to wait.
+    /// Before each entry of the ready queue is run, and (0) each time nothing is ready and the loop is about
+    /// to wait.
     virtual void at_step(std::uintptr_t entry) noexcept = 0;
     /// An order that is counted out (see `counted_order`) has chosen one of so many frames.
     virtual void at_choice(std::uint64_t below) noexcept = 0;
@@ -48,8 +49,9 @@ struct LoopWatch {
     ~LoopWatch() = default;
 };
 
-/// Seeds from here on are no seeds of random numbers: the digits of the rest, in the bases that the loop finds, choose
-/// which of the ready frames comes next. So every order that a short program can run in has a number.
+/// Seeds from here on are no seeds of random numbers: the digits of the rest, in the bases that the loop
+/// finds, choose which of the ready frames comes next. So every order that a short program can run in has a
+/// number.
 inline constexpr std::uint64_t counted_order = std::uint64_t{1} << 63;
 
 /// What a layer above the core keeps for a loop: made by that layer when it is first needed.
@@ -58,8 +60,8 @@ struct LoopPart {
     LoopPart(const LoopPart&) = delete;
     LoopPart& operator=(const LoopPart&) = delete;
     virtual ~LoopPart() = default;
-    /// The loop closes and no task is left: gives up what the kernel holds for this part. The loop then polls until the
-    /// kernel holds nothing, and destroys the part.
+    /// The loop closes and no task is left: gives up what the kernel holds for this part. The loop then polls
+    /// until the kernel holds nothing, and destroys the part.
     virtual void shut_down() noexcept = 0;
 };
 
@@ -67,7 +69,7 @@ struct LoopImpl final : LoopCore {
     LoopImpl(EventLoop* owning_loop, RunOptions loop_options);
     ~LoopImpl();
 
-    // ---- running
+    // ---- running --------------------------------------------------------------------------------
     /// Runs until `stopping` is set; the batch in which that happens is finished.
     void run();
     /// One iteration; waits at most until `deadline`.
@@ -87,7 +89,7 @@ struct LoopImpl final : LoopCore {
     void check_thread(const char* what) const;
     void require_open() const;
 
-    // ---- ending
+    // ---- ending ---------------------------------------------------------------------------------
     void shut_down();
     /// Those with first <= id < below.
     void cancel_tasks(std::uint32_t first, std::uint32_t below) noexcept;
@@ -103,26 +105,26 @@ struct LoopImpl final : LoopCore {
     TimerQueue timers;
     std::uint64_t last_clock = 0;  // the latest time anybody read: timers up to here are due
     EventLoop::ExceptionHandler exception_handler;
-    std::shared_ptr<ThreadPool> pool;    // made by the first to_thread
-    std::unique_ptr<LoopPart> net;       // made by the first connection, server or name lookup
-    Callback* posted = nullptr;          // taken from `remote`, waiting for room in the ready queue
-    std::size_t thread_jobs = 0;         // to_thread calls not yet delivered
+    std::shared_ptr<ThreadPool> pool;  // made by the first to_thread
+    std::unique_ptr<LoopPart> net;     // made by the first connection, server or name lookup
+    Callback* posted = nullptr;        // taken from `remote`, waiting for room in the ready queue
+    std::size_t thread_jobs = 0;       // to_thread calls not yet delivered
     std::vector<std::shared_ptr<RemoteAnchor>> anchors;  // of remote handles to tasks and futures
-    std::vector<Leaf*> idle_waiters;     // wait_all_tasks_blocked
+    std::vector<Leaf*> idle_waiters;                     // wait_all_tasks_blocked
     std::uint32_t next_task_id = 1;
     std::uint32_t borrow_reports = 0;
-    std::uint64_t random_state = 0;      // sim's order; 0: FIFO, or …
-    std::uint64_t choices = 0;           // … the digits that are left of a counted order
-    bool ordered = false;                // … which this says
-    LoopWatch* watch = nullptr;          // null but in tests of the kit's kind
+    std::uint64_t random_state = 0;  // sim's order; 0: FIFO, or …
+    std::uint64_t choices = 0;       // … the digits that are left of a counted order
+    bool ordered = false;            // … which this says
+    LoopWatch* watch = nullptr;      // null but in tests of the kit's kind
     std::thread::id thread;
     bool running_now = false;
     bool closed = false;
     bool closing = false;
     bool stopping = false;
     bool entered_thread = false;
-    bool deadlocked = false;             // virtual time: every task waits and nothing can wake one
-    PromiseBase* main_task = nullptr;    // whom the first Ctrl-C cancels
+    bool deadlocked = false;               // virtual time: every task waits and nothing can wake one
+    PromiseBase* main_task = nullptr;      // whom the first Ctrl-C cancels
     std::atomic<bool> interrupted{false};  // set by the signal handler
 };
 
@@ -153,7 +155,8 @@ void drop_anchors(LoopImpl* loop) noexcept;
 void drop_done_callbacks(PromiseBase* record) noexcept;
 
 /// Reports to the loop's exception handler, or to stderr if there is no loop (any more).
-void report_exception(LoopImpl* loop, std::string_view message, std::exception_ptr error, PromiseBase* record) noexcept;
+void report_exception(LoopImpl* loop, std::string_view message, std::exception_ptr error,
+                      PromiseBase* record) noexcept;
 
 /// ASYNCIO_DEBUG is set to something but 0.
 bool environment_debug() noexcept;

@@ -8,12 +8,13 @@
 namespace asyncio { inline namespace v1 { namespace detail {
 
 struct TaskExtra {
-    std::vector<Waiter*> waiters;  // in order of registration; null where one withdrew while they were being told
+    std::vector<Waiter*>
+        waiters;  // in order of registration; null where one withdrew while they were being told
     std::string name;
     std::string cancel_message;
-    Where created_at = nullptr;          // where create_task was called
-    const PromiseBase* creator = nullptr; // the coroutine that created a borrowing task, for comparison only
-    const Borrow* borrow = nullptr;       // what that task borrows
+    Where created_at = nullptr;            // where create_task was called
+    const PromiseBase* creator = nullptr;  // the coroutine that created a borrowing task, for comparison only
+    const Borrow* borrow = nullptr;        // what that task borrows
 };
 
 /// Throws std::bad_alloc; then nothing has changed.

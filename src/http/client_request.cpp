@@ -11,8 +11,7 @@
 
 namespace asyncio { inline namespace v1 { namespace http { namespace detail {
 
-// ---- what is sent
-// ------------------------------------------------------------------------------------------------
+// ---- what is sent -------------------------------------------------------------------------------
 
 namespace {
 
@@ -137,8 +136,7 @@ void prepare(Exchange& x, std::string_view method, const UrlArgument& url, const
     }
 }
 
-// ---- the way to the head of the response
-// -------------------------------------------------------------------------
+// ---- the way to the head of the response --------------------------------------------------------
 
 namespace {
 

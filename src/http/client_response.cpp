@@ -122,8 +122,7 @@ Coro<std::string> read_some(ExchangeRef exchange, std::size_t bytes_max) {
 
 }  // namespace
 
-// ---- the body, piece by piece
-// ------------------------------------------------------------------------------------
+// ---- the body, piece by piece -------------------------------------------------------------------
 
 Coro<std::string> ResponseContent::readany() { return read_some(exchange_, std::string::npos); }
 
@@ -199,8 +198,7 @@ Coro<std::string> ResponseContent::readline() { return read_line(exchange_); }
 
 bool ResponseContent::at_eof() const noexcept { return exchange_->body_complete && exchange_->body.empty(); }
 
-// ---- the response
-// ------------------------------------------------------------------------------------------------
+// ---- the response -------------------------------------------------------------------------------
 
 ClientResponse& ClientResponse::operator=(ClientResponse&& other) noexcept {
     if (this != &other) {

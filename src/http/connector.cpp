@@ -4,8 +4,8 @@
 // if there is, else it makes one. The slot is held until the body has been read or the connection is closed.
 //
 //   1. in_use_ counts slots, and never exceeds `limit`; Origin::in_use those of an origin, at most
-//      `limit_per_host`. Idle connections count as well when one is about to be made: the oldest give way. So a
-//      session stays within a number of descriptors that its user has chosen.
+//      `limit_per_host`. Idle connections count as well when one is about to be made: the oldest give way. So
+//      a session stays within a number of descriptors that its user has chosen.
 //   2. Whoever finds no slot waits in one queue, first come, first served. When a slot gets free, the first
 //      waiter is served whose origin has room. So whenever a request arrives, each waiter lacks room, and a
 //      newcomer that finds some overtakes nobody who could have had it.
@@ -135,7 +135,8 @@ void Connector::give_back(std::unique_ptr<Connection> connection, Slot slot) noe
 }
 
 void Connector::make_room() noexcept {
-    // In use is also who was granted a slot and has not taken its connection yet, so this may close one too many.
+    // In use is also who was granted a slot and has not taken its connection yet, so this may close one too
+    // many.
     while (limit_ != 0 && in_use_ + idle_ > limit_ && !by_age_.empty()) take_any_idle();
 }
 

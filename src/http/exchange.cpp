@@ -27,8 +27,7 @@
 
 namespace asyncio { inline namespace v1 { namespace http { namespace detail {
 
-// ---- references
-// --------------------------------------------------------------------------------------------------
+// ---- references ---------------------------------------------------------------------------------
 
 ExchangeRef::ExchangeRef(Exchange* exchange) noexcept : exchange_(exchange) { ++exchange_->references; }
 ExchangeRef::ExchangeRef(const ExchangeRef& other) noexcept : exchange_(other.exchange_) {
@@ -43,8 +42,7 @@ Exchange::~Exchange() {
     close_connection();
 }
 
-// ---- operations
-// --------------------------------------------------------------------------------------------------
+// ---- operations ---------------------------------------------------------------------------------
 
 void Exchange::begin(Phase first) {
     if (limit) {
@@ -124,14 +122,14 @@ void Exchange::abort_request() noexcept {
     }
 }
 
-// ---- input
-// -------------------------------------------------------------------------------------------------------
+// ---- input --------------------------------------------------------------------------------------
 
 Coro<> Exchange::receive() {
     if (connection == nullptr) throw ResponseClosedError(subject() + ": the response is closed");
     if (timeout.sock_read.has_value()) arm();
     const bool more = co_await connection->reader.read_more();
-    if (connection == nullptr) throw ResponseClosedError(subject() + ": the response was closed while it was read");
+    if (connection == nullptr)
+        throw ResponseClosedError(subject() + ": the response was closed while it was read");
     if (more) {
         answered = true;
         parse_input();
@@ -188,8 +186,7 @@ void Exchange::parse_end() {
     close_connection();
 }
 
-// ---- connection
-// --------------------------------------------------------------------------------------------------
+// ---- connection ---------------------------------------------------------------------------------
 
 void Exchange::close_connection() noexcept {
     connection.reset();
@@ -207,8 +204,7 @@ void Exchange::release_connection() noexcept {
     session->connector.give_back(std::move(connection), std::move(slot));
 }
 
-// ---- errors
-// ------------------------------------------------------------------------------------------------------
+// ---- errors -------------------------------------------------------------------------------------
 
 std::string Exchange::subject() const {
     std::string text = method;
@@ -266,8 +262,7 @@ void Exchange::fail(const std::exception_ptr& error) {
     }
     if (const auto* bad = exception_cast<proto::RemoteProtocolError>(error)) {
         if (head_complete) throw ClientPayloadError(about + bad->what());
-        throw ClientResponseError(about + bad->what(), bad->status(),
-                                  bad->what());
+        throw ClientResponseError(about + bad->what(), bad->status(), bad->what());
     }
     if (const auto* system = exception_cast<OSError>(error)) {
         const bool connecting = phase == Phase::connecting;

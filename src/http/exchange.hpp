@@ -33,7 +33,7 @@ struct Exchange {
     Exchange& operator=(const Exchange&) = delete;
     ~Exchange();
 
-    // ---- an operation: the request, or a read of the body
+    // ---- an operation: the request, or a read of the body ---------------------------------------
     /// Sets the clock. Throws RuntimeError if another task's operation is under way.
     void begin(Phase phase);
     void enter(Phase phase);
@@ -42,13 +42,13 @@ struct Exchange {
     /// The session is being closed while the request is under way.
     void abort_request() noexcept;
 
-    // ---- input
+    // ---- input ----------------------------------------------------------------------------------
     /// Waits for input and parses it.
     Coro<> receive();
     /// Whether body has come that nobody has taken, or there is no more.
     bool has_body_or_end() const noexcept { return !body.empty() || body_complete || body_error != nullptr; }
 
-    // ---- connection
+    // ---- connection -----------------------------------------------------------------------------
     void close_connection() noexcept;
     void release_connection() noexcept;
 

@@ -32,12 +32,12 @@ struct Connection final : Inlet {
     static void* operator new(std::size_t bytes) { return take_block(bytes); }
     static void operator delete(void* block, std::size_t bytes) noexcept { give_block(block, bytes); }
 
-    // ---- reading
+    // ---- reading --------------------------------------------------------------------------------
     Pulled pull(char* into, std::size_t room) noexcept override;
     bool stop_pulling() noexcept override;
     void reader_dropped() noexcept override;
 
-    // ---- writing
+    // ---- writing --------------------------------------------------------------------------------
     void write(std::span<const std::string_view> parts);
     void write_eof();
     void set_limits(WriteBufferLimits limits);
@@ -46,12 +46,12 @@ struct Connection final : Inlet {
     bool write_lost() const noexcept { return loss != nullptr || state >= State::shut; }
     [[noreturn]] void throw_lost() const;
 
-    // ---- ending
+    // ---- ending ---------------------------------------------------------------------------------
     void close() noexcept;
     void shut() noexcept;
     void writer_dropped() noexcept;
 
-    // ---- waiting writers
+    // ---- waiting writers ------------------------------------------------------------------------
     void add_waiter(WriteBase* waiter) noexcept;
     void remove_waiter(WriteBase* waiter) noexcept;
 

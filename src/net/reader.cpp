@@ -30,8 +30,7 @@ constexpr int pieces_per_turn = 16;
 
 }  // namespace
 
-// ---- the buffer
-// --------------------------------------------------------------------------------------------------
+// ---- the buffer ---------------------------------------------------------------------------------
 
 void Inlet::received(const char* data, std::size_t count) noexcept {
     if (reader != nullptr && unread().empty()) {
@@ -85,8 +84,7 @@ void Inlet::put_back(const char* data, std::size_t count) noexcept {
     }
 }
 
-// ---- a read
-// ------------------------------------------------------------------------------------------------------
+// ---- a read -------------------------------------------------------------------------------------
 
 const LeafOps ReadBase::ops_{&ReadBase::cancel, &ReadBase::run, "read"};
 
@@ -303,8 +301,7 @@ bool ReadBase::take_more() {
 
 }  // namespace detail
 
-// ---- the handle
-// --------------------------------------------------------------------------------------------------
+// ---- the handle ---------------------------------------------------------------------------------
 
 std::string_view StreamReader::buffered() const noexcept { return inlet_->unread(); }
 

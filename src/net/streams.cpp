@@ -68,7 +68,7 @@ struct Hold {
 
 }  // namespace
 
-// ---- making one ---------------------------------------------------------------------------------------
+// ---- making one ---------------------------------------------------------------------------------
 
 Connection::Connection(NetPart& p, int fd, const Address& peer_name, std::size_t stream_limit) noexcept
     : Inlet(p.loop, stream_limit),
@@ -112,8 +112,7 @@ Address Connection::peer() const noexcept {
 
 Address Connection::local() const noexcept { return descriptor >= 0 ? local_address(descriptor) : Address(); }
 
-// ---- reading
-// -----------------------------------------------------------------------------------------------------
+// ---- reading ------------------------------------------------------------------------------------
 
 Inlet::Pulled Connection::pull(char* into, std::size_t room) noexcept {
     ASYNCIO_ASSERT(state == State::open);
@@ -166,8 +165,7 @@ void Connection::reader_dropped() noexcept {
     if (loss != nullptr) shut();
 }
 
-// ---- writing
-// -----------------------------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------
 
 void Connection::write(std::span<const std::string_view> parts) {
     if (eof_asked) throw RuntimeError("cannot write after write_eof()");
@@ -279,8 +277,7 @@ void Connection::set_limits(WriteBufferLimits limits) {
     }
 }
 
-// ---- ending
-// ------------------------------------------------------------------------------------------------------
+// ---- ending -------------------------------------------------------------------------------------
 
 void Connection::note_loss(const char* doing, int why) noexcept {
     if (loss != nullptr) return;
@@ -361,8 +358,7 @@ void Connection::writer_dropped() noexcept {
     drop();
 }
 
-// ---- waiting writers
-// ---------------------------------------------------------------------------------------------
+// ---- waiting writers ----------------------------------------------------------------------------
 
 void Connection::add_waiter(WriteBase* waiter) noexcept {
     WriteBase** end = &first_waiter;

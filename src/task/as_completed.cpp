@@ -1,4 +1,5 @@
-// as_completed. A task's end takes a turn (Python's done-callback), then whoever waits in next() the one after.
+// as_completed. A task's end takes a turn (Python's done-callback), then whoever waits in next() the one
+// after.
 #include "asyncio/task/as_completed.hpp"
 
 #include "asyncio/base/error.hpp"
@@ -37,10 +38,20 @@ class AsCompletedCore::Join : public Leaf {
 AsCompletedCore::Clock::Clock(AsCompletedCore* c) noexcept : Timer(&AsCompletedCore::clock_ops_), core(c) {}
 
 AsCompletedCore::AsCompletedCore(std::vector<GatherChild> children, AsCompletedOptions options) noexcept
-    : children_(std::move(children)), options_(options), owned_(this, &owned_ended), others_(this, &other_ended), limit_(this), done_before_(this) {}
+    : children_(std::move(children)),
+      options_(options),
+      owned_(this, &owned_ended),
+      others_(this, &other_ended),
+      limit_(this),
+      done_before_(this) {}
 
 AsCompletedCore::AsCompletedCore(AsCompletedCore&& other) noexcept
-    : children_(std::move(other.children_)), options_(other.options_), owned_(this, &owned_ended), others_(this, &other_ended), limit_(this), done_before_(this) {
+    : children_(std::move(other.children_)),
+      options_(other.options_),
+      owned_(this, &owned_ended),
+      others_(this, &other_ended),
+      limit_(this),
+      done_before_(this) {
     ASYNCIO_ASSERT(!other.started_, "as_completed is movable until it has started");
     other.children_.clear();
 }
@@ -52,7 +63,8 @@ AsCompletedCore::~AsCompletedCore() {
         if (child.owned && !started_) {
             drop_unstarted(child.record);
         } else {
-            ASYNCIO_ASSERT(!child.owned || child.record->is(done), "as_completed of coroutines is used inside with(…)");
+            ASYNCIO_ASSERT(!child.owned || child.record->is(done),
+                           "as_completed of coroutines is used inside with(…)");
             release(child.record);
         }
     }
@@ -68,7 +80,8 @@ bool AsCompletedCore::has_owned() const noexcept {
 void AsCompletedCore::start() {
     if (started_) throw RuntimeError("this as_completed was entered already");
     LoopCore* const loop = current_loop;
-    if (loop == nullptr || loop->current == nullptr) throw RuntimeError("as_completed is used inside a task only");
+    if (loop == nullptr || loop->current == nullptr)
+        throw RuntimeError("as_completed is used inside a task only");
     ready_.reserve(children_.size());
     std::size_t promoted = 0;
     std::size_t watched = 0;
@@ -89,7 +102,8 @@ void AsCompletedCore::start() {
         if (any_done) queue_timer(loop, &done_before_);
         if (options_.timeout.has_value()) {
             const std::int64_t ns = options_.timeout.count_ns();
-            arm_timer(loop, &limit_, saturating_add(now_ns(loop), ns > 0 ? static_cast<std::uint64_t>(ns) : 0));
+            arm_timer(loop, &limit_,
+                      saturating_add(now_ns(loop), ns > 0 ? static_cast<std::uint64_t>(ns) : 0));
         }
     } catch (...) {
         if (done_before_.armed()) disarm_timer(loop, &done_before_);
@@ -159,7 +173,8 @@ void AsCompletedCore::enter() {
 }
 
 Coro<bool> AsCompletedCore::take_leave() {
-    ASYNCIO_ASSERT(leaving_.has_value() && leaving_->valid(), "AsCompleted::aexit is called once, after aenter");
+    ASYNCIO_ASSERT(leaving_.has_value() && leaving_->valid(),
+                   "AsCompleted::aexit is called once, after aenter");
     return std::move(*leaving_);
 }
 

@@ -1,5 +1,5 @@
-// gather. One waiter object for all children: it counts. Each child's end takes a turn of the ready queue (as in Python,
-// where it is a done-callback), so the order of everything else is Python's.
+// gather. One waiter object for all children: it counts. Each child's end takes a turn of the ready queue (as
+// in Python, where it is a done-callback), so the order of everything else is Python's.
 #include "asyncio/task/gather.hpp"
 
 #include "detail/task_extra.hpp"
@@ -93,9 +93,11 @@ CancelAnswer GatherCore::cancel(Leaf* leaf) noexcept {
     if (gather->asking_) return CancelAnswer::circle;
     bool any = false;
     gather->asking_ = true;
-    for (std::size_t i = 0; i != gather->count_; ++i) any |= request_cancel(gather->children_[i].record).accepted;
+    for (std::size_t i = 0; i != gather->count_; ++i)
+        any |= request_cancel(gather->children_[i].record).accepted;
     gather->asking_ = false;
-    // After a failure the gather only waits for its own to end, and would throw that failure: this request must outlive it.
+    // After a failure the gather only waits for its own to end, and would throw that failure: this request
+    // must outlive it.
     if (!any || gather->first_failure_ != nullptr) return CancelAnswer::pending;
     gather->cancel_asked_ = true;
     return CancelAnswer::passed;

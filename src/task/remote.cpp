@@ -1,5 +1,6 @@
-// Remote handles. A record's count is not atomic, so other threads never touch one: they hold an anchor, which the loop
-// holds, too. The loop lets the record go when the last remote handle is gone (it posts that), or when it closes.
+// Remote handles. A record's count is not atomic, so other threads never touch one: they hold an anchor,
+// which the loop holds, too. The loop lets the record go when the last remote handle is gone (it posts that),
+// or when it closes.
 #include "asyncio/task/remote.hpp"
 
 #include <atomic>
@@ -9,14 +10,16 @@
 #include "asyncio/base/error.hpp"
 #include "detail/loop_impl.hpp"
 
-namespace asyncio { inline namespace v1 { namespace detail {
+namespace asyncio { inline namespace v1 {
+namespace detail {
 
-// ---- anchors -----------------------------------------------------------------------------------------------------
+// ---- anchors ------------------------------------------------------------------------------------
 
 struct RemoteAnchor {
-    explicit RemoteAnchor(std::shared_ptr<RemoteState> s, PromiseBase* r) noexcept : state(std::move(s)), record(r) {}
+    explicit RemoteAnchor(std::shared_ptr<RemoteState> s, PromiseBase* r) noexcept
+        : state(std::move(s)), record(r) {}
     std::shared_ptr<RemoteState> state;
-    PromiseBase* record;              // loop thread only; null once the loop has let go
+    PromiseBase* record;  // loop thread only; null once the loop has let go
     std::atomic<bool> finished{false};
 };
 
@@ -41,7 +44,8 @@ struct HandleShare {
     HandleShare(const HandleShare&) = delete;
     ~HandleShare() {
         try {
-            anchor->state->post([anchor = anchor.get(), keep = anchor] { let_go(impl_of(current_loop), anchor); });
+            anchor->state->post(
+                [anchor = anchor.get(), keep = anchor] { let_go(impl_of(current_loop), anchor); });
         } catch (...) {
             // Closed: it has let go already. No memory: it lets go when it closes.
         }
@@ -52,7 +56,8 @@ struct HandleShare {
 
 std::shared_ptr<RemoteAnchor> make_anchor(PromiseBase* record) {
     LoopImpl* const loop = impl_of(current_loop);
-    if (loop == nullptr) throw RuntimeError("remote(): no running event loop: take the remote handle on the loop's thread");
+    if (loop == nullptr)
+        throw RuntimeError("remote(): no running event loop: take the remote handle on the loop's thread");
     auto anchor = std::make_shared<RemoteAnchor>(loop->remote, record);
     auto share = std::make_shared<HandleShare>(anchor);
     loop->anchors.push_back(anchor);
@@ -61,7 +66,8 @@ std::shared_ptr<RemoteAnchor> make_anchor(PromiseBase* record) {
         anchor->finished.store(true, std::memory_order_release);
     } else {
         try {
-            add_done_callback(record, [anchor](AnyTask) { anchor->finished.store(true, std::memory_order_release); });
+            add_done_callback(record,
+                              [anchor](AnyTask) { anchor->finished.store(true, std::memory_order_release); });
         } catch (...) {
             let_go(loop, anchor.get());
             throw;
@@ -85,14 +91,14 @@ void drop_anchors(LoopImpl* loop) noexcept {
     while (!loop->anchors.empty()) let_go(loop, loop->anchors.back().get());
 }
 
-// ---- run_coroutine_threadsafe ------------------------------------------------------------------------------------
+// ---- run_coroutine_threadsafe -------------------------------------------------------------------
 
 struct CrossThreadState::Impl {
     std::mutex mutex;
     std::condition_variable changed;
-    bool finished = false;                  // guarded by mutex
-    bool cancel_asked = false;              // guarded by mutex
-    std::shared_ptr<RemoteAnchor> task;     // guarded by mutex; null before it is known
+    bool finished = false;               // guarded by mutex
+    bool cancel_asked = false;           // guarded by mutex
+    std::shared_ptr<RemoteAnchor> task;  // guarded by mutex; null before it is known
 };
 
 CrossThreadState::CrossThreadState() : impl_(std::make_unique<Impl>()) {}
@@ -100,7 +106,9 @@ CrossThreadState::~CrossThreadState() = default;
 
 void CrossThreadState::wait() {
     if (!done() && current_loop != nullptr) {
-        throw RuntimeError("waiting for a ConcurrentFuture here would block this thread's event loop: co_await the coroutine");
+        throw RuntimeError(
+            "waiting for a ConcurrentFuture here would block this thread's event loop: co_await the "
+            "coroutine");
     }
     std::unique_lock lock(impl_->mutex);
     impl_->changed.wait(lock, [this] { return impl_->finished; });

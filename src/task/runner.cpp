@@ -141,8 +141,7 @@ class InterruptScope {
     std::thread helper_;
 };
 
-// ---- the end of the program by an exception
-// ----------------------------------------------------------------------
+// ---- the end of the program by an exception -----------------------------------------------------
 
 std::terminate_handler default_terminate = nullptr;
 
@@ -180,7 +179,9 @@ void install_terminate_hook() noexcept {
         // The default is the runtime's verbose handler or abort itself; both live in the runtime, not in the
         // program.
 #if defined(__GLIBCXX__)
-        if (current != nullptr && current != &__gnu_cxx::__verbose_terminate_handler && current != &std::abort) return true;
+        if (current != nullptr && current != &__gnu_cxx::__verbose_terminate_handler &&
+            current != &std::abort)
+            return true;
 #endif
         default_terminate = current;
         std::set_terminate(&on_terminate);

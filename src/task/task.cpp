@@ -9,9 +9,10 @@
 #include "detail/loop_impl.hpp"
 #include "detail/task_extra.hpp"
 
-namespace asyncio { inline namespace v1 { namespace detail {
+namespace asyncio { inline namespace v1 {
+namespace detail {
 
-// ---- starting ----------------------------------------------------------------------------------------------------
+// ---- starting -----------------------------------------------------------------------------------
 
 namespace {
 
@@ -26,7 +27,8 @@ struct Refused {
 void require_detachable(PromiseBase* frame) {
     if (!frame->is(lambda_coro)) return;
     throw RuntimeError("the coroutine " + coroutine_name(frame->where) + " (" + place_text(frame->where) +
-                       ") was made by calling a lambda that captures, and the lambda may be gone before the task runs: write "
+                       ") was made by calling a lambda that captures, and the lambda may be gone before the "
+                       "task runs: write "
                        "create_task(lambda, args…), which keeps both");
 }
 
@@ -35,7 +37,8 @@ void note_borrower(LoopImpl* loop, PromiseBase* task, const Borrow* borrow) {
     PromiseBase* const creator = loop->running;
     if (creator == nullptr) return;
     if (!loop->debug) {
-        // The end of `run` is looked after in every build: one bit, so that a million such tasks cost nothing.
+        // The end of `run` is looked after in every build: one bit, so that a million such tasks cost
+        // nothing.
         if (loop->main_task != creator) return;
         task->made_by_main = 1;
         creator->set(made_borrower);
@@ -98,10 +101,12 @@ void report_borrowers(PromiseBase* creator) noexcept {
         try {
             const bool named = extra != nullptr && !extra->name.empty();
             const Where made = noted && extra->created_at != nullptr ? extra->created_at : task->where;
-            std::string text = "task '" + (named ? extra->name : coroutine_name(task->where)) + "' (" + place_text(made) +
-                               ") outlives '" + coroutine_name(creator->where) + "', which created it, and borrows ";
+            std::string text = "task '" + (named ? extra->name : coroutine_name(task->where)) + "' (" +
+                               place_text(made) + ") outlives '" + coroutine_name(creator->where) +
+                               "', which created it, and borrows ";
             if (noted && extra->borrow != nullptr) {
-                text += "parameter " + std::to_string(extra->borrow->parameter) + " (" + type_name(extra->borrow->spelling) + ")";
+                text += "parameter " + std::to_string(extra->borrow->parameter) + " (" +
+                        type_name(extra->borrow->spelling) + ")";
             } else {
                 text += "a parameter (debug mode says which)";
             }
@@ -116,13 +121,15 @@ void report_borrowers(PromiseBase* creator) noexcept {
 
 void assert_in_step(const LoopCore* loop) noexcept {
     ASYNCIO_ASSERT(loop != nullptr,
-                   "a coroutine was resumed outside of its loop: let asyncio::run drive it, and adapt foreign awaitables");
+                   "a coroutine was resumed outside of its loop: let asyncio::run drive it, and adapt "
+                   "foreign awaitables");
     ASYNCIO_ASSERT(false,
-                   "a coroutine was resumed by something else than its loop's step: adapt the foreign awaitable that did it");
+                   "a coroutine was resumed by something else than its loop's step: adapt the foreign "
+                   "awaitable that did it");
     __builtin_unreachable();
 }
 
-// ---- handles -----------------------------------------------------------------------------------------------------
+// ---- handles ------------------------------------------------------------------------------------
 
 bool cancel_record(PromiseBase* record, std::string_view message) noexcept {
     LoopCore* const loop = current_loop;
@@ -140,7 +147,8 @@ bool cancel_record(PromiseBase* record, std::string_view message) noexcept {
 }
 
 std::exception_ptr record_exception(PromiseBase* record) {
-    if (!record->is(done)) throw InvalidStateError("exception of '" + record_name(record) + "' is not set: it is not done");
+    if (!record->is(done))
+        throw InvalidStateError("exception of '" + record_name(record) + "' is not set: it is not done");
     record->set(retrieved);
     if (record->is(was_cancelled)) throw_outcome(record);
     return record->is(has_error) ? record->error() : nullptr;
@@ -167,7 +175,7 @@ void print_stack_of(const PromiseBase* record) {
     std::fputs(text.c_str(), stderr);
 }
 
-// ---- done callbacks ----------------------------------------------------------------------------------------------
+// ---- done callbacks -----------------------------------------------------------------------------
 
 namespace {
 
@@ -175,13 +183,15 @@ struct DoneCallback : Waiter {
     UniqueFunction<void(AnyTask)> function;
     std::uint64_t id;
 
-    DoneCallback(UniqueFunction<void(AnyTask)> f, std::uint64_t n) noexcept : Waiter(&told), function(std::move(f)), id(n) {}
+    DoneCallback(UniqueFunction<void(AnyTask)> f, std::uint64_t n) noexcept
+        : Waiter(&told), function(std::move(f)), id(n) {}
     static void told(Waiter* waiter, PromiseBase* record) noexcept {
         const std::unique_ptr<DoneCallback> me(static_cast<DoneCallback*>(waiter));
         try {
             me->function(AnyTask(RecordRef::share(record)));
         } catch (...) {
-            report_exception(impl_of(current_loop), "Exception in done callback", std::current_exception(), record);
+            report_exception(impl_of(current_loop), "Exception in done callback", std::current_exception(),
+                             record);
         }
     }
 };
@@ -196,7 +206,8 @@ std::uint64_t next_callback_id() noexcept {
 std::uint64_t add_done_callback(PromiseBase* record, UniqueFunction<void(AnyTask)> function) {
     const std::uint64_t id = next_callback_id();
     if (record->is(done)) {
-        get_running_loop().call_soon([ref = RecordRef::share(record), f = std::move(function)]() mutable { f(AnyTask(ref)); });
+        get_running_loop().call_soon(
+            [ref = RecordRef::share(record), f = std::move(function)]() mutable { f(AnyTask(ref)); });
         return id;
     }
     auto callback = std::make_unique<DoneCallback>(std::move(function), id);
@@ -207,7 +218,8 @@ std::uint64_t add_done_callback(PromiseBase* record, UniqueFunction<void(AnyTask
 
 bool remove_done_callback(PromiseBase* record, std::uint64_t id) noexcept {
     const auto matches = [id](Waiter* waiter) {
-        return waiter != nullptr && waiter->notify == &DoneCallback::told && static_cast<DoneCallback*>(waiter)->id == id;
+        return waiter != nullptr && waiter->notify == &DoneCallback::told &&
+               static_cast<DoneCallback*>(waiter)->id == id;
     };
     Waiter* found = nullptr;
     if (TaskExtra* extra = record->extra()) {
@@ -235,7 +247,7 @@ void drop_done_callbacks(PromiseBase* record) noexcept {
     }
 }
 
-// ---- errors ------------------------------------------------------------------------------------------------------
+// ---- errors -------------------------------------------------------------------------------------
 
 void deliver_cancel_after(PromiseBase* task, PromiseBase* record) {
     // Not if the wait was given up, or refused from the start.
@@ -245,7 +257,9 @@ void deliver_cancel_after(PromiseBase* task, PromiseBase* record) {
     throw own;
 }
 
-void throw_awaits_itself(PromiseBase* record) { throw RuntimeError("Task cannot await on itself: " + record_name(record)); }
+void throw_awaits_itself(PromiseBase* record) {
+    throw RuntimeError("Task cannot await on itself: " + record_name(record));
+}
 
 void throw_already_done(PromiseBase* record) {
     throw InvalidStateError(record->is(was_cancelled) ? "this future was cancelled: it takes no result"

@@ -18,7 +18,8 @@ class TaskGroup::Join : public detail::Leaf {
     explicit Join(TaskGroup* group) noexcept : Leaf(&ops_), group_(group) {}
     bool await_ready() const noexcept { return false; }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h, detail::Where where = __builtin_source_location()) noexcept {
+    void await_suspend(std::coroutine_handle<Promise> h,
+                       detail::Where where = __builtin_source_location()) noexcept {
         if (detail::enter_leaf(this, h, where)) return;
         group_->join_ = this;
         detail::suspend_on(this);
@@ -47,11 +48,15 @@ class TaskGroup::Join : public detail::Leaf {
 };
 
 TaskGroup::Listener::Listener(TaskGroup* g) noexcept
-    : Waiter([](Waiter* me, PromiseBase* child) noexcept { static_cast<Listener*>(me)->group->child_ended(child); }), group(g) {}
+    : Waiter([](Waiter* me, PromiseBase* child) noexcept {
+          static_cast<Listener*>(me)->group->child_ended(child);
+      }),
+      group(g) {}
 
 TaskGroup::~TaskGroup() {
     ASYNCIO_ASSERT(live_ == 0, "a TaskGroup was destroyed before its tasks had ended");
-    if (leaving_.has_value() && leaving_->valid()) leaving_->release()->handle().destroy();  // entered, but not by `with`
+    if (leaving_.has_value() && leaving_->valid())
+        leaving_->release()->handle().destroy();  // entered, but not by `with`
 }
 
 void TaskGroup::add(PromiseBase* frame, const TaskOptions& options, detail::Where where) {
@@ -70,7 +75,8 @@ void TaskGroup::add(PromiseBase* frame, const TaskOptions& options, detail::Wher
     if (children_.size() == children_.capacity()) {
         forget_ended();
         try {
-            if (children_.size() == children_.capacity()) children_.reserve(children_.empty() ? 4 : children_.size() * 2);
+            if (children_.size() == children_.capacity())
+                children_.reserve(children_.empty() ? 4 : children_.size() * 2);
         } catch (...) {
             frame->handle().destroy();
             throw;
@@ -96,7 +102,9 @@ void TaskGroup::add(PromiseBase* frame, const TaskOptions& options, detail::Wher
     ++live_;
 }
 
-void TaskGroup::forget_ended() { std::erase_if(children_, [](const detail::RecordRef& child) { return child.record()->is(detail::done); }); }
+void TaskGroup::forget_ended() {
+    std::erase_if(children_, [](const detail::RecordRef& child) { return child.record()->is(detail::done); });
+}
 
 void TaskGroup::abort() noexcept {
     aborting_ = true;
@@ -139,7 +147,8 @@ void TaskGroup::cancel() noexcept {
 detail::Ready TaskGroup::aenter() {
     if (parent_ != nullptr) throw RuntimeError("this TaskGroup was entered already");
     detail::LoopCore* const loop = detail::current_loop;
-    if (loop == nullptr || loop->current == nullptr) throw RuntimeError("a TaskGroup is used inside a task only");
+    if (loop == nullptr || loop->current == nullptr)
+        throw RuntimeError("a TaskGroup is used inside a task only");
     leaving_.emplace(leave());
     parent_ = loop->current;
     cancels_at_entry_ = parent_->cancels;
@@ -148,7 +157,8 @@ detail::Ready TaskGroup::aenter() {
 }
 
 Coro<bool> TaskGroup::aexit(std::exception_ptr error) {
-    ASYNCIO_ASSERT(leaving_.has_value() && leaving_->valid(), "TaskGroup::aexit is called once, after aenter");
+    ASYNCIO_ASSERT(leaving_.has_value() && leaving_->valid(),
+                   "TaskGroup::aexit is called once, after aenter");
     body_error_ = std::move(error);
     return std::move(*leaving_);
 }
@@ -163,8 +173,8 @@ Coro<bool> TaskGroup::leave() {
     while (live_ != 0) {
         const std::optional<CancelledError> cancelled = co_await Join(this);
         if (!cancelled.has_value()) continue;
-        // Whether it came from outside, or was our own after all, is looked at below. (CPython bug 155433: a request from
-        // outside is lost there if the group was shutting down already.)
+        // Whether it came from outside, or was our own after all, is looked at below. (CPython bug 155433: a
+        // request from outside is lost there if the group was shutting down already.)
         if (!std::exchange(propagate, true)) met = *cancelled;
         if (!aborting_) abort();
     }
@@ -189,7 +199,8 @@ Coro<bool> TaskGroup::leave() {
     }
     if (!errors_.empty()) {
         if (parent_->cancels > 0) {
-            // Cancelled from outside as well: errors win, and the next await raises the cancel. The count stays.
+            // Cancelled from outside as well: errors win, and the next await raises the cancel. The count
+            // stays.
             detail::uncancel(parent_);
             detail::request_cancel(parent_);
         }

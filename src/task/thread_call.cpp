@@ -1,5 +1,5 @@
-// to_thread: the way to a thread and back. The end of a call is a post that was made beforehand, so that it cannot fail;
-// once it is posted the thread touches nothing of the call any more.
+// to_thread: the way to a thread and back. The end of a call is a post that was made beforehand, so that it
+// cannot fail; once it is posted the thread touches nothing of the call any more.
 #include "asyncio/task/detail/thread_call.hpp"
 
 #include <cstdio>
@@ -17,9 +17,10 @@ constexpr std::uint64_t warning_after_ns = 1'000'000'000;
 CancelAnswer unasked(Leaf*) noexcept { return CancelAnswer::pending; }
 
 void print_warning(Leaf*) noexcept {
-    std::fputs("asyncio: a to_thread call was cancelled a second ago and has not returned: let it look at its "
-               "std::stop_token, or use to_thread(abandon_on_cancel, …)\n",
-               stderr);
+    std::fputs(
+        "asyncio: a to_thread call was cancelled a second ago and has not returned: let it look at its "
+        "std::stop_token, or use to_thread(abandon_on_cancel, …)\n",
+        stderr);
 }
 
 void submit_to_pool(LoopImpl* loop, PoolJob* job) {

@@ -12,9 +12,11 @@ constexpr const char* state_names[] = {"created", "active", "expiring", "expired
 }  // namespace
 
 detail::Ready Timeout::aenter() {
-    if (state_ != State::created) throw RuntimeError("a Timeout is entered once: make a new one with asyncio::timeout");
+    if (state_ != State::created)
+        throw RuntimeError("a Timeout is entered once: make a new one with asyncio::timeout");
     detail::LoopCore* const loop = detail::current_loop;
-    if (loop == nullptr || loop->current == nullptr) throw RuntimeError("a Timeout is used inside a task only");
+    if (loop == nullptr || loop->current == nullptr)
+        throw RuntimeError("a Timeout is used inside a task only");
     alarm_.watch(loop->current);
     if (delay_.has_value()) when_ = TimePoint(std::chrono::nanoseconds(detail::now_ns(loop))) + delay_;
     state_ = State::active;
@@ -27,7 +29,8 @@ detail::Ready Timeout::aenter() {
 
 void Timeout::reschedule(TimePoint when) {
     if (state() != State::active) {
-        throw RuntimeError(std::string("cannot reschedule a timeout that is ") + state_names[static_cast<int>(state())]);
+        throw RuntimeError(std::string("cannot reschedule a timeout that is ") +
+                           state_names[static_cast<int>(state())]);
     }
     alarm_.disarm();
     when_ = when;

@@ -40,9 +40,13 @@ void drop_duplicates(std::vector<RecordRef>& records) {
 WaitCore::Clock::Clock(WaitCore* w) noexcept : Timer(&WaitCore::clock_ops_), wait(w) {}
 
 WaitCore::WaitCore(std::vector<RecordRef> records, WaitOptions options)
-    : Leaf(&ops_), records_(std::move(records)), options_(options),
-      listener_(this, [](Waiter* me, PromiseBase* record) noexcept { static_cast<Listener*>(me)->wait->ended(record); }),
-      limit_(this), done_before_(this) {
+    : Leaf(&ops_),
+      records_(std::move(records)),
+      options_(options),
+      listener_(this, [](Waiter* me,
+                         PromiseBase* record) noexcept { static_cast<Listener*>(me)->wait->ended(record); }),
+      limit_(this),
+      done_before_(this) {
     if (records_.empty()) throw ValueError("wait: the set of tasks is empty");
 }
 
@@ -62,7 +66,8 @@ void WaitCore::start() {
         if (any_done) queue_timer(loop, &done_before_);
         if (options_.timeout.has_value()) {
             const std::int64_t ns = options_.timeout.count_ns();
-            arm_timer(loop, &limit_, saturating_add(now_ns(loop), ns > 0 ? static_cast<std::uint64_t>(ns) : 0));
+            arm_timer(loop, &limit_,
+                      saturating_add(now_ns(loop), ns > 0 ? static_cast<std::uint64_t>(ns) : 0));
         }
     } catch (...) {
         watching_ = true;
@@ -88,7 +93,9 @@ void WaitCore::ended(PromiseBase* record) noexcept {
     if (left_ != 0) --left_;
     const bool failed = record->is(has_error) && !record->is(was_cancelled);
     if (failed && options_.return_when == FIRST_EXCEPTION) record->set(retrieved);
-    if (left_ == 0 || options_.return_when == FIRST_COMPLETED || (options_.return_when == FIRST_EXCEPTION && failed)) resume();
+    if (left_ == 0 || options_.return_when == FIRST_COMPLETED ||
+        (options_.return_when == FIRST_EXCEPTION && failed))
+        resume();
 }
 
 void WaitCore::resume() noexcept {

@@ -77,7 +77,8 @@ bool wanted(Backend backend, const CancelPointOptions& options, const std::strin
     if (options.backend != Backend::automatic) return options.backend == backend;
     if (backend == Backend::sim && !options.simulate) return false;
     const std::string name(to_string(backend));
-    if (const char* only = std::getenv("ASYNCIO_BACKEND"); only != nullptr && *only != '\0') return name == only;
+    if (const char* only = std::getenv("ASYNCIO_BACKEND"); only != nullptr && *only != '\0')
+        return name == only;
     return (" " + available + " ").find(" " + name + " ") != std::string::npos;
 }
 

@@ -1,6 +1,7 @@
-// for_each_order. An order is a row of digits, one for each choice that the loop has, in base of how many frames it chooses
-// from; the row as one number is the seed (see counted_order in loop_impl.hpp). A run tells the bases it has met; the next
-// row is this one with its last digit that has room increased and those behind it gone.
+// for_each_order. An order is a row of digits, one for each choice that the loop has, in base of how many
+// frames it chooses from; the row as one number is the seed (see counted_order in loop_impl.hpp). A run tells
+// the bases it has met; the next row is this one with its last digit that has room increased and those behind
+// it gone.
 #include "asyncio/testing/for_each_order.hpp"
 
 #include "detail/loop_impl.hpp"

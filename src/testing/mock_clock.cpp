@@ -10,12 +10,15 @@ namespace asyncio { inline namespace v1 { namespace testing {
 
 Coro<> MockClock::elapse(Duration by) {
     if (detail::impl_of(detail::current_loop)->clock != this) {
-        throw ValueError("MockClock::elapse: this is not the loop's clock: run(test(clock), {.clock = &clock})");
+        throw ValueError(
+            "MockClock::elapse: this is not the loop's clock: run(test(clock), {.clock = &clock})");
     }
     struct Jumping {
         MockClock* clock;
         bool before;
-        explicit Jumping(MockClock* c) noexcept : clock(c), before(c->autojump()) { clock->set_autojump(true); }
+        explicit Jumping(MockClock* c) noexcept : clock(c), before(c->autojump()) {
+            clock->set_autojump(true);
+        }
         Jumping(const Jumping&) = delete;
         Jumping& operator=(const Jumping&) = delete;
         ~Jumping() { clock->set_autojump(before); }

@@ -1,8 +1,10 @@
-// One run of a scenario. The loop's watch calls us before each entry of the ready queue and before each wait: these are the
-// steps, counted; at the planned one the main task is cancelled, as by a callback that ran just then.
+// One run of a scenario. The loop's watch calls us before each entry of the ready queue and before each wait:
+// these are the steps, counted; at the planned one the main task is cancelled, as by a callback that ran just
+// then.
 //
-// What is left when the main task has ended is looked at twice: while the loop is open (tasks, timers, operations), after a
-// moment in which the kernel may finish what was closed; and when it is closed (descriptors, frames).
+// What is left when the main task has ended is looked at twice: while the loop is open (tasks, timers,
+// operations), after a moment in which the kernel may finish what was closed; and when it is closed
+// (descriptors, frames).
 #include "testing/scenario.hpp"
 
 #include <dirent.h>
@@ -32,7 +34,8 @@ std::vector<std::string> open_descriptors() {
         if (entry->d_name[0] == '.' || fd == ::dirfd(folder)) continue;
         char target[256];
         const ssize_t length = ::readlinkat(::dirfd(folder), entry->d_name, target, sizeof target);
-        found.push_back(std::string(entry->d_name) + " -> " + std::string(target, length > 0 ? static_cast<std::size_t>(length) : 0));
+        found.push_back(std::string(entry->d_name) + " -> " +
+                        std::string(target, length > 0 ? static_cast<std::size_t>(length) : 0));
     }
     ::closedir(folder);
     std::sort(found.begin(), found.end());
@@ -45,22 +48,26 @@ std::string describe_entry(std::uintptr_t entry) {
     switch (entry & tag_mask) {
         case tag_frame: {
             const auto* frame = static_cast<const PromiseBase*>(target);
-            return (frame->task->is(started) ? "before a step of " : "before the first step of ") + record_name(frame->task) + " in " +
-                   coroutine_name(frame->where) + " (" + place_text(frame->where) + ")";
+            return (frame->task->is(started) ? "before a step of " : "before the first step of ") +
+                   record_name(frame->task) + " in " + coroutine_name(frame->where) + " (" +
+                   place_text(frame->where) + ")";
         }
         case tag_leaf:
             return std::string("before the turn of a ") + static_cast<const Leaf*>(target)->ops->what;
         case tag_done:
-            return "before the waiters of " + record_name(static_cast<const PromiseBase*>(target)) + " were told";
+            return "before the waiters of " + record_name(static_cast<const PromiseBase*>(target)) +
+                   " were told";
         default:
             return target == nullptr ? "before the turn of a timer that was withdrawn"
-                                     : std::string("before the turn of a timer of ") + static_cast<const Leaf*>(target)->ops->what;
+                                     : std::string("before the turn of a timer of ") +
+                                           static_cast<const Leaf*>(target)->ops->what;
     }
 }
 
 class Watch final : public LoopWatch {
   public:
-    Watch(LoopImpl& loop, const RunPlan& plan, unsigned steps_max) noexcept : loop_(loop), plan_(plan), steps_max_(steps_max) {
+    Watch(LoopImpl& loop, const RunPlan& plan, unsigned steps_max) noexcept
+        : loop_(loop), plan_(plan), steps_max_(steps_max) {
         loop_.watch = this;
     }
     Watch(const Watch&) = delete;
@@ -137,7 +144,11 @@ class Limit : Timer {
 class Run {
   public:
     Run(Scenario& scenario, const CancelPointOptions& options, const RunPlan& plan)
-        : scenario_(scenario), options_(options), plan_(plan), descriptors_(open_descriptors()), blocks_(blocks_in_use()) {}
+        : scenario_(scenario),
+          options_(options),
+          plan_(plan),
+          descriptors_(open_descriptors()),
+          blocks_(blocks_in_use()) {}
 
     RunReport execute() {
         run_loop();
@@ -165,7 +176,8 @@ class Run {
         text += "\n  again: ASYNCIO_BACKEND=" + std::string(to_string(plan_.backend));
         if (plan_.first_cancel != 0) {
             text += " ASYNCIO_CANCEL_STEP=" + std::to_string(plan_.first_cancel);
-            if (plan_.second_cancel != 0) text += "+" + std::to_string(plan_.second_cancel - plan_.first_cancel);
+            if (plan_.second_cancel != 0)
+                text += "+" + std::to_string(plan_.second_cancel - plan_.first_cancel);
         }
         text += " ASYNCIO_SEED=" + std::to_string(plan_.seed);
         throw Failure(text);
@@ -182,7 +194,8 @@ class Run {
         LoopImpl& impl = loop.impl();
         loop.set_exception_handler([this](EventLoop&, const ExceptionContext& context) {
             reports_ += context.message + ": " + context.task_name +
-                        (context.exception != nullptr ? ": " + describe(context.exception) : std::string()) + "; ";
+                        (context.exception != nullptr ? ": " + describe(context.exception) : std::string()) +
+                        "; ";
         });
         std::string trouble;
         {
@@ -198,7 +211,8 @@ class Run {
             report_.cancel_came = watch.cancel_came();
             report_.cancelled = error != nullptr && is_cancelled(error);
             if (limit.passed() || watch.too_many_steps()) {
-                trouble = std::string(limit.passed() ? "the scenario has not ended in time" : "the scenario takes too many steps") +
+                trouble = std::string(limit.passed() ? "the scenario has not ended in time"
+                                                     : "the scenario takes too many steps") +
                           "; what lives:\n" + impl.list_tasks();
             } else if (report_.cancelled && moment_.empty()) {
                 trouble = "the scenario ended by CancelledError although nobody had cancelled it";
@@ -224,18 +238,22 @@ class Run {
             impl.clock == nullptr ? loop.poll_once(std::chrono::milliseconds(1)) : loop.poll_once();
         }
         if (impl.backend->in_flight() != 0) {
-            return "the scenario has ended, and the kernel still holds " + std::to_string(impl.backend->in_flight()) + " operation(s)";
+            return "the scenario has ended, and the kernel still holds " +
+                   std::to_string(impl.backend->in_flight()) + " operation(s)";
         }
         if (impl.timers.size() != 0) {
-            return "the scenario has ended, and " + std::to_string(impl.timers.size()) + " timer(s) are armed";
+            return "the scenario has ended, and " + std::to_string(impl.timers.size()) +
+                   " timer(s) are armed";
         }
-        if (!impl.idle_waiters.empty()) return "the scenario has ended, and a waiter for all tasks to be blocked is left";
+        if (!impl.idle_waiters.empty())
+            return "the scenario has ended, and a waiter for all tasks to be blocked is left";
         return {};
     }
 
     void look_for_leaks() const {
         for (const std::string& each : open_descriptors()) {
-            if (std::find(descriptors_.begin(), descriptors_.end(), each) == descriptors_.end()) fail("a descriptor leaked: " + each);
+            if (std::find(descriptors_.begin(), descriptors_.end(), each) == descriptors_.end())
+                fail("a descriptor leaked: " + each);
         }
         const auto blocks = blocks_in_use() - blocks_;
         if (blocks != 0) fail("coroutine frames, tasks or futures leaked: " + std::to_string(blocks));

@@ -14,8 +14,8 @@ using namespace asyncio::detail;
 struct RunPlan {
     Backend backend = Backend::sim;
     std::uint64_t seed = 0;
-    unsigned first_cancel = 0;   // the step; 0: none
-    unsigned second_cancel = 0;  // the same or a later one; 0: none
+    unsigned first_cancel = 0;                      // the step; 0: none
+    unsigned second_cancel = 0;                     // the same or a later one; 0: none
     std::vector<std::uint64_t>* choices = nullptr;  // the numbers of frames to choose from, in turn
 };
 

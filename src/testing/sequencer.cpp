@@ -8,7 +8,8 @@
 namespace asyncio { inline namespace v1 { namespace testing {
 
 Coro<> Sequencer::enter(Sequencer* sequencer, unsigned position) {
-    if (sequencer->broken_) throw RuntimeError("Sequencer: the sequence is broken: a task that waited was cancelled");
+    if (sequencer->broken_)
+        throw RuntimeError("Sequencer: the sequence is broken: a task that waited was cancelled");
     if (!sequencer->used_.insert(position).second) {
         throw RuntimeError("Sequencer: the number " + std::to_string(position) + " was used already");
     }
@@ -23,7 +24,8 @@ Coro<> Sequencer::enter(Sequencer* sequencer, unsigned position) {
         throw;
     }
     sequencer->waiting_.erase(position);
-    if (sequencer->broken_) throw RuntimeError("Sequencer: the sequence is broken: a task that waited was cancelled");
+    if (sequencer->broken_)
+        throw RuntimeError("Sequencer: the sequence is broken: a task that waited was cancelled");
 }
 
 Coro<Sequencer::Turn> Sequencer::wait_turn(Sequencer* sequencer, unsigned position) {

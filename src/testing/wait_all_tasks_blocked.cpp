@@ -1,4 +1,5 @@
-// wait_all_tasks_blocked. The loop itself looks (LoopImpl::wait_for_work): it alone knows when nothing is left to run.
+// wait_all_tasks_blocked. The loop itself looks (LoopImpl::wait_for_work): it alone knows when nothing is
+// left to run.
 #include "asyncio/testing/wait_all_tasks_blocked.hpp"
 
 #include "detail/loop_impl.hpp"

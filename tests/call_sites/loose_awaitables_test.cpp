@@ -68,7 +68,10 @@ TEST(LooseAwaitables, WaitForTakesThem) {
 
 TEST(LooseAwaitables, OnesThatAreDroppedStartNothing) {
     run_in_virtual_time([]() -> asyncio::Coro<> {
-        { [[maybe_unused]] auto dropped = asyncio::gather(asyncio::sleep(1s), asyncio::gather(one(), one())); }
+        {
+            [[maybe_unused]] auto dropped =
+                asyncio::gather(asyncio::sleep(1s), asyncio::gather(one(), one()));
+        }
         EXPECT_EQ(asyncio::all_tasks().size(), 1u);
         co_return;
     });

@@ -1,7 +1,8 @@
 // Every call site of the contract's section 1, written as a user writes it, with temporaries that own memory.
 //
-// g++ 12 corrupts memory for natural-looking awaits. These must be sound: under the address sanitizer, at -O0 and -O2,
-// a string that is destroyed twice or read after its end shows here. The strings are too long for the small buffer.
+// g++ 12 corrupts memory for natural-looking awaits. These must be sound: under the address sanitizer, at -O0
+// and -O2, a string that is destroyed twice or read after its end shows here. The strings are too long for
+// the small buffer.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -55,7 +56,7 @@ auto run_sim(C coro) {
 
 }  // namespace
 
-// ---- run ---------------------------------------------------------------------------------------------------------
+// ---- run ----------------------------------------------------------------------------------------
 
 asyncio::Coro<int> amain_of_the_first_page() {
     std::string s = co_await fetch_data();
@@ -91,7 +92,7 @@ TEST(CallSites, RunnerRunsManyCoroutinesOnOneLoop) {
     EXPECT_THROW(runner.get_loop(), asyncio::RuntimeError);
 }
 
-// ---- arguments of coroutines -------------------------------------------------------------------------------------
+// ---- arguments of coroutines --------------------------------------------------------------------
 
 namespace {
 asyncio::Coro<> awaits_with_all_kinds_of_arguments() {
@@ -133,7 +134,7 @@ asyncio::Coro<> binds_in_conditions() {
 }  // namespace
 TEST(CallSites, AwaitsBoundInConditions) { run_sim(binds_in_conditions()); }
 
-// ---- option structs ----------------------------------------------------------------------------------------------
+// ---- option structs -----------------------------------------------------------------------------
 
 namespace {
 struct FetchOptions {
@@ -165,7 +166,7 @@ asyncio::Coro<> options_of_all_kinds() {
 }  // namespace
 TEST(CallSites, OptionStructsWrittenInPlace) { run_sim(options_of_all_kinds()); }
 
-// ---- create_task, Task -------------------------------------------------------------------------------------------
+// ---- create_task, Task --------------------------------------------------------------------------
 
 namespace {
 asyncio::Coro<> tasks_of_all_kinds() {
@@ -195,12 +196,16 @@ asyncio::Coro<> tasks_of_all_kinds() {
 
     // A function or lambda and its arguments: the task owns copies of all.
     EXPECT_EQ(co_await asyncio::create_task(echo, text(8)), text(8));
-    EXPECT_EQ(co_await asyncio::create_task([](std::string s) -> asyncio::Coro<std::string> { co_return s; }, text(9)), text(9));
+    EXPECT_EQ(co_await asyncio::create_task([](std::string s) -> asyncio::Coro<std::string> { co_return s; },
+                                            text(9)),
+              text(9));
     EXPECT_EQ(co_await asyncio::create_task({.name = "named"}, echo, text(8)), text(8));
     auto owning = [s = text(10)]() -> asyncio::Coro<std::string> { co_return co_await echo(s); };
     EXPECT_EQ(co_await asyncio::create_task(owning), text(10));
     EXPECT_EQ(co_await asyncio::create_task(asyncio::own(std::move(owning))), text(10));
-    EXPECT_EQ(co_await asyncio::create_task([&]() -> asyncio::Coro<std::string> { co_return co_await echo(name); }), name);
+    EXPECT_EQ(
+        co_await asyncio::create_task([&]() -> asyncio::Coro<std::string> { co_return co_await echo(name); }),
+        name);
     EXPECT_EQ(co_await asyncio::create_task(length_of, text(11)), text(11).size());
 
     // Fire and forget.
@@ -244,7 +249,7 @@ asyncio::Coro<> cancelling_of_all_kinds() {
 TEST(CallSites, TasksOfCoroutinesAndCallables) { run_sim(tasks_of_all_kinds()); }
 TEST(CallSites, CancellingTasksAndTheirCallbacks) { run_sim(cancelling_of_all_kinds()); }
 
-// ---- futures -----------------------------------------------------------------------------------------------------
+// ---- futures ------------------------------------------------------------------------------------
 
 namespace {
 asyncio::Coro<> futures_of_all_kinds() {
@@ -266,10 +271,13 @@ asyncio::Coro<> futures_of_all_kinds() {
     EXPECT_EQ(message, text(2));
 
     asyncio::Future<> h;
-    loop.call_at(loop.time() + 1s, [](asyncio::Future<> future, std::string owned) {
-        EXPECT_EQ(owned, text(3));
-        future.set_result();
-    }, h, text(3));
+    loop.call_at(
+        loop.time() + 1s,
+        [](asyncio::Future<> future, std::string owned) {
+            EXPECT_EQ(owned, text(3));
+            future.set_result();
+        },
+        h, text(3));
     co_await h;
 
     asyncio::Future<std::unique_ptr<int>> i;
@@ -290,7 +298,7 @@ asyncio::Coro<> futures_of_all_kinds() {
 }  // namespace
 TEST(CallSites, Futures) { run_sim(futures_of_all_kinds()); }
 
-// ---- gather ------------------------------------------------------------------------------------------------------
+// ---- gather -------------------------------------------------------------------------------------
 
 namespace {
 asyncio::Coro<> gathers_of_all_kinds() {
@@ -322,8 +330,9 @@ asyncio::Coro<> gathers_of_all_kinds() {
     const std::string named = text(7);
     auto owning = [s = text(8)]() -> asyncio::Coro<std::string> { co_return co_await echo(s); };
     auto mixed = co_await asyncio::gather(
-        echo(text(1)), tasks[0], [] { return echo(text(3)); }, [&]() -> asyncio::Coro<std::string> { co_return named; },
-        owning, asyncio::own(owning), asyncio::create_task(boxed(text(9))), fetch_data);
+        echo(text(1)), tasks[0], [] { return echo(text(3)); },
+        [&]() -> asyncio::Coro<std::string> { co_return named; }, owning, asyncio::own(owning),
+        asyncio::create_task(boxed(text(9))), fetch_data);
     EXPECT_EQ(std::get<0>(mixed), text(1));
     EXPECT_EQ(std::get<1>(mixed), text(5));
     EXPECT_EQ(std::get<2>(mixed), text(3));
@@ -341,7 +350,8 @@ asyncio::Coro<> gathers_of_all_kinds() {
     [[maybe_unused]] std::tuple<> empty = co_await asyncio::gather();
 }
 asyncio::Coro<> gathers_outcomes() {
-    auto [ok, bad, done] = co_await asyncio::gather(asyncio::return_exceptions, echo(text(1)), fails(text(2)), nothing());
+    auto [ok, bad, done] =
+        co_await asyncio::gather(asyncio::return_exceptions, echo(text(1)), fails(text(2)), nothing());
     EXPECT_TRUE(ok);
     EXPECT_TRUE(ok.has_value());
     EXPECT_EQ(ok.value(), text(1));
@@ -354,7 +364,8 @@ asyncio::Coro<> gathers_outcomes() {
     std::vector<asyncio::Coro<std::string>> jobs;
     jobs.push_back(echo(text(3)));
     jobs.push_back(fails(text(4)));
-    std::vector<asyncio::Outcome<std::string>> outcomes = co_await asyncio::gather(asyncio::return_exceptions, std::move(jobs));
+    std::vector<asyncio::Outcome<std::string>> outcomes =
+        co_await asyncio::gather(asyncio::return_exceptions, std::move(jobs));
     EXPECT_EQ(*outcomes[0], text(3));
     EXPECT_EQ(outcomes[1].what(), text(4));
 }
@@ -362,7 +373,7 @@ asyncio::Coro<> gathers_outcomes() {
 TEST(CallSites, Gather) { run_sim(gathers_of_all_kinds()); }
 TEST(CallSites, GatherWithOutcomes) { run_sim(gathers_outcomes()); }
 
-// ---- wait, wait_for, shield, as_completed ------------------------------------------------------------------------
+// ---- wait, wait_for, shield, as_completed -------------------------------------------------------
 
 namespace {
 asyncio::Coro<> waits_of_all_kinds() {
@@ -413,9 +424,10 @@ asyncio::Coro<> completes_in_order() {
     jobs.push_back(after(1s, text(1)));
     jobs.push_back(after(2s, text(2)));
     std::string order;
-    co_await asyncio::with(asyncio::as_completed(std::move(jobs)), [&](asyncio::AsCompleted<std::string>& it) -> asyncio::Coro<> {
-        while (auto done = co_await it.next()) order += co_await *done + ";";
-    });
+    co_await asyncio::with(asyncio::as_completed(std::move(jobs)),
+                           [&](asyncio::AsCompleted<std::string>& it) -> asyncio::Coro<> {
+                               while (auto done = co_await it.next()) order += co_await *done + ";";
+                           });
     EXPECT_EQ(order, text(1) + ";" + text(2) + ";" + text(3) + ";");
 
     std::vector<asyncio::Task<std::string>> tasks;
@@ -430,7 +442,7 @@ asyncio::Coro<> completes_in_order() {
 TEST(CallSites, WaitWaitForShield) { run_sim(waits_of_all_kinds()); }
 TEST(CallSites, AsCompleted) { run_sim(completes_in_order()); }
 
-// ---- sleep, to_thread, other threads -----------------------------------------------------------------------------
+// ---- sleep, to_thread, other threads ------------------------------------------------------------
 
 namespace {
 asyncio::Coro<> sleeps_of_all_kinds() {
@@ -450,16 +462,21 @@ asyncio::Coro<> threads_of_all_kinds() {
     EXPECT_EQ(co_await asyncio::to_thread(blocking_call, text(1), 5), text(1) + "5");
     EXPECT_EQ(co_await asyncio::to_thread([] { return text(2); }), text(2));
     EXPECT_EQ(co_await asyncio::to_thread([](std::string s) { return s + "!"; }, text(3)), text(3) + "!");
-    EXPECT_EQ(co_await asyncio::to_thread([](std::stop_token token, std::string s) {
-        return token.stop_requested() ? std::string() : s;
-    }, text(4)), text(4));
+    EXPECT_EQ(
+        co_await asyncio::to_thread(
+            [](std::stop_token token, std::string s) { return token.stop_requested() ? std::string() : s; },
+            text(4)),
+        text(4));
     std::string named = text(5);
     EXPECT_EQ(co_await asyncio::to_thread([&] { return named; }), named);
     auto owning = [s = text(6)] { return s; };
     EXPECT_EQ(co_await asyncio::to_thread(owning), text(6));
     EXPECT_EQ(co_await asyncio::to_thread(asyncio::own(std::move(owning))), text(6));
-    EXPECT_EQ(co_await asyncio::to_thread(asyncio::abandon_on_cancel, blocking_call, text(7), 8), text(7) + "8");
-    EXPECT_EQ(co_await asyncio::to_thread(asyncio::abandon_on_cancel, [](std::string s) { return s; }, text(8)), text(8));
+    EXPECT_EQ(co_await asyncio::to_thread(asyncio::abandon_on_cancel, blocking_call, text(7), 8),
+              text(7) + "8");
+    EXPECT_EQ(co_await asyncio::to_thread(
+                  asyncio::abandon_on_cancel, [](std::string s) { return s; }, text(8)),
+              text(8));
     co_await asyncio::to_thread([] {});
     auto box = co_await asyncio::to_thread([] { return std::make_unique<std::string>(text(9)); });
     EXPECT_EQ(*box, text(9));

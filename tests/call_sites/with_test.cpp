@@ -43,14 +43,16 @@ asyncio::Coro<> groups() {
     co_await asyncio::with(named, [&](asyncio::TaskGroup& tg) { tg.create_task(worker(3, out)); });
     EXPECT_EQ(out.size(), 3u);
 
-    auto first = co_await asyncio::with(asyncio::TaskGroup{}, [&](asyncio::TaskGroup& tg) -> asyncio::Coro<std::string> {
-        auto t = tg.create_task(download(text(4)));
-        auto u = tg.create_task(download, text(5));
-        auto owning = [s = text(6)]() -> asyncio::Coro<std::string> { co_return s; };
-        auto v = tg.create_task(owning);
-        auto w = tg.create_task([&]() -> asyncio::Coro<std::string> { co_return co_await download(out[0]); });
-        co_return co_await t + co_await u + co_await v + co_await w;
-    });
+    auto first = co_await asyncio::with(
+        asyncio::TaskGroup{}, [&](asyncio::TaskGroup& tg) -> asyncio::Coro<std::string> {
+            auto t = tg.create_task(download(text(4)));
+            auto u = tg.create_task(download, text(5));
+            auto owning = [s = text(6)]() -> asyncio::Coro<std::string> { co_return s; };
+            auto v = tg.create_task(owning);
+            auto w =
+                tg.create_task([&]() -> asyncio::Coro<std::string> { co_return co_await download(out[0]); });
+            co_return co_await t + co_await u + co_await v + co_await w;
+        });
     EXPECT_EQ(first, text(4) + text(5) + text(6) + text(1));
 
     bool failed = false;
@@ -78,22 +80,26 @@ asyncio::Coro<> groups() {
 }
 
 asyncio::Coro<> timeouts() {
-    auto page = co_await asyncio::with(asyncio::timeout(10s), [&](asyncio::Timeout& t) -> asyncio::Coro<std::string> {
-        t.reschedule(t.when() + 5s);
-        co_return co_await download(text(1));
-    });
+    auto page =
+        co_await asyncio::with(asyncio::timeout(10s), [&](asyncio::Timeout& t) -> asyncio::Coro<std::string> {
+            t.reschedule(t.when() + 5s);
+            co_return co_await download(text(1));
+        });
     EXPECT_EQ(page, text(1));
     const auto deadline = asyncio::get_running_loop().time() + 10ms;
     bool late = false;
     try {
-        co_await asyncio::with(asyncio::timeout_at(deadline), [&]() -> asyncio::Coro<> { co_await download(text(2)); });
+        co_await asyncio::with(asyncio::timeout_at(deadline),
+                               [&]() -> asyncio::Coro<> { co_await download(text(2)); });
     } catch (const asyncio::OSError&) {
         late = true;
     }
     EXPECT_TRUE(late);
     const std::string plain = co_await asyncio::with(asyncio::timeout(1s), [] { return text(3); });
     EXPECT_EQ(plain, text(3));
-    auto body = [s = text(4)](asyncio::Timeout&) -> asyncio::Coro<std::string> { co_return co_await download(s); };
+    auto body = [s = text(4)](asyncio::Timeout&) -> asyncio::Coro<std::string> {
+        co_return co_await download(s);
+    };
     EXPECT_EQ(co_await asyncio::with(asyncio::timeout(2s), body), text(4));
     EXPECT_EQ(co_await asyncio::with(asyncio::timeout(2s), asyncio::own(body)), text(4));
 }
@@ -123,22 +129,25 @@ asyncio::Coro<Connection> connect(std::string name, std::string& log) {
 
 asyncio::Coro<> own_managers() {
     std::string log;
-    auto got = co_await asyncio::with(Connection(text(1), log), [&](std::string& s) -> asyncio::Coro<std::string> {
-        log += "body ";
-        co_return s + "!";
-    });
+    auto got =
+        co_await asyncio::with(Connection(text(1), log), [&](std::string& s) -> asyncio::Coro<std::string> {
+            log += "body ";
+            co_return s + "!";
+        });
     EXPECT_EQ(got, "entered " + text(1) + "!");
     EXPECT_EQ(log, "enter body leave ");
     log.clear();
-    got = co_await asyncio::with(connect(text(2), log), [&](std::string& s) -> asyncio::Coro<std::string> { co_return s; });
+    got = co_await asyncio::with(connect(text(2), log),
+                                 [&](std::string& s) -> asyncio::Coro<std::string> { co_return s; });
     EXPECT_EQ(got, "entered " + text(2));
     EXPECT_EQ(log, "enter leave ");
     log.clear();
     Connection named(text(3), log);
-    got = co_await asyncio::with(asyncio::timeout(1s), named, [&](asyncio::Timeout&, std::string& s) -> asyncio::Coro<std::string> {
-        co_await asyncio::sleep(1ms);
-        co_return s;
-    });
+    got = co_await asyncio::with(asyncio::timeout(1s), named,
+                                 [&](asyncio::Timeout&, std::string& s) -> asyncio::Coro<std::string> {
+                                     co_await asyncio::sleep(1ms);
+                                     co_return s;
+                                 });
     EXPECT_EQ(got, "entered " + text(3));
 }
 }  // namespace
@@ -147,7 +156,7 @@ TEST(CallSites, TaskGroupScopes) { run_sim(groups()); }
 TEST(CallSites, TimeoutScopes) { run_sim(timeouts()); }
 TEST(CallSites, ScopesOfTheUser) { run_sim(own_managers()); }
 
-// ---- section 5 ---------------------------------------------------------------------------------------------------
+// ---- section 5 ----------------------------------------------------------------------------------
 
 TEST(CallSites, TheLoopByHand) {
     asyncio::EventLoop loop({.backend = asyncio::Backend::sim});
@@ -171,7 +180,8 @@ TEST(CallSites, TheLoopByHand) {
     task.set_result(3);
     loop.set_debug(true);
     EXPECT_TRUE(loop.get_debug());
-    loop.set_exception_handler([&](asyncio::EventLoop&, const asyncio::ExceptionContext& context) { log = context.message; });
+    loop.set_exception_handler(
+        [&](asyncio::EventLoop&, const asyncio::ExceptionContext& context) { log = context.message; });
     loop.call_exception_handler({.message = text(3), .exception = nullptr, .task_name = {}, .place = {}});
     EXPECT_EQ(log, text(3));
     loop.close();

@@ -1,7 +1,9 @@
 // expect: the call may outlive the caller, so pass no references, pointers, views or capturing lambdas
+#include <asyncio/asyncio.hpp>
 #include <functional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <asyncio/asyncio.hpp>
-asyncio::Coro<> f(int* n) { co_await asyncio::to_thread(asyncio::abandon_on_cancel, [](int* p) { return *p; }, n); }
+asyncio::Coro<> f(int* n) {
+    co_await asyncio::to_thread(asyncio::abandon_on_cancel, [](int* p) { return *p; }, n);
+}

@@ -1,9 +1,9 @@
 // expect: the call may outlive the caller, so pass no references, pointers, views or capturing lambdas
+#include <asyncio/asyncio.hpp>
 #include <functional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <asyncio/asyncio.hpp>
 asyncio::Coro<> f(std::string_view s) {
     co_await asyncio::to_thread(asyncio::abandon_on_cancel, [](std::string_view v) { return v.size(); }, s);
 }

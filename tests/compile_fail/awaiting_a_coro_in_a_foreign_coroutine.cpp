@@ -1,4 +1,5 @@
-// expect: a Coro can be awaited in a coroutine of this library only: elsewhere, start it with create_task or run_coroutine_threadsafe
+// expect: a Coro can be awaited in a coroutine of this library only: elsewhere, start it with create_task or
+// run_coroutine_threadsafe
 #include <asyncio/asyncio.hpp>
 struct Foreign {
     struct promise_type {

@@ -1,8 +1,8 @@
 // expect: dangling
 // only: clang++
 // flags: -Werror=dangling -Werror=dangling-gsl
-#include <string>
 #include <asyncio/asyncio.hpp>
+#include <string>
 std::string name();
 asyncio::TaskOptions f() {
     asyncio::TaskOptions options{.name = name()};

@@ -109,7 +109,7 @@ class Interpreter {
     const std::vector<std::string>& trace() const noexcept { return trace_; }
     const std::string& outcome() const noexcept { return outcome_; }
 
-    // ---- the trace ----
+    // ---- the trace ------------------------------------------------------------------------------
 
     /// Writes a line; of a plain callback if there is no context.
     void log(const Context* context, std::string_view event, std::string_view detail = {}) {
@@ -123,7 +123,7 @@ class Interpreter {
         trace_.push_back(std::move(line));
     }
 
-    // ---- operations that never suspend ----
+    // ---- operations that never suspend ----------------------------------------------------------
 
     void run_sync(const Context* context, const Json& op) {
         static const std::unordered_map<std::string_view, SyncOp> ops = {
@@ -159,7 +159,7 @@ class Interpreter {
         (this->*found->second)(context, op);
     }
 
-    // ---- operations that may suspend ----
+    // ---- operations that may suspend ------------------------------------------------------------
 
     /// Runs operations in turn.
     asyncio::Coro<Left> run(const Context& context, const Json& ops) {
@@ -231,7 +231,7 @@ class Interpreter {
         }
     }
 
-    // ---- tasks ----
+    // ---- tasks ----------------------------------------------------------------------------------
 
     std::string new_name(int slot) {
         const int count = ++spawned_[slot];
@@ -290,7 +290,7 @@ class Interpreter {
         }
     }
 
-    // ---- operations that never suspend: everywhere, also in callbacks ----
+    // ---- operations that never suspend: everywhere, also in callbacks ---------------------------
 
     void run_callback(const Json& ops) {
         for (const Json& op : ops) run_sync(nullptr, op);
@@ -414,7 +414,7 @@ class Interpreter {
         throw asyncio::ValueError(std::to_string(op[1].get<int>()));
     }
 
-    // ---- operations of a task that never suspend ----
+    // ---- operations of a task that never suspend ------------------------------------------------
 
     void op_cancel_me(const Context* context, const Json& op) {
         const std::string message = op.size() > 1 ? op[1].get<std::string>() : std::string();
@@ -450,7 +450,7 @@ class Interpreter {
         context->timeouts[context->timeouts.size() - 1 - depth]->reschedule(when);
     }
 
-    // ---- operations that may suspend ----
+    // ---- operations that may suspend ------------------------------------------------------------
 
     asyncio::Coro<Left> do_sleep(const Context& context, const Json& op) {
         co_await asyncio::sleep(milliseconds(op[1]));

@@ -10,8 +10,7 @@
 #include "asyncio/asyncio.hpp"
 #include "task/task_support.hpp"
 
-namespace asyncio::task_test {
-namespace {
+namespace asyncio::task_test { namespace {
 
 class CoroTest : public SimulatedTest {};
 
@@ -20,9 +19,10 @@ Coro<> yield_once() { co_await sleep(0s); }
 
 TEST_F(CoroTest, RunsWhenItIsAwaitedAndGivesItsResult) {
     EXPECT_EQ(run([]() -> Coro<int> {
-        int n = co_await seven();
-        co_return n + 1;
-    }), 8);
+                  int n = co_await seven();
+                  co_return n + 1;
+              }),
+              8);
 }
 
 Coro<> note(Log& log, std::string what) {
@@ -52,7 +52,7 @@ TEST_F(CoroTest, AwaitingOneTakesNoTurnOfTheLoop) {
     });
 }
 
-// ---- lifetimes ---------------------------------------------------------------------------------------------------
+// ---- lifetimes ----------------------------------------------------------------------------------
 
 Coro<int> holds(Counted parameter, int* alive) {
     Counted local(alive);
@@ -176,7 +176,7 @@ TEST_F(CoroTest, ResultsOfAllSizesArrive) {
     });
 }
 
-// ---- what was never awaited --------------------------------------------------------------------------------------
+// ---- what was never awaited ---------------------------------------------------------------------
 
 namespace named {
 Coro<> fetch_data() { co_return; }  // line number below
@@ -188,14 +188,18 @@ struct Session {
 
 TEST_F(CoroTest, OneThatWasNeverAwaitedIsNamedInDebugMode) {
     const std::string warning = printed([] {
-        run([]() -> Coro<> {
-            { auto dropped = named::fetch_data(); }
-            co_return;
-        }, {.debug = true});
+        run(
+            []() -> Coro<> {
+                { auto dropped = named::fetch_data(); }
+                co_return;
+            },
+            {.debug = true});
     });
     EXPECT_EQ(warning.find("RuntimeWarning: coroutine '"), 0u) << warning;
-    EXPECT_NE(warning.find("named::fetch_data' was never awaited (coro_test.cpp:"), std::string::npos) << warning;
-    EXPECT_NE(warning.find("co_await it, or start it with asyncio::create_task"), std::string::npos) << warning;
+    EXPECT_NE(warning.find("named::fetch_data' was never awaited (coro_test.cpp:"), std::string::npos)
+        << warning;
+    EXPECT_NE(warning.find("co_await it, or start it with asyncio::create_task"), std::string::npos)
+        << warning;
     EXPECT_EQ(std::count(warning.begin(), warning.end(), '\n'), 1) << warning;
     // g++ gives the closing brace's line, clang the name's.
     EXPECT_NE(warning.find(":" + std::to_string(named::fetch_data_line) + ")"), std::string::npos) << warning;
@@ -203,13 +207,15 @@ TEST_F(CoroTest, OneThatWasNeverAwaitedIsNamedInDebugMode) {
 
 TEST_F(CoroTest, MembersAndLambdasAreNamedToo) {
     const std::string warning = printed([] {
-        run([]() -> Coro<> {
-            named::Session session;
-            { auto dropped = session.get(3); }
-            auto lambda = [](std::vector<std::string>) -> Coro<int> { co_return 1; };
-            { auto dropped = lambda({}); }
-            co_return;
-        }, {.debug = true});
+        run(
+            []() -> Coro<> {
+                named::Session session;
+                { auto dropped = session.get(3); }
+                auto lambda = [](std::vector<std::string>) -> Coro<int> { co_return 1; };
+                { auto dropped = lambda({}); }
+                co_return;
+            },
+            {.debug = true});
     });
     EXPECT_NE(warning.find("named::Session::get' was never"), std::string::npos) << warning;
     EXPECT_EQ(std::count(warning.begin(), warning.end(), '\n'), 2) << warning;
@@ -217,32 +223,36 @@ TEST_F(CoroTest, MembersAndLambdasAreNamedToo) {
 
 TEST_F(CoroTest, OutsideOfDebugModeDroppingIsSilent) {
     EXPECT_EQ(printed([] {
-        run([]() -> Coro<> {
-            { auto dropped = named::fetch_data(); }
-            co_return;
-        });
-    }), "");
+                  run([]() -> Coro<> {
+                      { auto dropped = named::fetch_data(); }
+                      co_return;
+                  });
+              }),
+              "");
 }
 
 TEST_F(CoroTest, OneThatWasAwaitedOrHandedOverIsNotWarnedOf) {
     EXPECT_EQ(printed([] {
-        run([]() -> Coro<> {
-            co_await named::fetch_data();
-            co_await create_task(named::fetch_data());
-            co_await gather(named::fetch_data(), named::fetch_data());
-            co_await wait_for(named::fetch_data(), 1s);
-            bool late = false;
-            try {
-                co_await wait_for(named::fetch_data(), 0s);
-            } catch (const TimeoutError&) {
-                late = true;
-            }
-            EXPECT_TRUE(late);
-        }, {.debug = true});
-    }), "");
+                  run(
+                      []() -> Coro<> {
+                          co_await named::fetch_data();
+                          co_await create_task(named::fetch_data());
+                          co_await gather(named::fetch_data(), named::fetch_data());
+                          co_await wait_for(named::fetch_data(), 1s);
+                          bool late = false;
+                          try {
+                              co_await wait_for(named::fetch_data(), 0s);
+                          } catch (const TimeoutError&) {
+                              late = true;
+                          }
+                          EXPECT_TRUE(late);
+                      },
+                      {.debug = true});
+              }),
+              "");
 }
 
-// ---- what its parameters say -------------------------------------------------------------------------------------
+// ---- what its parameters say --------------------------------------------------------------------
 
 template <class F>
 void expect_closure(F) {
@@ -273,14 +283,15 @@ TEST_F(CoroTest, ClosuresAreToldFromOtherTypes) {
     static_assert(!detail::is_closure<void (*)()>);
 }
 
-// ---- depth and length --------------------------------------------------------------------------------------------
+// ---- depth and length ---------------------------------------------------------------------------
 
 TEST_F(CoroTest, AMillionAwaitsOfCoroutinesThatEndAtOnce) {
     EXPECT_EQ(run([]() -> Coro<long> {
-        long sum = 0;
-        for (int i = 0; i < 1'000'000; ++i) sum += co_await seven();
-        co_return sum;
-    }), 7'000'000);
+                  long sum = 0;
+                  for (int i = 0; i < 1'000'000; ++i) sum += co_await seven();
+                  co_return sum;
+              }),
+              7'000'000);
 }
 
 Coro<int> recurse(int depth) {
@@ -321,5 +332,4 @@ TEST_F(CoroTest, ADeepRecursionCanBeCancelled) {
     });
 }
 
-}  // namespace
-}  // namespace asyncio::task_test
+}}  // namespace asyncio::task_test

@@ -12,8 +12,7 @@
 #include "asyncio/asyncio.hpp"
 #include "task/task_support.hpp"
 
-namespace asyncio::task_test {
-namespace {
+namespace asyncio::task_test { namespace {
 
 class EventLoopTest : public test::BackendTest {
   protected:
@@ -27,7 +26,7 @@ ASYNCIO_ON_EVERY_BACKEND(EventLoopTest);
 class RealTimeLoopTest : public EventLoopTest {};
 ASYNCIO_ON_REAL_BACKENDS(RealTimeLoopTest);
 
-// ---- call_soon and timers ----------------------------------------------------------------------------------------
+// ---- call_soon and timers -----------------------------------------------------------------------
 
 TEST_P(EventLoopTest, RunsCallbacksInTheOrderOfTheirCalls) {
     EventLoop loop(here());
@@ -59,8 +58,8 @@ TEST_P(EventLoopTest, PassesArgumentsByValue) {
     std::string got;
     {
         std::string given = "a text that is too long for the small buffer";
-        loop.call_soon([&](const std::string& s, std::unique_ptr<int> n) { got = s + std::to_string(*n); }, given,
-                       std::make_unique<int>(7));
+        loop.call_soon([&](const std::string& s, std::unique_ptr<int> n) { got = s + std::to_string(*n); },
+                       given, std::make_unique<int>(7));
         given = "changed";
     }
     loop.call_soon([&] { loop.stop(); });
@@ -93,7 +92,8 @@ TEST_P(EventLoopTest, ManyTimersComeInOrderWhateverTheOrderOfTheirCreationAndRem
     for (int i = 0; i < 2000; ++i) {
         random = random * 1103515245 + 12345;
         const int at = static_cast<int>(random >> 16) % 500;
-        auto handle = loop.call_at(start + std::chrono::microseconds(at * 10), [&order, at] { order.push_back(at); });
+        auto handle =
+            loop.call_at(start + std::chrono::microseconds(at * 10), [&order, at] { order.push_back(at); });
         if (i % 3 == 0) dropped.push_back(handle);
     }
     for (auto& handle : dropped) handle.cancel();
@@ -209,7 +209,8 @@ TEST_P(EventLoopTest, WithoutAHandlerExceptionsArePrinted) {
 TEST_P(EventLoopTest, AnExceptionOfTheHandlerItselfIsPrinted) {
     const std::string text = printed([&] {
         EventLoop loop(here());
-        loop.set_exception_handler([](EventLoop&, const ExceptionContext&) { throw std::runtime_error("of the handler"); });
+        loop.set_exception_handler(
+            [](EventLoop&, const ExceptionContext&) { throw std::runtime_error("of the handler"); });
         loop.call_soon([] { throw std::runtime_error("of the callback"); });
         loop.call_soon([&] { loop.stop(); });
         loop.run_forever();
@@ -218,7 +219,7 @@ TEST_P(EventLoopTest, AnExceptionOfTheHandlerItselfIsPrinted) {
     EXPECT_NE(text.find("of the handler"), std::string::npos) << text;
 }
 
-// ---- running and stopping ----------------------------------------------------------------------------------------
+// ---- running and stopping -----------------------------------------------------------------------
 
 TEST_P(EventLoopTest, StopBeforeRunForeverRunsWhatIsReadyAndReturns) {
     EventLoop loop(here());
@@ -242,20 +243,23 @@ TEST_P(EventLoopTest, RunUntilCompleteGivesTheResultOrThrows) {
     EXPECT_EQ(loop.run_until_complete([]() -> Coro<int> {
         co_await sleep(1ms);
         co_return 5;
-    }()), 5);
+    }()),
+              5);
     EXPECT_EQ(thrown<ValueError>([&] {
-        loop.run_until_complete([]() -> Coro<int> {
-            co_await sleep(1ms);
-            throw ValueError("its own");
-        }());
-    }), "its own");
+                  loop.run_until_complete([]() -> Coro<int> {
+                      co_await sleep(1ms);
+                      throw ValueError("its own");
+                  }());
+              }),
+              "its own");
 }
 
 TEST_P(EventLoopTest, RunUntilCompleteThatIsStoppedSaysSo) {
     EventLoop loop(here());
     loop.call_soon([&] { loop.stop(); });
-    EXPECT_EQ(thrown<RuntimeError>([&] { loop.run_until_complete([]() -> Coro<> { co_await sleep(1h); }()); }),
-              "event loop stopped before the coroutine completed");
+    EXPECT_EQ(
+        thrown<RuntimeError>([&] { loop.run_until_complete([]() -> Coro<> { co_await sleep(1h); }()); }),
+        "event loop stopped before the coroutine completed");
 }
 
 TEST_P(EventLoopTest, ARunningLoopRefusesToBeRun) {
@@ -266,14 +270,16 @@ TEST_P(EventLoopTest, ARunningLoopRefusesToBeRun) {
         for (EventLoop* each : {&loop, &other}) {
             log.push_back(thrown<RuntimeError>([&] { each->run_forever(); }));
             log.push_back(thrown<RuntimeError>([&] { each->poll_once(); }));
-            log.push_back(thrown<RuntimeError>([&] { each->run_until_complete([]() -> Coro<> { co_return; }()); }));
+            log.push_back(
+                thrown<RuntimeError>([&] { each->run_until_complete([]() -> Coro<> { co_return; }()); }));
         }
         log.push_back(thrown<RuntimeError>([&] { loop.close(); }));
         loop.stop();
     });
     loop.run_forever();
     ASSERT_EQ(log.size(), 7u);
-    for (int i = 0; i < 6; ++i) EXPECT_EQ(log[static_cast<std::size_t>(i)].find("a loop is running in this thread already"), 0u);
+    for (int i = 0; i < 6; ++i)
+        EXPECT_EQ(log[static_cast<std::size_t>(i)].find("a loop is running in this thread already"), 0u);
     EXPECT_EQ(log[6], "cannot close a running event loop");
 }
 
@@ -330,7 +336,7 @@ TEST_P(EventLoopTest, TimeDoesNotGoBack) {
     EXPECT_GE(loop.time(), before + 2ms);
 }
 
-// ---- debug mode --------------------------------------------------------------------------------------------------
+// ---- debug mode ---------------------------------------------------------------------------------
 
 TEST_P(EventLoopTest, DebugModeRefusesCallsFromOtherThreads) {
     EventLoop loop({.debug = true, .backend = backend()});
@@ -345,7 +351,7 @@ TEST_P(EventLoopTest, DebugModeRefusesCallsFromOtherThreads) {
     EXPECT_NE(refused.find("call_soon_threadsafe"), std::string::npos) << refused;
 }
 
-// ---- closing -----------------------------------------------------------------------------------------------------
+// ---- closing ------------------------------------------------------------------------------------
 
 TEST_P(EventLoopTest, AClosedLoopRefusesWork) {
     EventLoop loop(here());
@@ -353,9 +359,12 @@ TEST_P(EventLoopTest, AClosedLoopRefusesWork) {
     loop.close();
     EXPECT_TRUE(loop.is_closed());
     for (const std::string& text :
-         {thrown<RuntimeError>([&] { loop.call_soon([] {}); }), thrown<RuntimeError>([&] { loop.call_later(1s, [] {}); }),
-          thrown<RuntimeError>([&] { loop.call_at(TimePoint(), [] {}); }), thrown<RuntimeError>([&] { loop.run_forever(); }),
-          thrown<RuntimeError>([&] { loop.call_soon_threadsafe([] {}); }), thrown<RuntimeError>([&] { loop.poll_once(); }),
+         {thrown<RuntimeError>([&] { loop.call_soon([] {}); }),
+          thrown<RuntimeError>([&] { loop.call_later(1s, [] {}); }),
+          thrown<RuntimeError>([&] { loop.call_at(TimePoint(), [] {}); }),
+          thrown<RuntimeError>([&] { loop.run_forever(); }),
+          thrown<RuntimeError>([&] { loop.call_soon_threadsafe([] {}); }),
+          thrown<RuntimeError>([&] { loop.poll_once(); }),
           thrown<RuntimeError>([&] { loop.run_until_complete([]() -> Coro<> { co_return; }()); }),
           thrown<RuntimeError>([&] { loop.remote().call_soon_threadsafe([] {}); })}) {
         EXPECT_EQ(text, "event loop is closed");
@@ -396,17 +405,19 @@ TEST_P(EventLoopTest, TasksCreatedByTheCleanupOfOthersAreDrainedToo) {
     {
         EventLoop loop(here());
         loop.run_until_complete([](Log& out) -> Coro<> {
-            create_task([](Log& inner) -> Coro<> {
-                std::exception_ptr error;
-                try {
-                    co_await sleep(1h);
-                } catch (const CancelledError&) {
-                    error = std::current_exception();
-                }
-                create_task(ends_after(inner, "of the cleanup", 1));
-                co_await sleep(1ms);
-                std::rethrow_exception(error);
-            }, std::ref(out));
+            create_task(
+                [](Log& inner) -> Coro<> {
+                    std::exception_ptr error;
+                    try {
+                        co_await sleep(1h);
+                    } catch (const CancelledError&) {
+                        error = std::current_exception();
+                    }
+                    create_task(ends_after(inner, "of the cleanup", 1));
+                    co_await sleep(1ms);
+                    std::rethrow_exception(error);
+                },
+                std::ref(out));
             co_await sleep(0s);
         }(log));
         loop.close();
@@ -418,14 +429,15 @@ TEST_P(EventLoopTest, ATaskThatSwallowsItsCancelIsWaitedFor) {
     bool ended = false;
     EventLoop loop(here());
     loop.run_until_complete([](bool& flag) -> Coro<> {
-        create_task([](bool& inner) -> Coro<> {
-            try {
-                co_await sleep(1h);
-            } catch (const CancelledError&) {
-            }
-            co_await sleep(5ms);
-            inner = true;
-        }, std::ref(flag));
+        create_task(
+            [](bool& inner) -> Coro<> {
+                try {
+                    co_await sleep(1h);
+                } catch (const CancelledError&) {}
+                co_await sleep(5ms);
+                inner = true;
+            },
+            std::ref(flag));
         co_await sleep(0s);
     }(ended));
     EXPECT_FALSE(ended);
@@ -446,7 +458,8 @@ TEST_P(EventLoopTest, WhatTasksThrowAtTheEndGoesToTheHandler) {
             } catch (const CancelledError&) {
                 throw ValueError("in place of the cancel");
             }
-        }()).set_name("bad");
+        }())
+            .set_name("bad");
         co_await sleep(0s);
     }());
     loop.close();
@@ -459,7 +472,8 @@ struct Rescheduling {
     EventLoop* loop;
     int* runs;
     std::shared_ptr<Counted> counted;
-    Rescheduling(EventLoop* l, int* r, std::shared_ptr<Counted> c) : loop(l), runs(r), counted(std::move(c)) {}
+    Rescheduling(EventLoop* l, int* r, std::shared_ptr<Counted> c)
+        : loop(l), runs(r), counted(std::move(c)) {}
     void operator()() {
         ++*runs;
         loop->call_soon(*this);
@@ -502,8 +516,7 @@ TEST_P(EventLoopTest, DestructorsThatScheduleWorkWhileTheLoopClosesAreSafe) {
                 loop->call_soon([] {});
                 loop->call_later(1s, [] {});
                 loop->call_soon_threadsafe([] {});
-            } catch (const RuntimeError&) {
-            }
+            } catch (const RuntimeError&) {}
         }
     };
     EventLoop loop(here());
@@ -519,7 +532,7 @@ TEST_P(EventLoopTest, ALoopThatNeverRanClosesCleanly) {
     EventLoop other(here());
 }
 
-// ---- what only virtual time shows --------------------------------------------------------------------------------
+// ---- what only virtual time shows ---------------------------------------------------------------
 
 class VirtualTimeTest : public SimulatedTest {};
 
@@ -565,15 +578,17 @@ TEST_F(VirtualTimeTest, AClockOfTheUserMovesWhenTheUserSaysSo) {
 TEST_F(VirtualTimeTest, ASeedShufflesReadyTasksTheSameWayEachTime) {
     const auto order = [](std::uint64_t seed) {
         Log log;
-        simulate([](Log& out) -> Coro<> {
-            for (int i = 0; i < 8; ++i) {
-                create_task([](Log& inner, int n) -> Coro<> {
-                    inner.push_back(std::to_string(n));
-                    co_return;
-                }(out, i));
-            }
-            co_await sleep(1s);
-        }(log), {.seed = seed});
+        simulate(
+            [](Log& out) -> Coro<> {
+                for (int i = 0; i < 8; ++i) {
+                    create_task([](Log& inner, int n) -> Coro<> {
+                        inner.push_back(std::to_string(n));
+                        co_return;
+                    }(out, i));
+                }
+                co_await sleep(1s);
+            }(log),
+            {.seed = seed});
         return log;
     };
     const Log plain = order(0);
@@ -583,5 +598,4 @@ TEST_F(VirtualTimeTest, ASeedShufflesReadyTasksTheSameWayEachTime) {
     EXPECT_TRUE(order(7) != order(8) || order(8) != order(9));
 }
 
-}  // namespace
-}  // namespace asyncio::task_test
+}}  // namespace asyncio::task_test

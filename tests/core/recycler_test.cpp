@@ -12,8 +12,7 @@
 #include "asyncio/asyncio.hpp"
 #include "task/task_support.hpp"
 
-namespace asyncio::task_test {
-namespace {
+namespace asyncio::task_test { namespace {
 
 Coro<int> with_a_frame(int n) {
     co_await sleep(0s);
@@ -122,5 +121,4 @@ TEST(Recycler, AThreadMayEndWithALoopsWorthOfFramesInItsCache) {
     }
 }
 
-}  // namespace
-}  // namespace asyncio::task_test
+}}  // namespace asyncio::task_test

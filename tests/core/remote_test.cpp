@@ -11,8 +11,7 @@
 #include "asyncio/asyncio.hpp"
 #include "task/task_support.hpp"
 
-namespace asyncio::task_test {
-namespace {
+namespace asyncio::task_test { namespace {
 
 class RemoteTest : public test::BackendTest {
   protected:
@@ -66,19 +65,22 @@ TEST_P(RemoteTest, AHandleOfAClosedLoopRefuses) {
     std::optional<LoopHandle> handle;
     std::optional<RemoteFuture<int>> future;
     std::optional<RemoteTask> task;
-    asyncio::run([&]() -> Coro<> {
-        handle = get_running_loop().remote();
-        EXPECT_FALSE(handle->is_closed());
-        Future<int> pending;
-        future = pending.remote();
-        task = create_task([](Future<int> f) -> Coro<> { co_await f; }(pending)).remote();
-        EXPECT_FALSE(future->done());
-        co_await sleep(0s);
-    }, here());
+    asyncio::run(
+        [&]() -> Coro<> {
+            handle = get_running_loop().remote();
+            EXPECT_FALSE(handle->is_closed());
+            Future<int> pending;
+            future = pending.remote();
+            task = create_task([](Future<int> f) -> Coro<> { co_await f; }(pending)).remote();
+            EXPECT_FALSE(future->done());
+            co_await sleep(0s);
+        },
+        here());
     EXPECT_TRUE(handle->is_closed());
     EXPECT_EQ(thrown<RuntimeError>([&] { handle->call_soon_threadsafe([] {}); }), "event loop is closed");
     EXPECT_EQ(thrown<RuntimeError>([&] { future->set_result(1); }), "event loop is closed");
-    EXPECT_EQ(thrown<RuntimeError>([&] { future->set_exception(ValueError("late")); }), "event loop is closed");
+    EXPECT_EQ(thrown<RuntimeError>([&] { future->set_exception(ValueError("late")); }),
+              "event loop is closed");
     EXPECT_EQ(thrown<RuntimeError>([&] { task->cancel(); }), "event loop is closed");
     EXPECT_TRUE(task->done());
     EXPECT_TRUE(future->done());
@@ -90,14 +92,15 @@ TEST_P(RemoteTest, RemoteFuturesAndTasksWork) {
         Future<> failing;
         Future<int> done;
         auto victim = create_task(forever());
-        std::thread other([f = future.remote(), g = failing.remote(), d = done.remote(), t = victim.remote()] {
-            f.set_result("from afar");
-            f.set_result("too late: without effect");
-            g.set_exception(ValueError("from afar"));
-            t.cancel();
-            t.cancel();
-            d.set_result(1);
-        });
+        std::thread other(
+            [f = future.remote(), g = failing.remote(), d = done.remote(), t = victim.remote()] {
+                f.set_result("from afar");
+                f.set_result("too late: without effect");
+                g.set_exception(ValueError("from afar"));
+                t.cancel();
+                t.cancel();
+                d.set_result(1);
+            });
         std::string got = co_await future;
         EXPECT_EQ(got, "from afar");
         std::string text;
@@ -119,18 +122,23 @@ TEST_P(RemoteTest, RunCoroutineThreadsafeGivesResultsAndExceptionsToTheOtherThre
     run([]() -> Coro<> {
         Future<> finished;
         std::thread other([handle = get_running_loop().remote(), end = finished.remote()] {
-            auto good = run_coroutine_threadsafe([](int n) -> Coro<int> {
-                co_await sleep(1ms);
-                co_return n + 1;
-            }(4), handle);
+            auto good = run_coroutine_threadsafe(
+                [](int n) -> Coro<int> {
+                    co_await sleep(1ms);
+                    co_return n + 1;
+                }(4),
+                handle);
             EXPECT_EQ(good.get(), 5);
             EXPECT_TRUE(good.done());
-            auto bad = run_coroutine_threadsafe([]() -> Coro<> {
-                co_await sleep(0s);
-                throw ValueError("from the loop");
-            }(), handle);
+            auto bad = run_coroutine_threadsafe(
+                []() -> Coro<> {
+                    co_await sleep(0s);
+                    throw ValueError("from the loop");
+                }(),
+                handle);
             EXPECT_EQ(thrown<ValueError>([&] { bad.get(); }), "from the loop");
-            auto moved = run_coroutine_threadsafe([]() -> Coro<MoveOnly> { co_return MoveOnly(3); }(), handle);
+            auto moved =
+                run_coroutine_threadsafe([]() -> Coro<MoveOnly> { co_return MoveOnly(3); }(), handle);
             EXPECT_EQ(moved.get().value(), 3);
             auto slow = run_coroutine_threadsafe(forever(), handle);
             EXPECT_FALSE(slow.wait_for(0s));
@@ -151,10 +159,12 @@ TEST_P(RemoteTest, ACoroutineThatTheLoopNeverCameToEndsCancelled) {
     {
         EventLoop loop(here());
         std::thread other([&, handle = loop.remote()] {
-            future = run_coroutine_threadsafe([](Counted c) -> Coro<int> {
-                co_await forever();
-                co_return c.value();
-            }(Counted(&alive)), handle);
+            future = run_coroutine_threadsafe(
+                [](Counted c) -> Coro<int> {
+                    co_await forever();
+                    co_return c.value();
+                }(Counted(&alive)),
+                handle);
         });
         other.join();
         loop.close();
@@ -184,14 +194,15 @@ TEST_P(RemoteTest, ACapturingLambdasCoroutineIsRefusedFromAfarToo) {
 TEST_P(RemoteTest, WaitingOnTheLoopsOwnThreadIsRefused) {
     run([]() -> Coro<> {
         auto future = run_coroutine_threadsafe([]() -> Coro<> { co_return; }(), get_running_loop().remote());
-        EXPECT_NE(thrown<RuntimeError>([&] { future.get(); }).find("would block this thread's event loop"), std::string::npos);
+        EXPECT_NE(thrown<RuntimeError>([&] { future.get(); }).find("would block this thread's event loop"),
+                  std::string::npos);
         co_await sleep(1ms);
         EXPECT_TRUE(future.done());
         future.get();
     });
 }
 
-// ---- the stress --------------------------------------------------------------------------------------------------
+// ---- the stress ---------------------------------------------------------------------------------
 
 struct Counts {
     std::atomic<long> run{0};
@@ -206,7 +217,8 @@ class Post {
     Post(Post&& other) noexcept : counts_(std::exchange(other.counts_, nullptr)), poster_(other.poster_) {}
     ~Post() {
         if (counts_ == nullptr) return;
-        (std::this_thread::get_id() == poster_ ? counts_->destroyed_by_poster : counts_->destroyed_by_loop) += 1;
+        (std::this_thread::get_id() == poster_ ? counts_->destroyed_by_poster : counts_->destroyed_by_loop) +=
+            1;
     }
     void operator()() {
         EXPECT_NE(std::this_thread::get_id(), poster_);
@@ -272,5 +284,4 @@ TEST_P(RemoteSlowTest, EightPostersAgainstAThousandLoopsLoseNothing) {
     EXPECT_GT(counts.run, 0);
 }
 
-}  // namespace
-}  // namespace asyncio::task_test
+}}  // namespace asyncio::task_test

@@ -1,4 +1,5 @@
-// Requests that are cancelled, at every point: nothing leaks, no connection with a half-read response is kept.
+// Requests that are cancelled, at every point: nothing leaks, no connection with a half-read response is
+// kept.
 #include <functional>
 #include <optional>
 #include <string>
@@ -41,7 +42,8 @@ TEST_P(ClientCancel, AtEveryPointOfARequestAndItsBody) {
             co_await session.close();
         });
     };
-    const auto points = asyncio::testing::for_each_cancel_point(scenario, {.backend = backend(), .simulate = false});
+    const auto points =
+        asyncio::testing::for_each_cancel_point(scenario, {.backend = backend(), .simulate = false});
     EXPECT_GT(points.cancelled, 10u);
 }
 
@@ -49,24 +51,28 @@ TEST_P(ClientCancel, AtEveryPointOfTheWaitForAConnection) {
     const auto scenario = []() -> Coro<> {
         co_await with_site(in_pieces, [](Site& site) -> Coro<> {
             http::ClientSession session{{.limit = 1}};
-            co_await gather(session.get(site.url("/1")), session.get(site.url("/2")), session.get(site.url("/3")));
+            co_await gather(session.get(site.url("/1")), session.get(site.url("/2")),
+                            session.get(site.url("/3")));
         });
     };
-    const auto points = asyncio::testing::for_each_cancel_point(scenario, {.backend = backend(), .simulate = false});
+    const auto points =
+        asyncio::testing::for_each_cancel_point(scenario, {.backend = backend(), .simulate = false});
     EXPECT_GT(points.cancelled, 10u);
 }
 
 TEST_P(ClientCancel, TheSessionIsAsGoodAsBefore) {
-    // Whenever a request is cancelled, the next one on the same session gets its own response, not the rest of the
-    // other's.
+    // Whenever a request is cancelled, the next one on the same session gets its own response, not the rest
+    // of the other's.
     const auto scenario = []() -> Coro<> {
         co_await with_site(in_pieces, [](Site& site) -> Coro<> {
             http::ClientSession session{{.limit = 1}};
             for (int steps = 0; steps < 12; ++steps) {
-                auto victim = create_task([](http::ClientSession& s, std::string url) -> Coro<> {
-                    auto response = co_await s.get(url);
-                    std::string text = co_await response.text();
-                }, std::ref(session), site.url("/victim"));
+                auto victim = create_task(
+                    [](http::ClientSession& s, std::string url) -> Coro<> {
+                        auto response = co_await s.get(url);
+                        std::string text = co_await response.text();
+                    },
+                    std::ref(session), site.url("/victim"));
                 for (int i = 0; i < steps; ++i) co_await sleep(100us);
                 victim.cancel();
                 auto response = co_await session.get(site.url("/next"));

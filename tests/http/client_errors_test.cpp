@@ -14,7 +14,8 @@ using namespace asyncio;
 template <class E>
 std::exception_ptr error() {
     if constexpr (std::is_base_of_v<http::ClientConnectorError, E>) {
-        return std::make_exception_ptr(E(std::make_error_code(std::errc::connection_refused), "text", "host", 80));
+        return std::make_exception_ptr(
+            E(std::make_error_code(std::errc::connection_refused), "text", "host", 80));
     } else if constexpr (std::is_base_of_v<http::ClientOSError, E>) {
         return std::make_exception_ptr(E(std::make_error_code(std::errc::connection_refused), "text"));
     } else if constexpr (std::is_same_v<E, http::InvalidURL>) {

@@ -1,4 +1,5 @@
-// Servers that do not keep their side: each failure is named, belongs to its request alone, and costs its connection.
+// Servers that do not keep their side: each failure is named, belongs to its request alone, and costs its
+// connection.
 #include <string>
 #include <vector>
 
@@ -40,7 +41,8 @@ TEST_P(ClientMisbehaviour, EachCauseIsNamed) {
             {"HTTP/1.1 200 OK\r\nContent-Le", "the connection was closed after 27 bytes of the head"},
             {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789",
              "the server closed the connection after 10 of 100 bytes"},
-            {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", "the server closed the connection after 0 of 100 bytes"},
+            {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n",
+             "the server closed the connection after 0 of 100 bytes"},
             {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
              "the connection was closed in the middle of a chunked body, after 3 bytes of it"},
         };
@@ -56,7 +58,8 @@ TEST_P(ClientMisbehaviour, GarbageIsNoHttp) {
         for (std::string_view answer :
              {std::string_view("SSH-2.0-OpenSSH_9.2\r\n"), std::string_view("\x16\x03\x01\x02\0\1", 6),
               std::string_view("<html>hello</html>\n\n"), std::string_view("HTTP/9.9 200 OK\r\n\r\n"),
-              std::string_view("HTTP/1.1 abc OK\r\n\r\n"), std::string_view("HTTP/1.1 200 OK\r\nbad header\r\n\r\n")}) {
+              std::string_view("HTTP/1.1 abc OK\r\n\r\n"),
+              std::string_view("HTTP/1.1 200 OK\r\nbad header\r\n\r\n")}) {
             std::string failure = co_await failure_with(answer);
             EXPECT_TRUE(failure.starts_with("bad response: ")) << failure;
         }
@@ -66,15 +69,16 @@ TEST_P(ClientMisbehaviour, GarbageIsNoHttp) {
 TEST_P(ClientMisbehaviour, BothALengthAndChunksIsCalledWhatItIs) {
     run([]() -> Coro<> {
         std::string failure = co_await failure_with(
-            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: "
+            "chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
         EXPECT_EQ(failure, "bad response: it has both a Content-Length and chunks (Transfer-Encoding)");
     });
 }
 
 TEST_P(ClientMisbehaviour, TwoLengthsThatDifferAreRefused) {
     run([]() -> Coro<> {
-        std::string failure = co_await failure_with(
-            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!");
+        std::string failure =
+            co_await failure_with("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!");
         EXPECT_TRUE(failure.starts_with("bad response: ")) << failure;
     });
 }
@@ -97,17 +101,17 @@ TEST_P(ClientMisbehaviour, AnErrorInTheBodyLeavesTheHeadAndWhatCameBeforeIt) {
 
 TEST_P(ClientMisbehaviour, MoreBytesThanAnnouncedAreNotTheNextResponse) {
     run([]() -> Coro<> {
-        co_await with_site(
-            answers("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"),
-            [](Site& site) -> Coro<> {
-                http::ClientSession session;
-                for (int i = 0; i < 3; ++i) {
-                    auto response = co_await session.get(site.url());
-                    std::string text = co_await response.text();
-                    EXPECT_EQ(text, "hello");
-                }
-                EXPECT_EQ(site.connections, 3);
-            });
+        co_await with_site(answers("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 "
+                                   "OK\r\nContent-Length: 4\r\n\r\nevil"),
+                           [](Site& site) -> Coro<> {
+                               http::ClientSession session;
+                               for (int i = 0; i < 3; ++i) {
+                                   auto response = co_await session.get(site.url());
+                                   std::string text = co_await response.text();
+                                   EXPECT_EQ(text, "hello");
+                               }
+                               EXPECT_EQ(site.connections, 3);
+                           });
     });
 }
 
@@ -170,8 +174,9 @@ TEST_P(ClientMisbehaviour, ABodyInDripsArrivesWhole) {
             for (;;) {
                 std::string request = co_await read_request(reader);
                 if (request.empty()) co_return;
-                const std::string answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-                                           "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+                const std::string answer =
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
                 for (char c : answer) {
                     co_await writer.send(std::string_view(&c, 1));
                     co_await sleep(0s);
@@ -191,8 +196,8 @@ TEST_P(ClientMisbehaviour, ABodyInDripsArrivesWhole) {
 }
 
 TEST_P(ClientMisbehaviour, AKeptConnectionThatDiesUnansweredIsReplacedOnce) {
-    // The server closes each connection that it gets a second request on, without a word: the moment at which a
-    // server's own keep-alive limit strikes.
+    // The server closes each connection that it gets a second request on, without a word: the moment at which
+    // a server's own keep-alive limit strikes.
     auto handler = [](Site& site, StreamReader& reader, StreamWriter& writer) -> Coro<> {
         site.requests.push_back(co_await read_request(reader));
         co_await writer.send(hello);
@@ -267,7 +272,8 @@ TEST_P(ClientMisbehaviour, ARefusedConnectionIsNamed) {
         http::ClientSession session;
         const std::string where = "127.0.0.1:" + std::to_string(port);
         std::string failure = co_await failure_of(session, "http://" + where + "/");
-        EXPECT_EQ(failure, "GET http://" + where + "/: connect " + where + ": Connection refused [Errno 111]");
+        EXPECT_EQ(failure,
+                  "GET http://" + where + "/: connect " + where + ": Connection refused [Errno 111]");
         EXPECT_THROW(co_await session.get("http://" + where + "/"), http::ClientConnectorError);
         EXPECT_EQ(session.connections().in_use, 0u);
     });
@@ -277,7 +283,8 @@ TEST_P(ClientMisbehaviour, ANameThatDoesNotResolveIsNamed) {
     run([]() -> Coro<> {
         http::ClientSession session;
         std::string failure = co_await failure_of(session, "http://no-such-host.invalid/x");
-        EXPECT_TRUE(failure.starts_with("GET http://no-such-host.invalid/x: name does not resolve: ")) << failure;
+        EXPECT_TRUE(failure.starts_with("GET http://no-such-host.invalid/x: name does not resolve: "))
+            << failure;
         EXPECT_THROW(co_await session.get("http://no-such-host.invalid/"), http::ClientConnectorDNSError);
     });
 }
@@ -294,7 +301,8 @@ TEST_P(ClientMisbehaviour, FailuresLeaveTheOtherRequestsAlone) {
         co_await with_site(handler, [](Site& site) -> Coro<> {
             http::ClientSession session;
             std::vector<Coro<http::ClientResponse>> requests;
-            for (int i = 0; i < 30; ++i) requests.push_back(session.get(site.url(i % 3 == 0 ? "/bad" : "/good")));
+            for (int i = 0; i < 30; ++i)
+                requests.push_back(session.get(site.url(i % 3 == 0 ? "/bad" : "/good")));
             auto outcomes = co_await gather(return_exceptions, std::move(requests));
             for (int i = 0; i < 30; ++i) {
                 const auto& outcome = outcomes[static_cast<std::size_t>(i)];

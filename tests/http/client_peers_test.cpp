@@ -85,7 +85,8 @@ class Peer {
         address.sin_port = htons(port);
         for (int i = 0; i < 500; ++i) {
             const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-            const bool connected = ::connect(probe, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+            const bool connected =
+                ::connect(probe, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
             ::close(probe);
             if (connected) return true;
             ::usleep(10'000);
@@ -121,7 +122,8 @@ http {
     access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
     uwsgi_temp_path uwsgi; scgi_temp_path scgi; keepalive_requests 1000000; default_type text/plain;
     server {
-        listen 127.0.0.1:)" + std::to_string(peer.port) + R"( backlog=4096;
+        listen 127.0.0.1:)" + std::to_string(peer.port) +
+                                 R"( backlog=4096;
         root .;
         location = /hello { return 200 "hello $request_method $arg_q"; }
         location = /connections { return 200 "$connection $connection_requests"; }
@@ -151,7 +153,8 @@ TEST_P(ClientPeers, NginxAnswersWhatItShould) {
         std::string text = co_await page.text();
         EXPECT_EQ(text, "<p>a page</p>\n");
 
-        text = co_await (co_await session.get(nginx.url("/hello"), {.params = http::params("q", "x")})).text();
+        text =
+            co_await (co_await session.get(nginx.url("/hello"), {.params = http::params("q", "x")})).text();
         EXPECT_EQ(text, "hello GET x");
         auto missing = co_await session.get(nginx.url("/missing"));
         EXPECT_EQ(missing.status(), 404);
@@ -189,7 +192,8 @@ TEST_P(ClientPeers, NginxServesManyAtOnceOverFewConnections) {
             co_return co_await response.text();
         };
         std::vector<Coro<std::string>> jobs;
-        for (int i = 0; i < 1000; ++i) jobs.push_back(fetch(session, nginx.url("/hello?q=" + std::to_string(i))));
+        for (int i = 0; i < 1000; ++i)
+            jobs.push_back(fetch(session, nginx.url("/hello?q=" + std::to_string(i))));
         auto pages = co_await gather(std::move(jobs));
         for (std::size_t i = 0; i < 1000; ++i) EXPECT_EQ(pages[i], "hello GET " + std::to_string(i));
         EXPECT_EQ(session.connections().idle, 20u);

@@ -89,12 +89,12 @@ TEST_P(ClientPool, TheConnectionUsedLastIsUsedNext) {
 
 TEST_P(ClientPool, NeitherSideKeepsAConnectionThatEitherWantsClosed) {
     run([]() -> Coro<> {
-        co_await with_site(
-            answers("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), [](Site& site) -> Coro<> {
-                http::ClientSession session;
-                (void)co_await session.get(site.url());
-                EXPECT_EQ(session.connections().idle, 0u);
-            });
+        co_await with_site(answers("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+                           [](Site& site) -> Coro<> {
+                               http::ClientSession session;
+                               (void)co_await session.get(site.url());
+                               EXPECT_EQ(session.connections().idle, 0u);
+                           });
         co_await with_site(answers(hello), [](Site& site) -> Coro<> {
             http::ClientSession session;
             (void)co_await session.get(site.url(), {.headers = http::headers("Connection", "close")});
@@ -112,7 +112,8 @@ TEST_P(ClientPool, TheLimitHoldsAndWhoWaitsIsServedInOrder) {
         co_await with_site(gated(gate), [&](Site& site) -> Coro<> {
             http::ClientSession session{{.limit = 2}};
             std::vector<Task<http::ClientResponse>> tasks;
-            for (int i = 0; i < 10; ++i) tasks.push_back(create_task(session.get(site.url("/" + std::to_string(i)))));
+            for (int i = 0; i < 10; ++i)
+                tasks.push_back(create_task(session.get(site.url("/" + std::to_string(i)))));
             co_await until([&] { return site.requests.size() == 2; });
             EXPECT_EQ(session.connections().in_use, 2u);
             EXPECT_EQ(session.connections().waiting, 8u);

@@ -42,9 +42,9 @@ TEST_P(ClientSession, SendsTheUsualHeaders) {
         co_await with_site(answers(hello), [](Site& site) -> Coro<> {
             http::ClientSession session;
             auto response = co_await session.get(site.url("/a?b=c#d"));
-            EXPECT_EQ(site.requests.at(0), "GET /a?b=c HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(site.port) +
-                                               "\r\nAccept: */*\r\nUser-Agent: asyncio-cpp/" ASYNCIO_VERSION_STRING
-                                               "\r\n\r\n");
+            EXPECT_EQ(site.requests.at(0),
+                      "GET /a?b=c HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(site.port) +
+                          "\r\nAccept: */*\r\nUser-Agent: asyncio-cpp/" ASYNCIO_VERSION_STRING "\r\n\r\n");
         });
     });
 }
@@ -55,7 +55,8 @@ TEST_P(ClientSession, HeadersOfTheRequestReplaceThoseOfTheSessionAndTheDefaults)
             http::ClientSession session{{.headers = http::headers("X-A", "session", "X-B", "session")}};
             const std::string value = "request";
             auto response = co_await session.get(
-                site.url(), {.headers = http::headers("x-a", value, "Accept", "text/html", "Host", "elsewhere")});
+                site.url(),
+                {.headers = http::headers("x-a", value, "Accept", "text/html", "Host", "elsewhere")});
             const std::string& request = site.requests.at(0);
             EXPECT_NE(request.find("x-a: request\r\n"), std::string::npos);
             EXPECT_EQ(request.find("X-A: session"), std::string::npos);
@@ -72,8 +73,10 @@ TEST_P(ClientSession, AddsParametersToTheQuery) {
     run([]() -> Coro<> {
         co_await with_site(answers(hello), [](Site& site) -> Coro<> {
             http::ClientSession session;
-            auto response = co_await session.get(site.url("/?x=1"), {.params = http::params("q", "a b", "r", "&")});
-            EXPECT_EQ(site.requests.at(0).substr(0, site.requests.at(0).find("\r\n")), "GET /?x=1&q=a+b&r=%26 HTTP/1.1");
+            auto response =
+                co_await session.get(site.url("/?x=1"), {.params = http::params("q", "a b", "r", "&")});
+            EXPECT_EQ(site.requests.at(0).substr(0, site.requests.at(0).find("\r\n")),
+                      "GET /?x=1&q=a+b&r=%26 HTTP/1.1");
         });
     });
 }
@@ -86,8 +89,9 @@ TEST_P(ClientSession, PostsABody) {
             auto second = co_await session.post(site.url(), http::bytes(std::string_view("\0\1", 2)),
                                                 {.headers = http::headers("Content-Type", "x/y")});
             auto third = co_await session.post(site.url());
-            EXPECT_NE(site.requests.at(0).find("Content-Type: text/plain; charset=utf-8\r\nContent-Length: 9\r\n"),
-                      std::string::npos);
+            EXPECT_NE(
+                site.requests.at(0).find("Content-Type: text/plain; charset=utf-8\r\nContent-Length: 9\r\n"),
+                std::string::npos);
             EXPECT_TRUE(site.requests.at(0).ends_with("\r\n\r\nsome text"));
             EXPECT_NE(site.requests.at(1).find("Content-Type: x/y\r\n"), std::string::npos);
             EXPECT_EQ(site.requests.at(1).find("octet-stream"), std::string::npos);
@@ -116,32 +120,32 @@ TEST_P(ClientSession, CopiesWhatARequestNeedsBeforeItReturns) {
 
 TEST_P(ClientSession, SendsTheOtherMethods) {
     run([]() -> Coro<> {
-        co_await with_site(
-            answers("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), [](Site& site) -> Coro<> {
-                http::ClientSession session;
-                auto a = co_await session.put(site.url(), http::text("x"));
-                auto b = co_await session.patch(site.url(), http::text("x"));
-                auto c = co_await session.delete_(site.url());
-                auto d = co_await session.options(site.url());
-                auto e = co_await session.request("PURGE", site.url());
-                std::string methods;
-                for (const std::string& request : site.requests) methods += request.substr(0, request.find('/'));
-                EXPECT_EQ(methods, "PUT PATCH DELETE OPTIONS PURGE ");
-                EXPECT_EQ(site.connections, 1);
-            });
+        co_await with_site(answers("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), [](Site& site) -> Coro<> {
+            http::ClientSession session;
+            auto a = co_await session.put(site.url(), http::text("x"));
+            auto b = co_await session.patch(site.url(), http::text("x"));
+            auto c = co_await session.delete_(site.url());
+            auto d = co_await session.options(site.url());
+            auto e = co_await session.request("PURGE", site.url());
+            std::string methods;
+            for (const std::string& request : site.requests) methods += request.substr(0, request.find('/'));
+            EXPECT_EQ(methods, "PUT PATCH DELETE OPTIONS PURGE ");
+            EXPECT_EQ(site.connections, 1);
+        });
     });
 }
 
 TEST_P(ClientSession, AHeadResponseHasNoBodyWhateverItsLengthSays) {
     run([]() -> Coro<> {
-        co_await with_site(answers("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"), [](Site& site) -> Coro<> {
-            http::ClientSession session;
-            auto response = co_await session.head(site.url());
-            EXPECT_EQ(response.content_length(), 1000u);
-            std::string body = co_await response.read();
-            EXPECT_EQ(body, "");
-            EXPECT_EQ(session.connections().idle, 1u);
-        });
+        co_await with_site(answers("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"),
+                           [](Site& site) -> Coro<> {
+                               http::ClientSession session;
+                               auto response = co_await session.head(site.url());
+                               EXPECT_EQ(response.content_length(), 1000u);
+                               std::string body = co_await response.read();
+                               EXPECT_EQ(body, "");
+                               EXPECT_EQ(session.connections().idle, 1u);
+                           });
     });
 }
 
@@ -320,7 +324,8 @@ TEST_P(ClientSession, SendsUserNameAndPasswordOfTheUrlAndNamesThemNowhere) {
             const std::string url = "http://us%20er:secret@127.0.0.1:" + std::to_string(site.port) + "/";
             std::string failure = co_await failure_of(session, url);
             EXPECT_EQ(failure, "GET " + site.url() + ": 401 No");
-            EXPECT_NE(site.requests.at(0).find("Authorization: Basic dXMgZXI6c2VjcmV0\r\n"), std::string::npos);
+            EXPECT_NE(site.requests.at(0).find("Authorization: Basic dXMgZXI6c2VjcmV0\r\n"),
+                      std::string::npos);
         });
     });
 }
@@ -349,10 +354,13 @@ TEST_P(ClientSession, HttpsIsRefusedInPlainWords) {
 TEST_P(ClientSession, RefusesHeadersThatWouldSmuggle) {
     run([]() -> Coro<> {
         http::ClientSession session;
-        EXPECT_THROW(co_await session.get("http://h/", {.headers = http::headers("X", "a\r\nB: c")}), ValueError);
+        EXPECT_THROW(co_await session.get("http://h/", {.headers = http::headers("X", "a\r\nB: c")}),
+                     ValueError);
         EXPECT_THROW(co_await session.get("http://h/", {.headers = http::headers("X Y", "a")}), ValueError);
-        EXPECT_THROW(co_await session.get("http://h/", {.headers = http::headers("Content-Length", "3")}), ValueError);
-        EXPECT_THROW(co_await session.get("http://h/", {.headers = http::headers("transfer-encoding", "x")}), ValueError);
+        EXPECT_THROW(co_await session.get("http://h/", {.headers = http::headers("Content-Length", "3")}),
+                     ValueError);
+        EXPECT_THROW(co_await session.get("http://h/", {.headers = http::headers("transfer-encoding", "x")}),
+                     ValueError);
         EXPECT_THROW(co_await session.request("GE T", "http://h/"), ValueError);
         EXPECT_THROW(co_await session.request("CONNECT", "http://h/"), ValueError);
         EXPECT_THROW(http::ClientSession({.headers = http::headers("A\n", "b")}), ValueError);
@@ -364,7 +372,8 @@ TEST_P(ClientSession, ALargeBodyGoesBothWays) {
         auto echo = [](Site&, StreamReader& reader, StreamWriter& writer) -> Coro<> {
             const std::string request = co_await read_request(reader);
             const std::string body = request.substr(request.find("\r\n\r\n") + 4);
-            co_await writer.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n", body);
+            co_await writer.send(
+                "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n", body);
             co_await reader.read(1);
         };
         co_await with_site(echo, [](Site& site) -> Coro<> {

@@ -61,8 +61,8 @@ inline Coro<std::string> read_request(StreamReader& reader) {
     co_return request + body;
 }
 
-/// Runs `body(site)` while a server hands each connection to `handler(site, reader, writer)`, and closes it then. What
-/// the handler throws because its client has gone is forgotten.
+/// Runs `body(site)` while a server hands each connection to `handler(site, reader, writer)`, and closes it
+/// then. What the handler throws because its client has gone is forgotten.
 template <class Handler, class Body>
 Coro<> with_site(Handler handler, Body body) {
     Site site;
@@ -77,8 +77,7 @@ Coro<> with_site(Handler handler, Body body) {
         try {
             co_await handler(site, reader, writer);
         } catch (const OSError&) {
-        } catch (const IncompleteReadError&) {
-        }
+        } catch (const IncompleteReadError&) {}
         writer.close();
     };
     Server server = co_await start_server(on_client, "127.0.0.1", 0, {.backlog = 4096});

@@ -21,7 +21,8 @@ ASYNCIO_ON_REAL_BACKENDS(ClientTimeout);
 /// Never answers; or, asked for "/half", stops in the middle of the body.
 Coro<> silent(Site& site, StreamReader& reader, StreamWriter& writer) {
     std::string request = co_await read_request(reader);
-    if (request.starts_with("GET /half")) co_await writer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst");
+    if (request.starts_with("GET /half"))
+        co_await writer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst");
     site.requests.push_back(std::move(request));
     co_await reader.read(1);
 }
@@ -46,7 +47,8 @@ TEST_P(ClientTimeout, TotalLimitsTheWaitForTheResponse) {
         co_await with_site(silent, [](Site& site) -> Coro<> {
             http::ClientSession session{{.timeout = {.total = 20ms}}};
             std::string failure = co_await failed_as<http::ServerTimeoutError>(session.get(site.url()));
-            EXPECT_EQ(failure, "GET " + site.url() + ": timed out while waiting for the response (total = 20 ms)");
+            EXPECT_EQ(failure,
+                      "GET " + site.url() + ": timed out while waiting for the response (total = 20 ms)");
             EXPECT_EQ(session.connections().in_use, 0u);
             EXPECT_EQ(session.connections().idle, 0u);
             co_await until([&] { return site.open == 0; });
@@ -61,7 +63,8 @@ TEST_P(ClientTimeout, TotalLimitsTheReadingOfTheBodyToo) {
             const TimePoint begin = get_running_loop().time();
             std::string failure = co_await failed_as<http::ServerTimeoutError>(
                 session.get(site.url("/half"), {.timeout = {.total = 30ms}}));
-            EXPECT_EQ(failure, "GET " + site.url("/half") + ": timed out while reading the body (total = 30 ms)");
+            EXPECT_EQ(failure,
+                      "GET " + site.url("/half") + ": timed out while reading the body (total = 30 ms)");
             EXPECT_GE(get_running_loop().time() - begin, 30ms);
             EXPECT_EQ(session.connections().in_use, 0u);
         });
@@ -103,7 +106,8 @@ TEST_P(ClientTimeout, SockReadLimitsEachSilence) {
             } catch (const http::SocketTimeoutError& e) {
                 failure = e.what();
             }
-            EXPECT_EQ(failure, "GET " + site.url() + ": timed out while reading the body (sock_read = 60 ms)");
+            EXPECT_EQ(failure,
+                      "GET " + site.url() + ": timed out while reading the body (sock_read = 60 ms)");
         });
     });
 }
@@ -116,8 +120,8 @@ TEST_P(ClientTimeout, ConnectLimitsTheWaitForAFreeConnection) {
             co_await until([&] { return site.requests.size() == 1; });
             std::string failure = co_await failed_as<http::ConnectionTimeoutError>(
                 session.get(site.url(), {.timeout = {.connect = 20ms}}));
-            EXPECT_EQ(failure,
-                      "GET " + site.url() + ": timed out while waiting for a free connection (connect = 20 ms)");
+            EXPECT_EQ(failure, "GET " + site.url() +
+                                   ": timed out while waiting for a free connection (connect = 20 ms)");
             EXPECT_EQ(session.connections().waiting, 0u);
             first.cancel();
             EXPECT_THROW(co_await std::move(first), CancelledError);
@@ -134,7 +138,8 @@ TEST_P(ClientTimeout, ConnectDoesNotLimitTheResponse) {
         };
         co_await with_site(late, [](Site& site) -> Coro<> {
             http::ClientSession session;
-            auto response = co_await session.get(site.url(), {.timeout = {.connect = 20ms, .sock_connect = 20ms}});
+            auto response =
+                co_await session.get(site.url(), {.timeout = {.connect = 20ms, .sock_connect = 20ms}});
             EXPECT_EQ(response.status(), 200);
         });
     });
@@ -179,9 +184,11 @@ TEST_P(ClientTimeout, SockConnectAndConnectLimitTheMakingOfAConnection) {
         http::ClientSession session{{.timeout = {.sock_connect = 30ms}}};
         std::string failure = co_await failed_as<http::ConnectionTimeoutError>(session.get(url));
         EXPECT_EQ(failure, "GET " + url + ": timed out while connecting (sock_connect = 30 ms)");
-        failure = co_await failed_as<http::ConnectionTimeoutError>(session.get(url, {.timeout = {.connect = 30ms}}));
+        failure = co_await failed_as<http::ConnectionTimeoutError>(
+            session.get(url, {.timeout = {.connect = 30ms}}));
         EXPECT_EQ(failure, "GET " + url + ": timed out while connecting (connect = 30 ms)");
-        failure = co_await failed_as<http::ServerTimeoutError>(session.get(url, {.timeout = {.total = 30ms}}));
+        failure =
+            co_await failed_as<http::ServerTimeoutError>(session.get(url, {.timeout = {.total = 30ms}}));
         EXPECT_EQ(failure, "GET " + url + ": timed out while connecting (total = 30 ms)");
         EXPECT_EQ(session.connections().in_use, 0u);
         co_await sleep(1ms);  // the kernel lets go of the sockets
@@ -191,7 +198,8 @@ TEST_P(ClientTimeout, SockConnectAndConnectLimitTheMakingOfAConnection) {
 TEST_P(ClientTimeout, ZeroIsNoLimit) {
     run([]() -> Coro<> {
         co_await with_site(answers(hello), [](Site& site) -> Coro<> {
-            http::ClientSession session{{.timeout = {.total = 0s, .connect = 0s, .sock_connect = 0s, .sock_read = 0s}}};
+            http::ClientSession session{
+                {.timeout = {.total = 0s, .connect = 0s, .sock_connect = 0s, .sock_read = 0s}}};
             auto response = co_await session.get(site.url());
             EXPECT_EQ(response.status(), 200);
         });
@@ -204,7 +212,8 @@ TEST_P(ClientTimeout, ATimeoutFromOutsideStaysWhatItIs) {
             http::ClientSession session;
             bool outer = false;
             try {
-                co_await with(timeout(20ms), [&](Timeout&) -> Coro<> { (void)co_await session.get(site.url()); });
+                co_await with(timeout(20ms),
+                              [&](Timeout&) -> Coro<> { (void)co_await session.get(site.url()); });
             } catch (const http::ClientError&) {
                 ADD_FAILURE() << "it was not the client's";
             } catch (const TimeoutError&) {

@@ -47,8 +47,7 @@ TEST_P(StreamReaderTest, ReadsLinesToTheLastOneWithoutAnEnd) {
     });
 }
 
-// ---- data that comes in pieces
-// -----------------------------------------------------------------------------------
+// ---- data that comes in pieces ------------------------------------------------------------------
 
 struct Method {
     const char* name;
@@ -231,8 +230,7 @@ TEST_P(StreamReaderTest, AReadIntoLargeMemoryThatIsCancelledLosesNothing) {
     });
 }
 
-// ---- the limit
-// ---------------------------------------------------------------------------------------------------
+// ---- the limit ----------------------------------------------------------------------------------
 
 TEST_P(StreamReaderTest, ReadUntilStopsAtTheLimitAndLeavesTheData) {
     run([]() -> Coro<> {
@@ -306,8 +304,7 @@ TEST_P(StreamReaderTest, ALineOfExactlyTheLimitFits) {
     });
 }
 
-// ---- errors
-// ------------------------------------------------------------------------------------------------------
+// ---- errors -------------------------------------------------------------------------------------
 
 TEST_P(StreamReaderTest, AnEarlyEndGivesWhatCame) {
     run([]() -> Coro<> {
@@ -408,8 +405,7 @@ TEST_P(StreamReaderTest, AResetComesAfterTheBufferedData) {
     });
 }
 
-// ---- the kernel is read only on demand
-// ---------------------------------------------------------------------------
+// ---- the kernel is read only on demand ----------------------------------------------------------
 
 TEST_P(StreamReaderTest, NothingIsReadWhileNobodyWaits) {
     run([]() -> Coro<> {

@@ -189,8 +189,7 @@ TEST_P(StreamWriterTest, LimitsCanBeSet) {
     });
 }
 
-// ---- half-close
-// --------------------------------------------------------------------------------------------------
+// ---- half-close ---------------------------------------------------------------------------------
 
 TEST_P(StreamWriterTest, WriteEofEndsOneDirection) {
     run([]() -> Coro<> {
@@ -238,8 +237,7 @@ TEST_P(StreamWriterTest, ThePeersHalfCloseLeavesTheWayBack) {
     });
 }
 
-// ---- closing
-// -----------------------------------------------------------------------------------------------------
+// ---- closing ------------------------------------------------------------------------------------
 
 TEST_P(StreamWriterTest, CloseSendsWhatIsBufferedFirst) {
     run([]() -> Coro<> {
@@ -383,8 +381,7 @@ TEST_P(StreamWriterTest, KnowsBothAddresses) {
     });
 }
 
-// ---- the peer goes
-// -----------------------------------------------------------------------------------------------
+// ---- the peer goes ------------------------------------------------------------------------------
 
 TEST_P(StreamWriterTest, AResetEndsTheWaitForRoom) {
     run([]() -> Coro<> {

@@ -1,4 +1,5 @@
-// The replaced operators. Weak, so that a test file with operators of its own may be linked in the same binary.
+// The replaced operators. Weak, so that a test file with operators of its own may be linked in the same
+// binary.
 #include "support/alloc_failure.hpp"
 
 #include <cstdlib>
@@ -23,7 +24,9 @@ bool refuse() noexcept {
     return true;
 }
 
-void* allocate(std::size_t bytes) noexcept { return refuse() ? nullptr : std::malloc(bytes != 0 ? bytes : 1); }
+void* allocate(std::size_t bytes) noexcept {
+    return refuse() ? nullptr : std::malloc(bytes != 0 ? bytes : 1);
+}
 void* allocate(std::size_t bytes, std::align_val_t alignment) noexcept {
     const auto align = static_cast<std::size_t>(alignment);
     return refuse() ? nullptr : std::aligned_alloc(align, (bytes + align) / align * align);
@@ -79,5 +82,9 @@ ASYNCIO_TEST_WEAK void operator delete(void* block, const std::nothrow_t&) noexc
 ASYNCIO_TEST_WEAK void operator delete[](void* block, const std::nothrow_t&) noexcept { std::free(block); }
 ASYNCIO_TEST_WEAK void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
 ASYNCIO_TEST_WEAK void operator delete[](void* block, std::align_val_t) noexcept { std::free(block); }
-ASYNCIO_TEST_WEAK void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
-ASYNCIO_TEST_WEAK void operator delete[](void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
+ASYNCIO_TEST_WEAK void operator delete(void* block, std::size_t, std::align_val_t) noexcept {
+    std::free(block);
+}
+ASYNCIO_TEST_WEAK void operator delete[](void* block, std::size_t, std::align_val_t) noexcept {
+    std::free(block);
+}

@@ -3,8 +3,8 @@
 
 namespace asyncio::test {
 
-/// While it lives, the `at`-th allocation of this thread (1: the next one) throws std::bad_alloc; with `from_then_on`, so do
-/// all that follow. Counts operator new in all its forms; malloc goes on working.
+/// While it lives, the `at`-th allocation of this thread (1: the next one) throws std::bad_alloc; with
+/// `from_then_on`, so do all that follow. Counts operator new in all its forms; malloc goes on working.
 class AllocationFailure {
   public:
     enum class Mode { once, from_then_on };

@@ -31,7 +31,8 @@ asyncio::testing::CancelPoints expect_each_cancel_point(F&& scenario, Check&& ch
     }
 }
 template <class F>
-asyncio::testing::CancelPoints expect_each_cancel_point(F&& scenario, asyncio::testing::CancelPointOptions options = {}) {
+asyncio::testing::CancelPoints expect_each_cancel_point(F&& scenario,
+                                                        asyncio::testing::CancelPointOptions options = {}) {
     return expect_each_cancel_point(scenario, [] { return true; }, options);
 }
 

@@ -70,12 +70,14 @@ LoopTest::LoopTest() : descriptors_before_(open_descriptors()), blocks_before_(d
 LoopTest::~LoopTest() {
     const std::vector<std::string> now = open_descriptors();
     for (const std::string& each : now) {
-        if (std::find(descriptors_before_.begin(), descriptors_before_.end(), each) == descriptors_before_.end()) {
+        if (std::find(descriptors_before_.begin(), descriptors_before_.end(), each) ==
+            descriptors_before_.end()) {
             ADD_FAILURE() << "this test leaked a descriptor: " << each;
         }
     }
     // The count is this thread's: it falls where frames that another thread made are freed here.
-    EXPECT_LE(detail::blocks_in_use(), blocks_before_) << "this test leaked coroutine frames, tasks or futures";
+    EXPECT_LE(detail::blocks_in_use(), blocks_before_)
+        << "this test leaked coroutine frames, tasks or futures";
 }
 
 void BackendTest::SetUp() {
@@ -87,6 +89,8 @@ void BackendTest::SetUp() {
     FAIL() << name << " is missing here: set ASYNCIO_ALLOW_MISSING_BACKENDS=" << name << " to go on without";
 }
 
-std::string backend_name(const ::testing::TestParamInfo<Backend>& info) { return std::string(to_string(info.param)); }
+std::string backend_name(const ::testing::TestParamInfo<Backend>& info) {
+    return std::string(to_string(info.param));
+}
 
 }  // namespace asyncio::test

@@ -1,4 +1,5 @@
-// Fixtures for tests that run a loop: on one backend or on each, with a look for leaks at the end of every test.
+// Fixtures for tests that run a loop: on one backend or on each, with a look for leaks at the end of every
+// test.
 //
 //     class Gather : public asyncio::test::BackendTest {};
 //     ASYNCIO_ON_EVERY_BACKEND(Gather);
@@ -22,8 +23,8 @@ namespace asyncio::test {
 /// The open descriptors of this process, as "7 -> socket:[123]", without standard input and output.
 std::vector<std::string> open_descriptors();
 
-/// Looks at what a loop still has after its main task has ended: a test fails for live tasks, timers, operations in
-/// flight. To be called before the loop is closed.
+/// Looks at what a loop still has after its main task has ended: a test fails for live tasks, timers,
+/// operations in flight. To be called before the loop is closed.
 void expect_nothing_left(EventLoop& loop);
 
 /// Says at the end of the program that tests ran on this backend.
@@ -67,15 +68,16 @@ class LoopTest : public ::testing::Test {
 /// A LoopTest that is run once for each backend.
 class BackendTest : public LoopTest, public ::testing::WithParamInterface<Backend> {
   public:
-    /// Fails when the backend is missing here and ASYNCIO_ALLOW_MISSING_BACKENDS (names, separated by spaces or commas)
-    /// does not name it; then it is skipped.
+    /// Fails when the backend is missing here and ASYNCIO_ALLOW_MISSING_BACKENDS (names, separated by spaces
+    /// or commas) does not name it; then it is skipped.
     void SetUp() override;
 
   protected:
     Backend backend() const { return GetParam(); }
     bool simulated() const { return GetParam() == Backend::sim; }
 
-    /// Runs a coroutine, or a callable that gives one, on this test's backend; nothing may be left when it has ended.
+    /// Runs a coroutine, or a callable that gives one, on this test's backend; nothing may be left when it
+    /// has ended.
     template <class F>
     auto run(F&& coro_or_function, RunOptions options = RunOptions()) {
         options.backend = GetParam();
@@ -94,14 +96,14 @@ inline void PrintTo(Backend backend, std::ostream* out) { *out << to_string(back
 }}  // namespace asyncio::v1
 
 /// Runs the suite on epoll, io_uring and the simulated backend.
-#define ASYNCIO_ON_EVERY_BACKEND(suite)                                                                     \
-    INSTANTIATE_TEST_SUITE_P(On, suite,                                                                     \
-                             ::testing::Values(::asyncio::Backend::epoll, ::asyncio::Backend::io_uring,     \
-                                               ::asyncio::Backend::sim),                                    \
-                             ::asyncio::test::backend_name)
+#define ASYNCIO_ON_EVERY_BACKEND(suite)                                                                      \
+    INSTANTIATE_TEST_SUITE_P(                                                                                \
+        On, suite,                                                                                           \
+        ::testing::Values(::asyncio::Backend::epoll, ::asyncio::Backend::io_uring, ::asyncio::Backend::sim), \
+        ::asyncio::test::backend_name)
 
 /// Runs the suite on epoll and io_uring: for tests of sockets and of real time.
-#define ASYNCIO_ON_REAL_BACKENDS(suite)                                                                     \
-    INSTANTIATE_TEST_SUITE_P(On, suite,                                                                     \
-                             ::testing::Values(::asyncio::Backend::epoll, ::asyncio::Backend::io_uring),    \
+#define ASYNCIO_ON_REAL_BACKENDS(suite)                                                                  \
+    INSTANTIATE_TEST_SUITE_P(On, suite,                                                                  \
+                             ::testing::Values(::asyncio::Backend::epoll, ::asyncio::Backend::io_uring), \
                              ::asyncio::test::backend_name)

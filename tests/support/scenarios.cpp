@@ -19,7 +19,7 @@ int Probe::alive_ = 0;
 
 namespace {
 
-// ---- what the scenarios are made of ------------------------------------------------------------------------------
+// ---- what the scenarios are made of -------------------------------------------------------------
 
 /// Sleeps, owns something, gives a value.
 Coro<int> worker(int value, Duration delay = 10ms) {
@@ -109,7 +109,7 @@ void end(const std::exception_ptr& cancelled) {
     if (cancelled != nullptr) std::rethrow_exception(cancelled);
 }
 
-// ---- sleep -------------------------------------------------------------------------------------------------------
+// ---- sleep --------------------------------------------------------------------------------------
 
 Coro<> sleeps() {
     const auto cancelled = co_await cancel_of([&]() -> Coro<> { co_await sleep(10ms); });
@@ -117,7 +117,8 @@ Coro<> sleeps() {
     end(cancelled);
 }
 Coro<> sleep_with_a_result() {
-    const std::string text = co_await sleep(3ms, std::string("forty-two, in a string that is long enough for the heap"));
+    const std::string text =
+        co_await sleep(3ms, std::string("forty-two, in a string that is long enough for the heap"));
     EXPECT_EQ(text.substr(0, 5), "forty");
 }
 Coro<> sleep_until_a_time() {
@@ -135,7 +136,7 @@ Coro<> yields() {
     end(cancelled);
 }
 
-// ---- coroutines --------------------------------------------------------------------------------------------------
+// ---- coroutines ---------------------------------------------------------------------------------
 
 Coro<int> depth(int levels) {
     const Probe probe;
@@ -162,7 +163,7 @@ Coro<> a_loop_of_awaits_that_never_suspend() {
     co_await sleep(0s);
 }
 
-// ---- tasks and futures -------------------------------------------------------------------------------------------
+// ---- tasks and futures --------------------------------------------------------------------------
 
 Coro<> task_copied() {
     co_await with(TaskGroup(), [](TaskGroup& group) -> Coro<> {
@@ -223,7 +224,8 @@ Coro<> task_slow_to_end() {
     co_await with(TaskGroup(), [](TaskGroup& group) -> Coro<> {
         auto task = group.create_task(slow_to_leave());
         const auto cancelled = co_await cancel_of([&]() -> Coro<> { co_await task; });
-        // Whoever awaits a task and is cancelled goes on when that task has ended; unless it never began to wait.
+        // Whoever awaits a task and is cancelled goes on when that task has ended; unless it never began to
+        // wait.
         if (cancelled != nullptr && task.cancelling() > 0) {
             EXPECT_TRUE(task.done());
         }
@@ -232,7 +234,8 @@ Coro<> task_slow_to_end() {
 }
 Coro<> task_made_eagerly() {
     co_await with(TaskGroup(), [](TaskGroup& group) -> Coro<> {
-        auto task = group.create_task(worker(5), {.name = "a name that is too long for a short string", .eager_start = true});
+        auto task = group.create_task(
+            worker(5), {.name = "a name that is too long for a short string", .eager_start = true});
         auto at_once = group.create_task([]() -> Coro<int> { co_return 6; }(), {.eager_start = true});
         EXPECT_TRUE(at_once.done());
         const int five = co_await task;
@@ -312,7 +315,8 @@ Coro<> future_with_an_exception() {
 }
 Coro<> future_that_is_cancelled() {
     const Future<> future;
-    const Handle handle = get_running_loop().call_soon([future] { future.cancel("a reason, in more words than fit"); });
+    const Handle handle =
+        get_running_loop().call_soon([future] { future.cancel("a reason, in more words than fit"); });
     bool was_cancelled = false;
     try {
         co_await future;
@@ -335,7 +339,7 @@ Coro<> future_with_many_waiters() {
     });
 }
 
-// ---- gather ------------------------------------------------------------------------------------------------------
+// ---- gather -------------------------------------------------------------------------------------
 
 Coro<> gather_of_coroutines() {
     const auto cancelled = co_await cancel_of([&]() -> Coro<> {
@@ -437,12 +441,13 @@ Coro<> gather_never_awaited() {
     co_await sleep(0s);
 }
 
-// ---- wait, wait_for, shield --------------------------------------------------------------------------------------
+// ---- wait, wait_for, shield ---------------------------------------------------------------------
 
 Coro<> wait_for_all() {
     co_await with(TaskGroup(), [](TaskGroup& group) -> Coro<> {
         std::vector<Task<int>> tasks;
-        for (int i = 0; i < 3; ++i) tasks.push_back(group.create_task(worker(i, std::chrono::milliseconds(i))));
+        for (int i = 0; i < 3; ++i)
+            tasks.push_back(group.create_task(worker(i, std::chrono::milliseconds(i))));
         const auto cancelled = co_await cancel_of([&]() -> Coro<> {
             const auto result = co_await wait(tasks);
             EXPECT_EQ(result.done.size(), 3u);
@@ -450,7 +455,8 @@ Coro<> wait_for_all() {
         if (cancelled != nullptr) {
             // The cancel did not reach the tasks; unless it was the group's, because one of them had failed.
             bool failed = false;
-            for (const auto& task : tasks) failed |= task.done() && !task.cancelled() && task.exception() != nullptr;
+            for (const auto& task : tasks)
+                failed |= task.done() && !task.cancelled() && task.exception() != nullptr;
             for (const auto& task : tasks) EXPECT_EQ(!failed && task.cancelled(), false);
             const auto rest = co_await wait(tasks);
             EXPECT_TRUE(rest.pending.empty());
@@ -461,7 +467,8 @@ Coro<> wait_for_all() {
 Coro<> wait_for_the_first() {
     co_await with(TaskGroup(), [](TaskGroup& group) -> Coro<> {
         std::vector<Task<int>> tasks;
-        for (int i = 1; i < 4; ++i) tasks.push_back(group.create_task(worker(i, std::chrono::milliseconds(2 * i))));
+        for (int i = 1; i < 4; ++i)
+            tasks.push_back(group.create_task(worker(i, std::chrono::milliseconds(2 * i))));
         auto first = co_await wait(tasks, {.return_when = FIRST_COMPLETED});
         EXPECT_EQ(first.done.size(), 1u);
         auto timed = co_await wait(first.pending, {.timeout = 1ms});
@@ -570,7 +577,7 @@ Coro<> shield_of_a_future() {
     end(cancelled);
 }
 
-// ---- scopes ------------------------------------------------------------------------------------------------------
+// ---- scopes -------------------------------------------------------------------------------------
 
 Coro<> timeout_in_time() {
     Timeout scope = timeout(1h);
@@ -717,7 +724,8 @@ Coro<> group_inside_a_timeout_inside_a_group() {
 }
 Coro<> a_scope_of_the_users_own() {
     Door door;
-    const auto cancelled = co_await cancel_of([&]() -> Coro<> { co_await with(door, []() -> Coro<> { co_await sleep(2ms); }); });
+    const auto cancelled =
+        co_await cancel_of([&]() -> Coro<> { co_await with(door, []() -> Coro<> { co_await sleep(2ms); }); });
     EXPECT_EQ(door.inside(), 0);
     const int value = co_await with(door, [](Door& self) -> Coro<int> {
         EXPECT_EQ(self.inside(), 1);
@@ -737,7 +745,7 @@ Coro<> two_scopes_at_once() {
     EXPECT_EQ(door.inside(), 0);
 }
 
-// ---- as_completed ------------------------------------------------------------------------------------------------
+// ---- as_completed -------------------------------------------------------------------------------
 
 Coro<> as_completed_of_coroutines() {
     std::vector<Coro<int>> coros;
@@ -758,14 +766,15 @@ Coro<> as_completed_left_early() {
     coros.push_back(sleeps());
     int seen = 0;
     try {
-        co_await with(as_completed(std::move(coros), {.timeout = 5ms}), [&](AsCompleted<void>& ended) -> Coro<> {
-            for (;;) {
-                auto task = co_await ended.next();
-                if (!task) break;
-                task->result();
-                ++seen;
-            }
-        });
+        co_await with(as_completed(std::move(coros), {.timeout = 5ms}),
+                      [&](AsCompleted<void>& ended) -> Coro<> {
+                          for (;;) {
+                              auto task = co_await ended.next();
+                              if (!task) break;
+                              task->result();
+                              ++seen;
+                          }
+                      });
     } catch (const TimeoutError&) {
         seen += 10;
     }
@@ -775,7 +784,8 @@ Coro<> as_completed_left_early() {
 Coro<> as_completed_of_tasks() {
     co_await with(TaskGroup(), [](TaskGroup& group) -> Coro<> {
         std::vector<Task<int>> tasks;
-        for (int i = 2; i > 0; --i) tasks.push_back(group.create_task(worker(i, std::chrono::milliseconds(i))));
+        for (int i = 2; i > 0; --i)
+            tasks.push_back(group.create_task(worker(i, std::chrono::milliseconds(i))));
         auto ended = as_completed(tasks);
         int sum = 0;
         while (auto task = co_await ended.next()) {
@@ -786,7 +796,7 @@ Coro<> as_completed_of_tasks() {
     });
 }
 
-// ---- threads -----------------------------------------------------------------------------------------------------
+// ---- threads ------------------------------------------------------------------------------------
 
 Coro<> to_thread_waits_for_its_call() {
     std::atomic<bool> returned = false;
@@ -799,8 +809,8 @@ Coro<> to_thread_waits_for_its_call() {
     });
     // A cancel before the await: the call was never made. Later: it has returned.
     returned = false;
-    const std::string text =
-        co_await to_thread([](std::string given) { return given + "!"; }, std::string("a string that is not a short one"));
+    const std::string text = co_await to_thread([](std::string given) { return given + "!"; },
+                                                std::string("a string that is not a short one"));
     EXPECT_EQ(text.back(), '!');
     end(cancelled);
 }
@@ -840,12 +850,13 @@ Coro<> several_threads_at_once() {
     EXPECT_EQ(a + b + c, 12);
 }
 
-// ---- the testing kit's own ---------------------------------------------------------------------------------------
+// ---- the testing kit's own ----------------------------------------------------------------------
 
 Coro<> waits_until_all_are_blocked() {
     co_await with(TaskGroup(), [](TaskGroup& group) -> Coro<> {
         group.create_task(worker(1));
-        const auto cancelled = co_await cancel_of([&]() -> Coro<> { co_await asyncio::testing::wait_all_tasks_blocked(); });
+        const auto cancelled =
+            co_await cancel_of([&]() -> Coro<> { co_await asyncio::testing::wait_all_tasks_blocked(); });
         co_await asyncio::testing::wait_all_tasks_blocked();
         end(cancelled);
     });
@@ -863,7 +874,7 @@ Coro<> blocks_in_sequence() {
     }
 }
 
-// ---- nested ------------------------------------------------------------------------------------------------------
+// ---- nested -------------------------------------------------------------------------------------
 
 /// Waits without passing a cancel on.
 Coro<int> shield_result(Task<int> task) {
@@ -919,9 +930,14 @@ constexpr NamedScenario all[] = {
     {.name = "GatherOfMany", .start = gather_of_many, .many = true},
     {"GatherOfCallables", gather_of_callables},
     {"GatherOfTasks", gather_of_tasks},
-    // If a child has failed and the gather was not told yet, a cancel goes to its siblings and the failure wins, as in Python.
+    // If a child has failed and the gather was not told yet, a cancel goes to its siblings and the failure
+    // wins, as in Python.
     {.name = "GatherWithAFailure", .start = gather_with_a_failure, .may_report = true, .may_survive = true},
-    {.name = "GatherWithTwoFailures", .start = gather_with_two_failures, .may_report = true, .may_fail = true, .may_survive = true},
+    {.name = "GatherWithTwoFailures",
+     .start = gather_with_two_failures,
+     .may_report = true,
+     .may_fail = true,
+     .may_survive = true},
     {"GatherKeepingExceptions", gather_keeping_exceptions},
     {"GatherKeepingExceptionsOfARange", gather_keeping_exceptions_of_a_range},
     {"GatherOfNothing", gather_of_nothing},

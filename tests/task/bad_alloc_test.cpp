@@ -1,8 +1,10 @@
-// Memory runs out: each scenario is run with its first allocation refused, then its second, and so on until it needs no more;
-// once with that one refusal, once with every later allocation refused as well. Each time the error is std::bad_alloc (or
-// nobody needed the memory), nothing leaks, and the loop goes on to run another coroutine.
+// Memory runs out: each scenario is run with its first allocation refused, then its second, and so on until
+// it needs no more; once with that one refusal, once with every later allocation refused as well. Each time
+// the error is std::bad_alloc (or nobody needed the memory), nothing leaks, and the loop goes on to run
+// another coroutine.
 //
-// Each attempt has a thread of its own, so that no frame comes from blocks that an earlier one left in the recycler.
+// Each attempt has a thread of its own, so that no frame comes from blocks that an earlier one left in the
+// recycler.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -19,8 +21,7 @@
 #include "support/loop_fixture.hpp"
 #include "support/scenarios.hpp"
 
-namespace asyncio {
-namespace {
+namespace asyncio { namespace {
 
 using namespace std::chrono_literals;
 using test::AllocationFailure;
@@ -28,10 +29,12 @@ using test::NamedScenario;
 using test::Probe;
 using Mode = AllocationFailure::Mode;
 
-/// std::bad_alloc, or a group in which it is. (What a body does next in a group that is shutting down fails, too.)
+/// std::bad_alloc, or a group in which it is. (What a body does next in a group that is shutting down fails,
+/// too.)
 bool is_bad_alloc(const std::exception_ptr& error) {
     const auto* group = exception_cast<ExceptionGroup>(error);
-    return group != nullptr ? group->contains<std::bad_alloc>() : exception_cast<std::bad_alloc>(error) != nullptr;
+    return group != nullptr ? group->contains<std::bad_alloc>()
+                            : exception_cast<std::bad_alloc>(error) != nullptr;
 }
 
 Coro<int> sleep_and_give(int value) {
@@ -81,13 +84,15 @@ void attempt(const NamedScenario& scenario, Backend backend, long at, Mode mode,
         } catch (...) {
             result.trouble = "the loop does not work any more: " + describe(std::current_exception());
         }
-        if (loop.impl().task_count != 0) result.trouble = "tasks that still live:\n" + loop.impl().list_tasks();
+        if (loop.impl().task_count != 0)
+            result.trouble = "tasks that still live:\n" + loop.impl().list_tasks();
         while (loop.impl().thread_jobs != 0) loop.poll_once(1ms);
         if (loop.impl().timers.size() != 0) result.trouble = "a timer is still armed";
         if (loop.impl().backend->in_flight() != 0) result.trouble = "the kernel still holds an operation";
         loop.close();
     }
-    if (detail::blocks_in_use() != blocks_before) result.trouble = "coroutine frames, tasks or futures leaked";
+    if (detail::blocks_in_use() != blocks_before)
+        result.trouble = "coroutine frames, tasks or futures leaked";
     if (Probe::alive() != 0) result.trouble = "what a coroutine owned was not destroyed";
 }
 
@@ -103,26 +108,28 @@ class BadAlloc : public test::LoopTest, public ::testing::WithParamInterface<Nam
                 Attempt result;
                 std::thread([&] { attempt(GetParam(), backend, at, mode, result); }).join();
                 const bool failed = HasFailure() || !result.trouble.empty();
-                ASSERT_FALSE(failed) << result.trouble << "\n  on " << to_string(backend) << ", allocation " << at
-                                     << (mode == Mode::once ? "" : " and all later ones") << " refused";
+                ASSERT_FALSE(failed) << result.trouble << "\n  on " << to_string(backend) << ", allocation "
+                                     << at << (mode == Mode::once ? "" : " and all later ones") << " refused";
                 if (!result.refused) break;
             }
         }
     }
 };
 
-INSTANTIATE_TEST_SUITE_P(In, BadAlloc, ::testing::ValuesIn(test::scenarios().begin(), test::scenarios().end()),
+INSTANTIATE_TEST_SUITE_P(In, BadAlloc,
+                         ::testing::ValuesIn(test::scenarios().begin(), test::scenarios().end()),
                          [](const auto& info) { return std::string(info.param.name); });
 
 TEST_P(BadAlloc, AtEveryAllocation) { refuse_each(Mode::once); }
 
 TEST_P(BadAlloc, FromEveryAllocationOn) { refuse_each(Mode::from_then_on); }
 
-// ---- the loop's own life -----------------------------------------------------------------------------------------
+// ---- the loop's own life ------------------------------------------------------------------------
 
 class BadAllocOn : public test::BackendTest {
   protected:
-    /// Calls `attempt` on a thread of its own, with each allocation refused in turn; it may throw std::bad_alloc.
+    /// Calls `attempt` on a thread of its own, with each allocation refused in turn; it may throw
+    /// std::bad_alloc.
     template <class F>
     void refuse_each(const F& attempt) {
         for (Mode mode : {Mode::once, Mode::from_then_on}) {
@@ -143,11 +150,14 @@ class BadAllocOn : public test::BackendTest {
                         failure.stop();
                         refused = failure.happened();
                     }
-                    if (error != nullptr && !is_bad_alloc(error)) trouble = "it ended with " + describe(error);
+                    if (error != nullptr && !is_bad_alloc(error))
+                        trouble = "it ended with " + describe(error);
                     error = nullptr;
-                    if (detail::blocks_in_use() != blocks_before) trouble = "coroutine frames, tasks or futures leaked";
+                    if (detail::blocks_in_use() != blocks_before)
+                        trouble = "coroutine frames, tasks or futures leaked";
                 }).join();
-                ASSERT_EQ(trouble, "") << "allocation " << at << (mode == Mode::once ? "" : " and all later ones") << " refused";
+                ASSERT_EQ(trouble, "")
+                    << "allocation " << at << (mode == Mode::once ? "" : " and all later ones") << " refused";
                 if (!refused) break;
             }
         }
@@ -178,7 +188,8 @@ TEST_P(BadAllocOn, TasksThatAreLeftAreCancelledAndJoinedAtTheEnd) {
     int begun = 0;
     int ended = 0;
     refuse_each([&] {
-        const auto leaves_tasks = [](std::reference_wrapper<int> began, std::reference_wrapper<int> gone) -> Coro<> {
+        const auto leaves_tasks = [](std::reference_wrapper<int> began,
+                                     std::reference_wrapper<int> gone) -> Coro<> {
             create_task(sleeps_and_counts, began, gone);
             create_task(sleeps_and_counts, began, gone);
             co_await sleep(0s);
@@ -197,8 +208,10 @@ TEST_P(BadAllocOn, CallbacksAndTimersOfTheLoop) {
         EventLoop loop(RunOptions{.backend = backend()});
         auto calls = std::make_shared<int>(0);
         loop.call_soon([calls] { ++*calls; });
-        const TimerHandle timer = loop.call_later(1us, [calls, text = std::string(100, 'x')] { *calls += static_cast<int>(text.size()); });
-        loop.call_soon_threadsafe([calls, text = std::string(100, 'y')] { *calls += static_cast<int>(text.size()); });
+        const TimerHandle timer = loop.call_later(
+            1us, [calls, text = std::string(100, 'x')] { *calls += static_cast<int>(text.size()); });
+        loop.call_soon_threadsafe(
+            [calls, text = std::string(100, 'y')] { *calls += static_cast<int>(text.size()); });
         const std::string long_text(100, 'z');
         loop.set_exception_handler([long_text](EventLoop&, const ExceptionContext&) {});
         loop.run_until_complete(sleep_and_give(1));
@@ -207,5 +220,4 @@ TEST_P(BadAllocOn, CallbacksAndTimersOfTheLoop) {
     });
 }
 
-}  // namespace
-}  // namespace asyncio
+}}  // namespace asyncio

@@ -1,5 +1,6 @@
-// The cancellation matrix: every awaitable cancelled before its start, at every step while it is pending, at its completion,
-// and twice; used again afterwards; on each backend, and on the simulated one in several orders.
+// The cancellation matrix: every awaitable cancelled before its start, at every step while it is pending, at
+// its completion, and twice; used again afterwards; on each backend, and on the simulated one in several
+// orders.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -10,8 +11,7 @@
 #include "support/cancel_points.hpp"
 #include "support/scenarios.hpp"
 
-namespace asyncio {
-namespace {
+namespace asyncio { namespace {
 
 using namespace std::chrono_literals;
 using asyncio::testing::CancelPointOptions;
@@ -20,7 +20,8 @@ using test::Probe;
 
 class CancelMatrix : public test::LoopTest, public ::testing::WithParamInterface<NamedScenario> {};
 
-INSTANTIATE_TEST_SUITE_P(Of, CancelMatrix, ::testing::ValuesIn(test::scenarios().begin(), test::scenarios().end()),
+INSTANTIATE_TEST_SUITE_P(Of, CancelMatrix,
+                         ::testing::ValuesIn(test::scenarios().begin(), test::scenarios().end()),
                          [](const auto& info) { return std::string(info.param.name); });
 
 CancelPointOptions options_of(const NamedScenario& scenario) {
@@ -104,10 +105,10 @@ TEST_F(CancelNested, ACancelThatMeetsAGatherWaitingForItsSiblingsAfterAFailureIs
     EXPECT_EQ(reports, 1) << "the failure went to the exception handler";
 }
 
-// ---- every wrapper around every other ----------------------------------------------------------------------------
+// ---- every wrapper around every other -----------------------------------------------------------
 
-// A job is a plain function that gives a coroutine; a wrapper runs the next one inside something that can be cancelled.
-// What is nested is a list of wrappers, so that all pairs and triples can be counted out.
+// A job is a plain function that gives a coroutine; a wrapper runs the next one inside something that can be
+// cancelled. What is nested is a list of wrappers, so that all pairs and triples can be counted out.
 using Layers = std::vector<int>;
 Coro<> run_layers(const Layers* layers, std::size_t depth);
 
@@ -130,7 +131,9 @@ Coro<> in_gather_keeping_exceptions(const Layers* layers, std::size_t depth) {
     const auto outcomes = co_await gather(return_exceptions, std::move(coros));
     for (const auto& outcome : outcomes) outcome.value();
 }
-Coro<> in_wait_for(const Layers* layers, std::size_t depth) { co_await wait_for(run_layers(layers, depth), 1h); }
+Coro<> in_wait_for(const Layers* layers, std::size_t depth) {
+    co_await wait_for(run_layers(layers, depth), 1h);
+}
 Coro<> in_timeout(const Layers* layers, std::size_t depth) {
     co_await with(timeout(1h), [&]() -> Coro<> { co_await run_layers(layers, depth); });
 }
@@ -147,7 +150,8 @@ Coro<> in_group_body(const Layers* layers, std::size_t depth) {
     });
 }
 Coro<> in_awaited_task(const Layers* layers, std::size_t depth) {
-    co_await with(TaskGroup(), [&](TaskGroup& group) -> Coro<> { co_await group.create_task(run_layers(layers, depth)); });
+    co_await with(TaskGroup(),
+                  [&](TaskGroup& group) -> Coro<> { co_await group.create_task(run_layers(layers, depth)); });
 }
 Coro<> in_shielded_task(const Layers* layers, std::size_t depth) {
     co_await with(TaskGroup(), [&](TaskGroup& group) -> Coro<> {
@@ -157,7 +161,8 @@ Coro<> in_shielded_task(const Layers* layers, std::size_t depth) {
 }
 Coro<> in_wait(const Layers* layers, std::size_t depth) {
     co_await with(TaskGroup(), [&](TaskGroup& group) -> Coro<> {
-        const std::vector<Task<>> tasks{group.create_task(run_layers(layers, depth)), group.create_task(innermost())};
+        const std::vector<Task<>> tasks{group.create_task(run_layers(layers, depth)),
+                                        group.create_task(innermost())};
         const auto result = co_await wait(tasks);
         EXPECT_TRUE(result.pending.empty());
     });
@@ -172,8 +177,10 @@ Coro<> in_as_completed(const Layers* layers, std::size_t depth) {
 }
 
 constexpr Coro<> (*wrappers[])(const Layers*, std::size_t) = {
-    in_place, in_gather,       in_gather_keeping_exceptions, in_wait_for, in_timeout,      in_group,
-    in_group_body, in_awaited_task, in_shielded_task,        in_wait,     in_as_completed,
+    in_place,      in_gather,       in_gather_keeping_exceptions,
+    in_wait_for,   in_timeout,      in_group,
+    in_group_body, in_awaited_task, in_shielded_task,
+    in_wait,       in_as_completed,
 };
 constexpr int wrapper_count = static_cast<int>(std::size(wrappers));
 
@@ -183,8 +190,10 @@ Coro<> run_layers(const Layers* layers, std::size_t depth) {
 }
 
 std::string text_of(const Layers& layers) {
-    constexpr const char* names[] = {"in place", "gather",       "gather(return_exceptions)", "wait_for", "timeout",     "group",
-                                     "group's body", "awaited task", "shielded task",             "wait",     "as_completed"};
+    constexpr const char* names[] = {"in place",     "gather",       "gather(return_exceptions)",
+                                     "wait_for",     "timeout",      "group",
+                                     "group's body", "awaited task", "shielded task",
+                                     "wait",         "as_completed"};
     static_assert(std::size(names) == wrapper_count);
     std::string text;
     for (int each : layers) text += std::string(text.empty() ? "" : " > ") + names[each];
@@ -227,12 +236,12 @@ TEST_F(CancelNestedSlow, ThreeWrappersDeep) {
             for (int inner = 1; inner != wrapper_count; ++inner) {
                 const Layers layers{outer, middle, inner};
                 SCOPED_TRACE(text_of(layers));
-                test::expect_each_cancel_point([&] { return run_layers(&layers, 0); }, all_destroyed, {.backend = Backend::sim});
+                test::expect_each_cancel_point([&] { return run_layers(&layers, 0); }, all_destroyed,
+                                               {.backend = Backend::sim});
                 if (HasFailure()) return;
             }
         }
     }
 }
 
-}  // namespace
-}  // namespace asyncio
+}}  // namespace asyncio

@@ -1,10 +1,11 @@
-// The bookkeeping of cancels, as a property: after any outermost scope of a task, cancelling() is what it was before it plus
-// the requests that came from outside meanwhile. Timeouts, groups and wait_for make requests of their own, and must have
-// taken back exactly those. After an inner scope it may be more, by at most one for each scope around it, never less. And no
-// request from outside is lost: in programs that swallow none, the task ends cancelled.
+// The bookkeeping of cancels, as a property: after any outermost scope of a task, cancelling() is what it was
+// before it plus the requests that came from outside meanwhile. Timeouts, groups and wait_for make requests
+// of their own, and must have taken back exactly those. After an inner scope it may be more, by at most one
+// for each scope around it, never less. And no request from outside is lost: in programs that swallow none,
+// the task ends cancelled.
 //
-// Random programs on the simulated backend, one for each seed; the seed also chooses the order of ready tasks. A failure
-// names it, and ASYNCIO_SEED=… runs just that one.
+// Random programs on the simulated backend, one for each seed; the seed also chooses the order of ready
+// tasks. A failure names it, and ASYNCIO_SEED=… runs just that one.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -16,22 +17,21 @@
 #include "asyncio/asyncio.hpp"
 #include "support/loop_fixture.hpp"
 
-namespace asyncio {
-namespace {
+namespace asyncio { namespace {
 
 using namespace std::chrono_literals;
 
 struct World {
     std::uint64_t random_state;
-    bool swallows;           // the program may swallow cancels, and uncancel by hand
-    AnyTask subject;         // whose counts are checked
-    int requests = 0;        // from outside, to the subject; minus what it took back by hand
-    int inside = 0;          // scopes that the subject is in
-    int scopes = 0;          // that were checked
+    bool swallows;     // the program may swallow cancels, and uncancel by hand
+    AnyTask subject;   // whose counts are checked
+    int requests = 0;  // from outside, to the subject; minus what it took back by hand
+    int inside = 0;    // scopes that the subject is in
+    int scopes = 0;    // that were checked
     int timeouts = 0;
     int groups_failed = 0;
-    // A request was still pending when a scope began (a failed group leaves it so): its CancelledError comes inside, and if
-    // the scope's own deadline passes just then it becomes TimeoutError, as in Python.
+    // A request was still pending when a scope began (a failed group leaves it so): its CancelledError comes
+    // inside, and if the scope's own deadline passes just then it becomes TimeoutError, as in Python.
     bool pending_at_entry = false;
     int children_cancelled = 0;  // from outside; whoever awaits one of them ends by CancelledError as well
     std::vector<AnyTask> children;
@@ -83,7 +83,8 @@ Coro<> group_node(World* world, int depth) {
 Coro<> timeout_node(World* world, int depth) {
     co_await with(timeout(world->time()), [&](Timeout& limit) -> Coro<> {
         co_await node(world, depth + 1);
-        if (world->below(4) == 0 && !limit.expired()) limit.reschedule(get_running_loop().time() + world->time());
+        if (world->below(4) == 0 && !limit.expired())
+            limit.reschedule(get_running_loop().time() + world->time());
         co_await node(world, depth + 1);
     });
 }
@@ -97,8 +98,8 @@ Coro<> swallow_node(World* world, int depth) {
     }
     const AnyTask self = current_task();
     if (swallowed && self == world->subject && world->requests > 0 && world->below(2) == 0) {
-        // One that came from outside is taken back by hand: possible only while no scope's own request is out, else it might
-        // be that one. Here the count says so.
+        // One that came from outside is taken back by hand: possible only while no scope's own request is
+        // out, else it might be that one. Here the count says so.
         if (self.cancelling() == world->requests) {
             self.uncancel();
             --world->requests;
@@ -109,23 +110,13 @@ Coro<> swallow_node(World* world, int depth) {
 Coro<> choose(World* world, int depth, unsigned kind) {
     switch (kind) {
         case 0:
-        case 1:
-            co_await sleep(world->time());
-            break;
+        case 1: co_await sleep(world->time()); break;
         case 2:
-        case 3:
-            co_await timeout_node(world, depth);
-            break;
-        case 4:
-            co_await wait_for(node(world, depth + 1), world->time());
-            break;
+        case 3: co_await timeout_node(world, depth); break;
+        case 4: co_await wait_for(node(world, depth + 1), world->time()); break;
         case 5:
-        case 6:
-            co_await group_node(world, depth);
-            break;
-        case 7:
-            co_await gather(node(world, depth + 3), node(world, depth + 3));
-            break;
+        case 6: co_await group_node(world, depth); break;
+        case 7: co_await gather(node(world, depth + 3), node(world, depth + 3)); break;
         case 8: {
             // A task of its own; joined whatever happens, so that nothing is left.
             co_await with(TaskGroup(), [&](TaskGroup& group) -> Coro<> {
@@ -170,11 +161,13 @@ Coro<> node(World* world, int depth) {
         ++world->scopes;
         const int expected = count_before + world->requests - requests_before;
         const int scopes_around = world->inside - 1;
-        if ((self.cancelling() < expected || self.cancelling() > expected + scopes_around) && world->trouble.empty()) {
+        if ((self.cancelling() < expected || self.cancelling() > expected + scopes_around) &&
+            world->trouble.empty()) {
             world->trouble = "cancelling() was " + std::to_string(count_before) + ", " +
-                             std::to_string(world->requests - requests_before) + " request(s) came from outside, and now it is " +
-                             std::to_string(self.cancelling()) + ", after scope " + std::to_string(kind) + " at depth " +
-                             std::to_string(depth);
+                             std::to_string(world->requests - requests_before) +
+                             " request(s) came from outside, and now it is " +
+                             std::to_string(self.cancelling()) + ", after scope " + std::to_string(kind) +
+                             " at depth " + std::to_string(depth);
         }
         --world->inside;
     }
@@ -271,9 +264,10 @@ TEST_F(CancelProperty, NoCancelFromOutsideIsLost) { run_programs(false, 400); }
 
 class CancelPropertySlow : public CancelProperty {};
 
-TEST_F(CancelPropertySlow, EveryScopeLeavesTheCountAsItWasPlusWhatCameFromOutside) { run_programs(true, 4'000); }
+TEST_F(CancelPropertySlow, EveryScopeLeavesTheCountAsItWasPlusWhatCameFromOutside) {
+    run_programs(true, 4'000);
+}
 
 TEST_F(CancelPropertySlow, NoCancelFromOutsideIsLost) { run_programs(false, 4'000); }
 
-}  // namespace
-}  // namespace asyncio
+}}  // namespace asyncio

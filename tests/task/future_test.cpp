@@ -9,8 +9,7 @@
 #include "asyncio/asyncio.hpp"
 #include "task/task_support.hpp"
 
-namespace asyncio::task_test {
-namespace {
+namespace asyncio::task_test { namespace {
 
 class FutureTest : public SimulatedTest {};
 class FutureOnBackends : public test::BackendTest {};
@@ -92,7 +91,8 @@ TEST_F(FutureTest, SettingItTwiceIsRefused) {
         EXPECT_EQ(future.result(), 1);
         Future<int> cancelled;
         EXPECT_TRUE(cancelled.cancel());
-        EXPECT_EQ(thrown<InvalidStateError>([&] { cancelled.set_result(2); }), "this future was cancelled: it takes no result");
+        EXPECT_EQ(thrown<InvalidStateError>([&] { cancelled.set_result(2); }),
+                  "this future was cancelled: it takes no result");
         EXPECT_TRUE(cancelled.cancelled());
         Future<int> unset;
         EXPECT_THROW(unset.result(), InvalidStateError);
@@ -135,7 +135,8 @@ TEST_F(FutureTest, ACancelledWaiterCancelsIt) {
 TEST_F(FutureTest, AResultThatRacesACancelStaysInTheFuture) {
     run([]() -> Coro<> {
         Future<MoveOnly> future;
-        auto task = create_task([](Future<MoveOnly> f) -> Coro<> { MoveOnly got = co_await std::move(f); }(future));
+        auto task =
+            create_task([](Future<MoveOnly> f) -> Coro<> { MoveOnly got = co_await std::move(f); }(future));
         co_await sleep(0s);
         future.set_result(MoveOnly(4));
         task.cancel();
@@ -223,7 +224,8 @@ TEST_F(FutureTest, MayLiveOutsideOfLoopsWhileNobodyWaits) {
     Future<int> cancelled;
     EXPECT_TRUE(cancelled.cancel());
     EXPECT_TRUE(cancelled.cancelled());
-    EXPECT_EQ(run([](Future<std::string> f) -> Coro<std::string> { co_return co_await f; }(future)), "set without a loop");
+    EXPECT_EQ(run([](Future<std::string> f) -> Coro<std::string> { co_return co_await f; }(future)),
+              "set without a loop");
 }
 
 TEST_F(FutureTest, MayOutliveItsLoop) {
@@ -273,5 +275,4 @@ TEST_F(FutureTest, AResultWhoseMoveThrowsLeavesItPending) {
     });
 }
 
-}  // namespace
-}  // namespace asyncio::task_test
+}}  // namespace asyncio::task_test

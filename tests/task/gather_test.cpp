@@ -11,8 +11,7 @@
 #include "asyncio/asyncio.hpp"
 #include "task/task_support.hpp"
 
-namespace asyncio::task_test {
-namespace {
+namespace asyncio::task_test { namespace {
 
 class GatherTest : public SimulatedTest {};
 class GatherOnBackends : public test::BackendTest {};
@@ -32,8 +31,7 @@ Coro<> logs_its_end(Log& log, std::string name, Duration delay, Duration cleanup
         co_await sleep(delay);
         log.push_back(name + " done");
         co_return;
-    } catch (const CancelledError&) {
-    }
+    } catch (const CancelledError&) {}
     co_await sleep(cleanup);
     log.push_back(name + " cancelled");
     throw CancelledError();
@@ -102,7 +100,8 @@ TEST_F(GatherTest, TakesCoroutinesCallablesTasksAndFuturesMixed) {
         Future<int> future;
         get_running_loop().call_later(2s, [future] { future.set_result(2); });
         int three = 3;
-        auto [a, b, c, d] = co_await gather(task, future, [&]() -> Coro<int> { co_return three; }, after(1s, 4));
+        auto [a, b, c, d] =
+            co_await gather(task, future, [&]() -> Coro<int> { co_return three; }, after(1s, 4));
         EXPECT_EQ(a, 1);
         EXPECT_EQ(b, 2);
         EXPECT_EQ(c, 3);
@@ -150,14 +149,15 @@ TEST_F(GatherTest, AResultThatWasTakenBeforeIsAnError) {
     });
 }
 
-// ---- failures ----------------------------------------------------------------------------------------------------
+// ---- failures -----------------------------------------------------------------------------------
 
 TEST_P(GatherOnBackends, TheFirstFailureCancelsTheOwnChildrenAndWaitsForThem) {
     run([]() -> Coro<> {
         Log log;
         std::string text;
         try {
-            co_await gather(logs_its_end(log, "slow", 1h, 2ms), fails_after(1ms, "first"), logs_its_end(log, "other", 1h, 1ms));
+            co_await gather(logs_its_end(log, "slow", 1h, 2ms), fails_after(1ms, "first"),
+                            logs_its_end(log, "other", 1h, 1ms));
         } catch (const ValueError& error) {
             text = error.what();
         }
@@ -249,7 +249,7 @@ TEST_F(GatherTest, AChildThatIsCancelledFromOutsideIsAFailure) {
     });
 }
 
-// ---- cancelling --------------------------------------------------------------------------------------------------
+// ---- cancelling ---------------------------------------------------------------------------------
 
 TEST_P(GatherOnBackends, CancellingItCancelsAllChildrenAndWaitsForThem) {
     run([]() -> Coro<> {
@@ -274,12 +274,12 @@ TEST_F(GatherTest, AChildThatSwallowsTheCancelIsWaitedFor) {
         const auto stubborn = [](bool& flag) -> Coro<> {
             try {
                 co_await sleep(1h);
-            } catch (const CancelledError&) {
-            }
+            } catch (const CancelledError&) {}
             co_await sleep(1s);
             flag = true;
         };
-        auto task = create_task([](Coro<> child) -> Coro<> { co_await gather(std::move(child), nothing()); }(stubborn(ended)));
+        auto task = create_task(
+            [](Coro<> child) -> Coro<> { co_await gather(std::move(child), nothing()); }(stubborn(ended)));
         co_await sleep(1s);
         task.cancel();
         co_await wait(handles(task));
@@ -301,11 +301,12 @@ TEST_F(GatherTest, ACancelThatIsPendingStartsNothing) {
     });
 }
 
-// ---- outcomes ----------------------------------------------------------------------------------------------------
+// ---- outcomes -----------------------------------------------------------------------------------
 
 TEST_P(GatherOnBackends, WithReturnExceptionsEachArgumentGivesAnOutcome) {
     run([]() -> Coro<> {
-        auto [a, b, c] = co_await gather(return_exceptions, after(2ms, 1), fails_after(1ms, "bad"), nothing());
+        auto [a, b, c] =
+            co_await gather(return_exceptions, after(2ms, 1), fails_after(1ms, "bad"), nothing());
         EXPECT_EQ(a.value(), 1);
         EXPECT_EQ(b.what(), "bad");
         EXPECT_NE(b.error_as<ValueError>(), nullptr);
@@ -327,7 +328,8 @@ TEST_F(GatherTest, CancellingOneWithReturnExceptionsThrowsCancelledError) {
     run([]() -> Coro<> {
         Log log;
         auto task = create_task([](Log& out) -> Coro<> {
-            [[maybe_unused]] auto outcomes = co_await gather(return_exceptions, logs_its_end(out, "own", 1h, 1s), nothing());
+            [[maybe_unused]] auto outcomes =
+                co_await gather(return_exceptions, logs_its_end(out, "own", 1h, 1s), nothing());
         }(log));
         co_await sleep(1s);
         task.cancel();
@@ -337,7 +339,7 @@ TEST_F(GatherTest, CancellingOneWithReturnExceptionsThrowsCancelledError) {
     });
 }
 
-// ---- lifetimes ---------------------------------------------------------------------------------------------------
+// ---- lifetimes ----------------------------------------------------------------------------------
 
 Coro<int> holds(Counted c, Duration delay) {
     co_await sleep(delay);
@@ -348,7 +350,9 @@ TEST_F(GatherTest, ChildrenAndResultsAreGoneWithTheAwait) {
     run([]() -> Coro<> {
         int alive = 0;
         {
-            auto results = co_await gather(holds(Counted(&alive, 1), 1s), [](int* n) { return [n]() -> Coro<Counted> { co_return Counted(n, 2); }; }(&alive));
+            auto results = co_await gather(holds(Counted(&alive, 1), 1s), [](int* n) {
+                return [n]() -> Coro<Counted> { co_return Counted(n, 2); };
+            }(&alive));
             EXPECT_EQ(std::get<0>(results), 1);
             EXPECT_EQ(std::get<1>(results).value(), 2);
             EXPECT_EQ(alive, 1);
@@ -359,16 +363,18 @@ TEST_F(GatherTest, ChildrenAndResultsAreGoneWithTheAwait) {
 
 TEST_F(GatherTest, OneThatIsNeverAwaitedDestroysItsChildrenAndDebugModeNamesThem) {
     const std::string text = printed([] {
-        run([]() -> Coro<> {
-            int alive = 0;
-            {
-                auto task = create_task(after(1s, 1));
-                auto never = gather(holds(Counted(&alive), 1s), task, after(1s, 2));
-                EXPECT_EQ(alive, 1);
-            }
-            EXPECT_EQ(alive, 0);
-            co_await sleep(2s);
-        }, {.debug = true});
+        run(
+            []() -> Coro<> {
+                int alive = 0;
+                {
+                    auto task = create_task(after(1s, 1));
+                    auto never = gather(holds(Counted(&alive), 1s), task, after(1s, 2));
+                    EXPECT_EQ(alive, 1);
+                }
+                EXPECT_EQ(alive, 0);
+                co_await sleep(2s);
+            },
+            {.debug = true});
     });
     EXPECT_NE(text.find("RuntimeWarning: coroutine "), std::string::npos) << text;
     EXPECT_NE(text.find("holds' was never awaited"), std::string::npos) << text;
@@ -419,5 +425,4 @@ TEST_F(GatherTest, ATaskThatIsDoneCountsAtOnce) {
     });
 }
 
-}  // namespace
-}  // namespace asyncio::task_test
+}}  // namespace asyncio::task_test

@@ -13,8 +13,7 @@
 #include "asyncio/asyncio.hpp"
 #include "task/task_support.hpp"
 
-namespace asyncio::task_test {
-namespace {
+namespace asyncio::task_test { namespace {
 
 class RunnerTest : public test::BackendTest {
   protected:
@@ -39,56 +38,72 @@ TEST_P(RunnerTest, RunGivesTheResultOrThrows) {
     asyncio::run([]() -> Coro<> { co_return; }, here());
     EXPECT_EQ(asyncio::run([]() -> Coro<MoveOnly> { co_return MoveOnly(5); }, here()).value(), 5);
     EXPECT_EQ(thrown<ValueError>([&] { asyncio::run(fails("its own"), here()); }), "its own");
-    EXPECT_THROW(asyncio::run([]() -> Coro<> {
-        throw 42;
-        co_return;
-    }, here()), int);
+    EXPECT_THROW(asyncio::run(
+                     []() -> Coro<> {
+                         throw 42;
+                         co_return;
+                     },
+                     here()),
+                 int);
 }
 
 TEST_P(RunnerTest, TheMainTaskMayEndCancelled) {
-    EXPECT_THROW(asyncio::run([]() -> Coro<> {
-        current_task().cancel();
-        co_await sleep(1s);
-    }, here()), CancelledError);
+    EXPECT_THROW(asyncio::run(
+                     []() -> Coro<> {
+                         current_task().cancel();
+                         co_await sleep(1s);
+                     },
+                     here()),
+                 CancelledError);
 }
 
 TEST_P(RunnerTest, InsideARunningLoopItIsRefusedAndTheCureIsNamed) {
-    asyncio::run([]() -> Coro<> {
-        int alive = 0;
-        const std::string text = thrown<RuntimeError>([&] { asyncio::run([](Counted) -> Coro<> { co_return; }(Counted(&alive))); });
-        EXPECT_NE(text.find("asyncio::run cannot be called from a running event loop"), std::string::npos) << text;
-        EXPECT_NE(text.find("co_await"), std::string::npos) << text;
-        EXPECT_EQ(alive, 0);
-        Runner runner;
-        EXPECT_THROW(runner.run(seven()), RuntimeError);
-        co_await sleep(0s);
-    }, here());
+    asyncio::run(
+        []() -> Coro<> {
+            int alive = 0;
+            const std::string text = thrown<RuntimeError>(
+                [&] { asyncio::run([](Counted) -> Coro<> { co_return; }(Counted(&alive))); });
+            EXPECT_NE(text.find("asyncio::run cannot be called from a running event loop"), std::string::npos)
+                << text;
+            EXPECT_NE(text.find("co_await"), std::string::npos) << text;
+            EXPECT_EQ(alive, 0);
+            Runner runner;
+            EXPECT_THROW(runner.run(seven()), RuntimeError);
+            co_await sleep(0s);
+        },
+        here());
 }
 
 TEST_P(RunnerTest, RunnersOfOtherThreadsAreIndependent) {
-    asyncio::run([](RunOptions options) -> Coro<> {
-        const RunOptions copy = options;
-        int n = co_await to_thread([](RunOptions o) { return asyncio::run(seven(), o); }, copy);
-        EXPECT_EQ(n, 7);
-    }(here()), here());
+    asyncio::run(
+        [](RunOptions options) -> Coro<> {
+            const RunOptions copy = options;
+            int n = co_await to_thread([](RunOptions o) { return asyncio::run(seven(), o); }, copy);
+            EXPECT_EQ(n, 7);
+        }(here()),
+        here());
 }
 
 TEST_P(RunnerTest, RemainingTasksAreCancelledAndWaitedFor) {
     Log log;
     int alive = 0;
-    asyncio::run([](Log& out, int* count) -> Coro<> {
-        create_task([](Log& inner, Counted) -> Coro<> {
-            try {
-                co_await sleep(1h);
-            } catch (const CancelledError&) {
-                inner.push_back("cancelled");
-            }
-            co_await sleep(1ms);
-            inner.push_back("cleaned up");
-        }, std::ref(out), Counted(count));
-        co_await sleep(0s);
-        out.push_back("main ends");
-    }(log, &alive), here());
+    asyncio::run(
+        [](Log& out, int* count) -> Coro<> {
+            create_task(
+                [](Log& inner, Counted) -> Coro<> {
+                    try {
+                        co_await sleep(1h);
+                    } catch (const CancelledError&) {
+                        inner.push_back("cancelled");
+                    }
+                    co_await sleep(1ms);
+                    inner.push_back("cleaned up");
+                },
+                std::ref(out), Counted(count));
+            co_await sleep(0s);
+            out.push_back("main ends");
+        }(log, &alive),
+        here());
     EXPECT_EQ(log, (Log{"main ends", "cancelled", "cleaned up"}));
     EXPECT_EQ(alive, 0);
 }
@@ -158,24 +173,28 @@ TEST_P(RunnerTest, TheBackendComesFromTheEnvironmentToo) {
 }
 
 TEST_P(RunnerTest, SigintIsAtItsDefaultAgainAndAHandlerOfTheUserIsLeftAlone) {
-    struct sigaction before {};
+    struct sigaction before{};
     sigaction(SIGINT, nullptr, &before);
     EXPECT_EQ(before.sa_handler, SIG_DFL);
-    asyncio::run([]() -> Coro<> {
-        struct sigaction now {};
-        sigaction(SIGINT, nullptr, &now);
-        EXPECT_NE(now.sa_handler, SIG_DFL);
-        co_return;
-    }, here());
+    asyncio::run(
+        []() -> Coro<> {
+            struct sigaction now{};
+            sigaction(SIGINT, nullptr, &now);
+            EXPECT_NE(now.sa_handler, SIG_DFL);
+            co_return;
+        },
+        here());
     sigaction(SIGINT, nullptr, &before);
     EXPECT_EQ(before.sa_handler, SIG_DFL);
     signal(SIGINT, SIG_IGN);
-    asyncio::run([]() -> Coro<> {
-        struct sigaction now {};
-        sigaction(SIGINT, nullptr, &now);
-        EXPECT_EQ(now.sa_handler, SIG_IGN);
-        co_return;
-    }, here());
+    asyncio::run(
+        []() -> Coro<> {
+            struct sigaction now{};
+            sigaction(SIGINT, nullptr, &now);
+            EXPECT_EQ(now.sa_handler, SIG_IGN);
+            co_return;
+        },
+        here());
     sigaction(SIGINT, nullptr, &before);
     EXPECT_EQ(before.sa_handler, SIG_IGN);
     signal(SIGINT, SIG_DFL);
@@ -183,29 +202,35 @@ TEST_P(RunnerTest, SigintIsAtItsDefaultAgainAndAHandlerOfTheUserIsLeftAlone) {
 
 TEST_P(RunnerTest, TheFirstSigintCancelsTheMainTaskAndBecomesKeyboardInterrupt) {
     Log log;
-    EXPECT_THROW(asyncio::run([](Log& out) -> Coro<> {
-        get_running_loop().call_soon([] { raise(SIGINT); });
-        try {
-            co_await sleep(1h);
-        } catch (const CancelledError&) {
-            out.push_back("cancelled");
-            throw;
-        }
-    }(log), here()), KeyboardInterrupt);
+    EXPECT_THROW(asyncio::run(
+                     [](Log& out) -> Coro<> {
+                         get_running_loop().call_soon([] { raise(SIGINT); });
+                         try {
+                             co_await sleep(1h);
+                         } catch (const CancelledError&) {
+                             out.push_back("cancelled");
+                             throw;
+                         }
+                     }(log),
+                     here()),
+                 KeyboardInterrupt);
     EXPECT_EQ(log, Log{"cancelled"});
 }
 
 TEST_P(RunnerTest, AMainTaskThatSwallowsTheInterruptGoesOn) {
-    EXPECT_EQ(asyncio::run([]() -> Coro<int> {
-        get_running_loop().call_soon([] { raise(SIGINT); });
-        try {
-            co_await sleep(1h);
-        } catch (const CancelledError&) {
-            current_task().uncancel();
-        }
-        co_await sleep(1ms);
-        co_return 3;
-    }, here()), 3);
+    EXPECT_EQ(asyncio::run(
+                  []() -> Coro<int> {
+                      get_running_loop().call_soon([] { raise(SIGINT); });
+                      try {
+                          co_await sleep(1h);
+                      } catch (const CancelledError&) {
+                          current_task().uncancel();
+                      }
+                      co_await sleep(1ms);
+                      co_return 3;
+                  },
+                  here()),
+              3);
 }
 
 TEST_P(RunnerTest, ARunnerThatWasInterruptedCanRunAgain) {
@@ -214,22 +239,24 @@ TEST_P(RunnerTest, ARunnerThatWasInterruptedCanRunAgain) {
         EXPECT_THROW(runner.run([]() -> Coro<> {
             get_running_loop().call_soon([] { raise(SIGINT); });
             co_await sleep(1h);
-        }), KeyboardInterrupt);
+        }),
+                     KeyboardInterrupt);
         EXPECT_EQ(runner.run(seven()), 7);
     }
 }
 
 TEST_P(RunnerTest, LoopsOnOtherThreadsDoNotTouchSignals) {
     std::thread other([options = here()] {
-        asyncio::run([]() -> Coro<> {
-            struct sigaction now {};
-            sigaction(SIGINT, nullptr, &now);
-            EXPECT_EQ(now.sa_handler, SIG_DFL);
-            co_return;
-        }, options);
+        asyncio::run(
+            []() -> Coro<> {
+                struct sigaction now{};
+                sigaction(SIGINT, nullptr, &now);
+                EXPECT_EQ(now.sa_handler, SIG_DFL);
+                co_return;
+            },
+            options);
     });
     other.join();
 }
 
-}  // namespace
-}  // namespace asyncio::task_test
+}}  // namespace asyncio::task_test

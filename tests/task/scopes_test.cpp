@@ -8,8 +8,7 @@
 #include "asyncio/asyncio.hpp"
 #include "task/task_support.hpp"
 
-namespace asyncio::task_test {
-namespace {
+namespace asyncio::task_test { namespace {
 
 class TimeoutTest : public SimulatedTest {};
 class TaskGroupTest : public SimulatedTest {};
@@ -31,14 +30,13 @@ Coro<> logs_its_end(Log& log, std::string name, Duration delay, Duration cleanup
         co_await sleep(delay);
         log.push_back(name + " done");
         co_return;
-    } catch (const CancelledError&) {
-    }
+    } catch (const CancelledError&) {}
     co_await sleep(cleanup);
     log.push_back(name + " cancelled");
     throw CancelledError();
 }
 
-// ---- timeout -----------------------------------------------------------------------------------------------------
+// ---- timeout ------------------------------------------------------------------------------------
 
 TEST_P(ScopesOnBackends, ATimeoutEndsTheBlockWithTimeoutError) {
     run([]() -> Coro<> {
@@ -97,7 +95,9 @@ TEST_F(TimeoutTest, RescheduleMovesTheDeadlineBothWays) {
 TEST_F(TimeoutTest, ItsStatesRefuseMisuse) {
     run([]() -> Coro<> {
         Timeout t = timeout(10s);
-        EXPECT_NE(thrown<RuntimeError>([&] { t.reschedule(now()); }).find("cannot reschedule a timeout that is created"),
+        EXPECT_NE(thrown<RuntimeError>([&] {
+                      t.reschedule(now());
+                  }).find("cannot reschedule a timeout that is created"),
                   std::string::npos);
         co_await with(t, [&](Timeout& entered) -> Coro<> {
             EXPECT_EQ(&entered, &t);
@@ -122,8 +122,7 @@ TEST_F(TimeoutTest, OtherErrorsOfTheBlockPassAlsoAfterTheDeadline) {
                 co_await with(timeout(1s), [&]() -> Coro<> {
                     try {
                         if (late) co_await sleep(1h);
-                    } catch (const CancelledError&) {
-                    }
+                    } catch (const CancelledError&) {}
                     throw ValueError("of the block");
                 });
             } catch (const ValueError& error) {
@@ -141,8 +140,7 @@ TEST_F(TimeoutTest, ABlockThatSwallowsTheCancelLeavesNoneBehind) {
         co_await with(timeout(1s), []() -> Coro<> {
             try {
                 co_await sleep(1h);
-            } catch (const CancelledError&) {
-            }
+            } catch (const CancelledError&) {}
         });
         EXPECT_EQ(current_task().cancelling(), 0);
         co_await sleep(1s);
@@ -156,9 +154,8 @@ TEST_F(TimeoutTest, ABlockThatSwallowsTheCancelLeavesNoneBehind) {
 TEST_F(TimeoutTest, ACancelFromOutsideWinsOverTheDeadline) {
     run([]() -> Coro<> {
         for (Duration at : {Duration(500ms), Duration(1s)}) {
-            auto task = create_task([]() -> Coro<> {
-                co_await with(timeout(1s), []() -> Coro<> { co_await sleep(1h); });
-            }());
+            auto task = create_task(
+                []() -> Coro<> { co_await with(timeout(1s), []() -> Coro<> { co_await sleep(1h); }); }());
             get_running_loop().call_later(at, [task] { task.cancel(); });
             co_await wait(handles(task));
             EXPECT_TRUE(task.cancelled());
@@ -249,7 +246,7 @@ TEST_F(TimeoutTest, ATimeoutAtTakesAPointInTime) {
     });
 }
 
-// ---- TaskGroup ---------------------------------------------------------------------------------------------------
+// ---- TaskGroup ----------------------------------------------------------------------------------
 
 TEST_P(ScopesOnBackends, ATaskGroupWaitsForItsTasks) {
     run([]() -> Coro<> {
@@ -323,7 +320,8 @@ TEST_F(TaskGroupTest, GroupsNestAndSoDoTheirErrors) {
         try {
             co_await with(TaskGroup{}, [&](TaskGroup& outer) -> Coro<> {
                 outer.create_task([]() -> Coro<> {
-                    co_await with(TaskGroup{}, [](TaskGroup& inner) { inner.create_task(fails_after(1s, "deep")); });
+                    co_await with(TaskGroup{},
+                                  [](TaskGroup& inner) { inner.create_task(fails_after(1s, "deep")); });
                 });
                 co_return;
             });
@@ -423,7 +421,8 @@ TEST_F(TaskGroupTest, OutsideOfItsLifeItRefusesTasksAndDestroysThem) {
         int alive = 0;
         const auto make = [&] { return [](Counted) -> Coro<> { co_return; }(Counted(&alive)); };
         TaskGroup tg;
-        EXPECT_NE(thrown<RuntimeError>([&] { tg.create_task(make()); }).find("has not been entered"), std::string::npos);
+        EXPECT_NE(thrown<RuntimeError>([&] { tg.create_task(make()); }).find("has not been entered"),
+                  std::string::npos);
         std::string shutting_down;
         try {
             co_await with(tg, [&](TaskGroup&) -> Coro<> {
@@ -435,10 +434,10 @@ TEST_F(TaskGroupTest, OutsideOfItsLifeItRefusesTasksAndDestroysThem) {
                     throw;
                 }
             });
-        } catch (const ExceptionGroup&) {
-        }
+        } catch (const ExceptionGroup&) {}
         EXPECT_NE(shutting_down.find("shutting down"), std::string::npos) << shutting_down;
-        EXPECT_NE(thrown<RuntimeError>([&] { tg.create_task(make()); }).find("is finished"), std::string::npos);
+        EXPECT_NE(thrown<RuntimeError>([&] { tg.create_task(make()); }).find("is finished"),
+                  std::string::npos);
         EXPECT_EQ(alive, 0);
         bool refused = false;
         try {
@@ -469,10 +468,12 @@ TEST_F(TaskGroupTest, EagerTasksOfAGroupMayFailAtOnce) {
         bool failed = false;
         try {
             co_await with(TaskGroup{}, [&](TaskGroup& tg) -> Coro<> {
-                tg.create_task([]() -> Coro<> {
-                    throw ValueError("at once");
-                    co_return;
-                }(), {.eager_start = true});
+                tg.create_task(
+                    []() -> Coro<> {
+                        throw ValueError("at once");
+                        co_return;
+                    }(),
+                    {.eager_start = true});
                 co_await sleep(1h);
             });
         } catch (const ExceptionGroup& group) {
@@ -482,7 +483,7 @@ TEST_F(TaskGroupTest, EagerTasksOfAGroupMayFailAtOnce) {
     });
 }
 
-// ---- with --------------------------------------------------------------------------------------------------------
+// ---- with ---------------------------------------------------------------------------------------
 
 /// Logs its steps; what they throw and answer is set.
 struct Manager {
@@ -629,7 +630,8 @@ TEST_F(WithTest, IfAenterThrowsOrIsCancelledNothingIsLeft) {
         EXPECT_EQ(text, "from aenter");
         EXPECT_EQ(log, Log{"enter"});
         log.clear();
-        auto task = create_task([](Log& out) -> Coro<> { co_await with(Manager(out), [&] { out.push_back("body"); }); }(log));
+        auto task = create_task(
+            [](Log& out) -> Coro<> { co_await with(Manager(out), [&] { out.push_back("body"); }); }(log));
         co_await sleep(0s);
         co_await sleep(0s);
         task.cancel();
@@ -670,23 +672,26 @@ TEST_F(WithTest, TwoManagersAreLeftInTheOppositeOrder) {
             }
         };
         Log log;
-        std::string got = co_await with(Named(log, "a"), Named(log, "b"), [&](std::string& a, std::string& b) -> Coro<std::string> {
-            log.push_back("body");
-            co_return a + b;
-        });
+        std::string got = co_await with(Named(log, "a"), Named(log, "b"),
+                                        [&](std::string& a, std::string& b) -> Coro<std::string> {
+                                            log.push_back("body");
+                                            co_return a + b;
+                                        });
         EXPECT_EQ(got, "ab");
         EXPECT_EQ(log, (Log{"enter a", "enter b", "body", "exit b", "exit a"}));
         log.clear();
         bool failed = false;
         try {
-            co_await with(Named(log, "a"), timeout(1s), [&](std::string&, Timeout&) -> Coro<> { co_await sleep(1h); });
+            co_await with(Named(log, "a"), timeout(1s),
+                          [&](std::string&, Timeout&) -> Coro<> { co_await sleep(1h); });
         } catch (const TimeoutError&) {
             failed = true;
         }
         EXPECT_TRUE(failed);
         EXPECT_EQ(log, (Log{"enter a", "exit a with an error"}));
         log.clear();
-        co_await with(Named(log, "a"), Named(log, "b"), [&](std::string& a, std::string&) { log.push_back(a); });
+        co_await with(Named(log, "a"), Named(log, "b"),
+                      [&](std::string& a, std::string&) { log.push_back(a); });
         EXPECT_EQ(log.size(), 5u);
     });
 }
@@ -730,5 +735,4 @@ TEST_F(WithTest, ManagersAndClosuresLiveUntilTheScopeIsLeft) {
     });
 }
 
-}  // namespace
-}  // namespace asyncio::task_test
+}}  // namespace asyncio::task_test

@@ -1,4 +1,5 @@
-// What the tests of tasks share: running a coroutine on each backend, objects that are counted, text on stderr.
+// What the tests of tasks share: running a coroutine on each backend, objects that are counted, text on
+// stderr.
 #pragma once
 #include <gtest/gtest.h>
 

@@ -14,8 +14,7 @@
 #include "asyncio/asyncio.hpp"
 #include "task/task_support.hpp"
 
-namespace asyncio::task_test {
-namespace {
+namespace asyncio::task_test { namespace {
 
 class ToThreadTest : public test::BackendTest {};
 ASYNCIO_ON_EVERY_BACKEND(ToThreadTest);
@@ -96,7 +95,8 @@ TEST_P(ToThreadTest, ManyCallsAtOnceAllEnd) {
     run([]() -> Coro<> {
         std::vector<Coro<int>> jobs;
         for (int i = 0; i < 200; ++i) {
-            jobs.push_back([](int n) -> Coro<int> { co_return co_await to_thread([](int m) { return m; }, n); }(i));
+            jobs.push_back(
+                [](int n) -> Coro<int> { co_return co_await to_thread([](int m) { return m; }, n); }(i));
         }
         std::vector<int> results = co_await gather(std::move(jobs));
         for (int i = 0; i < 200; ++i) EXPECT_EQ(results[static_cast<std::size_t>(i)], i);
@@ -145,7 +145,9 @@ TEST_P(ToThreadTest, AnAbandonedCallIsLeftBehindAtOnce) {
         auto owned = std::make_shared<int>(5);
         argument = owned;
         auto task = create_task([](std::shared_ptr<Gate> g, std::shared_ptr<int> a) -> Coro<> {
-            co_await to_thread(abandon_on_cancel, [](std::shared_ptr<Gate> door, std::shared_ptr<int>) { door->pass(); }, g, a);
+            co_await to_thread(
+                abandon_on_cancel, [](std::shared_ptr<Gate> door, std::shared_ptr<int>) { door->pass(); }, g,
+                a);
         }(gate, owned));
         owned.reset();
         co_await sleep(0s);
@@ -164,7 +166,8 @@ TEST_P(ToThreadTest, AnAbandonedCallIsLeftBehindAtOnce) {
 
 TEST_P(ToThreadTest, AnAbandonableCallThatIsNotCancelledGivesItsResult) {
     run([]() -> Coro<> {
-        std::string text = co_await to_thread(abandon_on_cancel, [](std::string s) { return s + "!"; }, std::string("text"));
+        std::string text =
+            co_await to_thread(abandon_on_cancel, [](std::string s) { return s + "!"; }, std::string("text"));
         EXPECT_EQ(text, "text!");
         bool thrown = false;
         try {
@@ -181,11 +184,14 @@ TEST_P(ToThreadTest, TheAbandonedCallsStopTokenIsSetToo) {
         auto started = std::make_shared<Gate>();
         auto stopped = std::make_shared<std::atomic<bool>>(false);
         auto task = create_task([](auto gate, auto flag) -> Coro<> {
-            co_await to_thread(abandon_on_cancel, [](std::stop_token token, auto g, auto f) {
-                g->open();
-                while (!token.stop_requested()) std::this_thread::yield();
-                f->store(true);
-            }, gate, flag);
+            co_await to_thread(
+                abandon_on_cancel,
+                [](std::stop_token token, auto g, auto f) {
+                    g->open();
+                    while (!token.stop_requested()) std::this_thread::yield();
+                    f->store(true);
+                },
+                gate, flag);
         }(started, stopped));
         co_await sleep(0s);
         started->pass();
@@ -202,30 +208,39 @@ TEST_P(ToThreadTest, TheAbandonedCallsStopTokenIsSetToo) {
 TEST_P(ToThreadTest, TheLoopWaitsForItsThreadsWhenItCloses) {
     auto ended = std::make_shared<std::atomic<bool>>(false);
     test::note_backend(backend());
-    asyncio::run([](std::shared_ptr<std::atomic<bool>> flag) -> Coro<> {
-        create_task([](std::shared_ptr<std::atomic<bool>> f) -> Coro<> {
-            co_await to_thread([&f] {
-                std::this_thread::sleep_for(5ms);
-                f->store(true);
-            });
-        }, flag);
-        co_await sleep(0s);
-        co_await sleep(0s);
-    }(ended), {.backend = backend()});
+    asyncio::run(
+        [](std::shared_ptr<std::atomic<bool>> flag) -> Coro<> {
+            create_task(
+                [](std::shared_ptr<std::atomic<bool>> f) -> Coro<> {
+                    co_await to_thread([&f] {
+                        std::this_thread::sleep_for(5ms);
+                        f->store(true);
+                    });
+                },
+                flag);
+            co_await sleep(0s);
+            co_await sleep(0s);
+        }(ended),
+        {.backend = backend()});
     EXPECT_TRUE(ended->load());
 }
 
 TEST_P(ToThreadTest, AThreadThatDoesNotEndIsNamedAndLeftBehind) {
     auto gate = std::make_shared<Gate>();
     const std::string text = printed([&] {
-        asyncio::run([](std::shared_ptr<Gate> g) -> Coro<> {
-            auto task = create_task([](std::shared_ptr<Gate> door) -> Coro<> {
-                co_await to_thread(abandon_on_cancel, [](std::shared_ptr<Gate> d) { d->pass(); }, door);
-            }, g);
-            co_await sleep(0s);
-            co_await sleep(0s);
-            g->wait_until_somebody_is_there();
-        }(gate), {.backend = backend(), .shutdown_timeout = 10ms});
+        asyncio::run(
+            [](std::shared_ptr<Gate> g) -> Coro<> {
+                auto task = create_task(
+                    [](std::shared_ptr<Gate> door) -> Coro<> {
+                        co_await to_thread(
+                            abandon_on_cancel, [](std::shared_ptr<Gate> d) { d->pass(); }, door);
+                    },
+                    g);
+                co_await sleep(0s);
+                co_await sleep(0s);
+                g->wait_until_somebody_is_there();
+            }(gate),
+            {.backend = backend(), .shutdown_timeout = 10ms});
     });
     EXPECT_NE(text.find("1 thread(s) of to_thread still run"), std::string::npos) << text;
     gate->open();
@@ -244,5 +259,4 @@ TEST_P(ToThreadTest, ThreadsOfThePoolTakeNoSignals) {
     });
 }
 
-}  // namespace
-}  // namespace asyncio::task_test
+}}  // namespace asyncio::task_test

@@ -10,8 +10,7 @@
 #include "asyncio/asyncio.hpp"
 #include "task/task_support.hpp"
 
-namespace asyncio::task_test {
-namespace {
+namespace asyncio::task_test { namespace {
 
 class WaitTest : public SimulatedTest {};
 class WaitForTest : public SimulatedTest {};
@@ -31,14 +30,13 @@ Coro<int> fails_after(Duration delay, std::string text) {
 Coro<> swallows(Duration delay, Duration cleanup, bool& ended) {
     try {
         co_await sleep(delay);
-    } catch (const CancelledError&) {
-    }
+    } catch (const CancelledError&) {}
     co_await sleep(cleanup);
     ended = true;
 }
 TimePoint now() { return get_running_loop().time(); }
 
-// ---- wait --------------------------------------------------------------------------------------------------------
+// ---- wait ---------------------------------------------------------------------------------------
 
 TEST_P(WaitOnBackends, WaitReturnsWhenAllAreDone) {
     run([]() -> Coro<> {
@@ -115,7 +113,8 @@ TEST_F(WaitTest, DoneTasksDuplicatesAndManyTasksAreCountedOnce) {
             EXPECT_TRUE(result.pending.empty());
         }
         std::vector<Task<int>> many;
-        for (int i = 0; i < 1000; ++i) many.push_back(create_task(after(std::chrono::milliseconds(i % 7), i)));
+        for (int i = 0; i < 1000; ++i)
+            many.push_back(create_task(after(std::chrono::milliseconds(i % 7), i)));
         auto result = co_await wait(many);
         EXPECT_EQ(result.done.size(), 1000u);
         EXPECT_TRUE(result.done[999] == many[999]);
@@ -156,7 +155,7 @@ TEST_F(WaitTest, TakesFuturesAndMixedHandles) {
     });
 }
 
-// ---- wait_for ----------------------------------------------------------------------------------------------------
+// ---- wait_for -----------------------------------------------------------------------------------
 
 TEST_P(WaitOnBackends, WaitForGivesTheResultOrTimesOut) {
     run([]() -> Coro<> {
@@ -179,17 +178,19 @@ TEST_F(WaitForTest, TheCleanupOfWhatTimesOutIsWaitedFor) {
         bool late = false;
         const TimePoint start = now();
         try {
-            co_await wait_for([&]() -> Coro<> {
-                std::exception_ptr error;
-                try {
-                    co_await sleep(1h);
-                } catch (const CancelledError&) {
-                    error = std::current_exception();
-                }
-                co_await sleep(2s);
-                ended = true;
-                std::rethrow_exception(error);
-            }, 1s);
+            co_await wait_for(
+                [&]() -> Coro<> {
+                    std::exception_ptr error;
+                    try {
+                        co_await sleep(1h);
+                    } catch (const CancelledError&) {
+                        error = std::current_exception();
+                    }
+                    co_await sleep(2s);
+                    ended = true;
+                    std::rethrow_exception(error);
+                },
+                1s);
         } catch (const TimeoutError&) {
             late = true;
         }
@@ -206,8 +207,7 @@ TEST_F(WaitForTest, AResultThatRacesTheDeadlineIsNotLost) {
             const auto stubborn = []() -> Coro<MoveOnly> {
                 try {
                     co_await sleep(1h);
-                } catch (const CancelledError&) {
-                }
+                } catch (const CancelledError&) {}
                 co_return MoveOnly(5);
             };
             MoveOnly got(0);
@@ -239,10 +239,12 @@ TEST_F(WaitForTest, WithNoTimeLeftACoroutineIsNeverStarted) {
         for (Duration limit : {Duration(0s), Duration(-1s)}) {
             bool late = false;
             try {
-                co_await wait_for([](Counted, bool& flag) -> Coro<> {
-                    flag = true;
-                    co_return;
-                }(Counted(&alive), ran), limit);
+                co_await wait_for(
+                    [](Counted, bool& flag) -> Coro<> {
+                        flag = true;
+                        co_return;
+                    }(Counted(&alive), ran),
+                    limit);
             } catch (const TimeoutError&) {
                 late = true;
             }
@@ -288,13 +290,15 @@ TEST_F(WaitForTest, ItsOwnExceptionsPass) {
         text.clear();
         try {
             // What is thrown in place of the cancel wins over the TimeoutError.
-            co_await wait_for([]() -> Coro<> {
-                try {
-                    co_await sleep(1h);
-                } catch (const CancelledError&) {
-                    throw ValueError("in the cleanup");
-                }
-            }, 1s);
+            co_await wait_for(
+                []() -> Coro<> {
+                    try {
+                        co_await sleep(1h);
+                    } catch (const CancelledError&) {
+                        throw ValueError("in the cleanup");
+                    }
+                },
+                1s);
         } catch (const ValueError& error) {
             text = error.what();
         }
@@ -324,14 +328,16 @@ TEST_F(WaitForTest, ACancelFromOutsideIsNoTimeout) {
 TEST_F(WaitForTest, ATimeoutInsideOfWhatIsAwaitedIsItsOwn) {
     run([]() -> Coro<> {
         bool inner = false;
-        int n = co_await wait_for([&]() -> Coro<int> {
-            try {
-                co_await wait_for(after(1h, 1), 1s);
-            } catch (const TimeoutError&) {
-                inner = true;
-            }
-            co_return 6;
-        }, 10s);
+        int n = co_await wait_for(
+            [&]() -> Coro<int> {
+                try {
+                    co_await wait_for(after(1h, 1), 1s);
+                } catch (const TimeoutError&) {
+                    inner = true;
+                }
+                co_return 6;
+            },
+            10s);
         EXPECT_TRUE(inner);
         EXPECT_EQ(n, 6);
     });
@@ -351,7 +357,7 @@ TEST_F(WaitForTest, FuturesAreCancelledByTheLimit) {
     });
 }
 
-// ---- shield ------------------------------------------------------------------------------------------------------
+// ---- shield -------------------------------------------------------------------------------------
 
 TEST_P(WaitOnBackends, ShieldKeepsACancelFromTheTask) {
     run([]() -> Coro<> {
@@ -430,7 +436,8 @@ TEST_F(ShieldTest, AFailureAfterTheWaiterWasCancelledIsReported) {
     run([]() -> Coro<> {
         int reports = 0;
         get_running_loop().set_exception_handler([&](EventLoop&, const ExceptionContext&) { ++reports; });
-        auto outer = create_task([]() -> Coro<> { co_await shield(fails_after, Duration(5s), std::string("late")); }());
+        auto outer = create_task(
+            []() -> Coro<> { co_await shield(fails_after, Duration(5s), std::string("late")); }());
         co_await sleep(1s);
         outer.cancel();
         co_await sleep(10s);
@@ -439,7 +446,7 @@ TEST_F(ShieldTest, AFailureAfterTheWaiterWasCancelledIsReported) {
     });
 }
 
-// ---- as_completed ------------------------------------------------------------------------------------------------
+// ---- as_completed -------------------------------------------------------------------------------
 
 TEST_F(AsCompletedTest, GivesTheTasksInTheOrderOfTheirEnds) {
     run([]() -> Coro<> {
@@ -538,9 +545,10 @@ TEST_F(AsCompletedTest, TheTimeoutIsForAllTogether) {
         bool late = false;
         int got = 0;
         try {
-            co_await with(as_completed(std::move(jobs), {.timeout = 2s}), [&](AsCompleted<int>& it) -> Coro<> {
-                while (auto task = co_await it.next()) got += task->result();
-            });
+            co_await with(as_completed(std::move(jobs), {.timeout = 2s}),
+                          [&](AsCompleted<int>& it) -> Coro<> {
+                              while (auto task = co_await it.next()) got += task->result();
+                          });
         } catch (const TimeoutError&) {
             late = true;
         }
@@ -587,5 +595,4 @@ TEST_F(AsCompletedTest, ACancelInNextLosesNothing) {
     });
 }
 
-}  // namespace
-}  // namespace asyncio::task_test
+}}  // namespace asyncio::task_test

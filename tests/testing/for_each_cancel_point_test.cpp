@@ -8,8 +8,7 @@
 #include "asyncio/asyncio.hpp"
 #include "support/loop_fixture.hpp"
 
-namespace asyncio {
-namespace {
+namespace asyncio { namespace {
 
 using namespace std::chrono_literals;
 using asyncio::testing::CancelPoint;
@@ -31,7 +30,8 @@ std::string complaint(A&&... arguments) {
 }
 
 TEST_F(ForEachCancelPoint, CancelsASleepBeforeItsStartWhilePendingAndWhenDue) {
-    const CancelPoints points = for_each_cancel_point([]() -> Coro<> { co_await sleep(1ms); }, {.backend = Backend::sim});
+    const CancelPoints points =
+        for_each_cancel_point([]() -> Coro<> { co_await sleep(1ms); }, {.backend = Backend::sim});
     // Steps: its first, the wait, the timer's turn, its last. Then the run that is not cancelled.
     EXPECT_EQ(points.runs, 5u);
     EXPECT_EQ(points.cancelled, 4u);
@@ -60,7 +60,8 @@ TEST_F(ForEachCancelPoint, ATaskThatLivesOnIsNamedWithTheStepThatLeavesIt) {
         co_await child;
     });
     EXPECT_NE(text.find("live on"), std::string::npos) << text;
-    EXPECT_NE(text.find("ASYNCIO_BACKEND=sim ASYNCIO_CANCEL_STEP=2 ASYNCIO_SEED=0"), std::string::npos) << text;
+    EXPECT_NE(text.find("ASYNCIO_BACKEND=sim ASYNCIO_CANCEL_STEP=2 ASYNCIO_SEED=0"), std::string::npos)
+        << text;
     EXPECT_NE(text.find("for_each_cancel_point_test.cpp"), std::string::npos) << text;
 }
 
@@ -140,8 +141,7 @@ TEST_F(ForEachCancelPoint, AScenarioThatWaitsForEverIsADeadlockInVirtualTime) {
         const Future<> never;
         try {
             co_await never;
-        } catch (const CancelledError&) {
-        }
+        } catch (const CancelledError&) {}
         const Future<> never_again;
         co_await never_again;
     });
@@ -153,8 +153,7 @@ TEST_F(ForEachCancelPoint, AScenarioThatSwallowsItsCancelIsCountedAsSurvivor) {
         []() -> Coro<> {
             try {
                 co_await sleep(1ms);
-            } catch (const CancelledError&) {
-            }
+            } catch (const CancelledError&) {}
         },
         {.backend = Backend::sim});
     EXPECT_EQ(points.cancelled, 1u);  // before its start
@@ -196,9 +195,9 @@ TEST_F(ForEachCancelPoint, AnExceptionThatNobodyRetrievesIsAFailure) {
 }
 
 TEST_F(ForEachCancelPoint, VirtualTimeMakesLongSleepsShortOnRealBackendsToo) {
-    const CancelPoints points = for_each_cancel_point([]() -> Coro<> { co_await sleep(1h); }, {.virtual_time = true});
+    const CancelPoints points =
+        for_each_cancel_point([]() -> Coro<> { co_await sleep(1h); }, {.virtual_time = true});
     EXPECT_GE(points.runs, 5u);
 }
 
-}  // namespace
-}  // namespace asyncio
+}}  // namespace asyncio

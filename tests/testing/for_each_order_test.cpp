@@ -10,8 +10,7 @@
 #include "asyncio/asyncio.hpp"
 #include "support/loop_fixture.hpp"
 
-namespace asyncio {
-namespace {
+namespace asyncio { namespace {
 
 using namespace std::chrono_literals;
 using asyncio::testing::Failure;
@@ -124,5 +123,4 @@ TEST_F(ForEachOrder, TheCheckAfterEachRunIsCalled) {
     EXPECT_EQ(runs, 1);
 }
 
-}  // namespace
-}  // namespace asyncio
+}}  // namespace asyncio

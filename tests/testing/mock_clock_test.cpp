@@ -7,8 +7,7 @@
 #include "asyncio/testing/wait_all_tasks_blocked.hpp"
 #include "support/loop_fixture.hpp"
 
-namespace asyncio {
-namespace {
+namespace asyncio { namespace {
 
 using namespace std::chrono_literals;
 using asyncio::testing::MockClock;
@@ -25,7 +24,8 @@ Coro<> sleep_and_note(Duration delay, std::string* log, char mark) {
 TEST_P(MockClockOn, ATimeoutEndsOnceTheClockWasAdvancedToItsDeadline) {
     MockClock clock;
     const auto test = [](MockClock* time) -> Coro<> {
-        auto slow = create_task([]() -> Coro<> { co_await wait_for([]() -> Coro<> { co_await sleep(24h); }(), 30s); });
+        auto slow = create_task(
+            []() -> Coro<> { co_await wait_for([]() -> Coro<> { co_await sleep(24h); }(), 30s); });
         co_await wait_all_tasks_blocked();
         time->advance(29s);
         co_await wait_all_tasks_blocked();
@@ -125,5 +125,4 @@ TEST_P(MockClockOn, ElapseOnAClockThatIsNotTheLoopsIsRefused) {
     EXPECT_TRUE(run(test(&other)));
 }
 
-}  // namespace
-}  // namespace asyncio
+}}  // namespace asyncio

@@ -7,8 +7,7 @@
 #include "asyncio/testing/wait_all_tasks_blocked.hpp"
 #include "support/loop_fixture.hpp"
 
-namespace asyncio {
-namespace {
+namespace asyncio { namespace {
 
 using namespace std::chrono_literals;
 using asyncio::testing::Sequencer;
@@ -76,7 +75,9 @@ TEST_P(SequencerOn, ANumberIsUsedOnce) {
 TEST_P(SequencerOn, ACancelledWaiterBreaksTheSequenceForTheOthers) {
     run([]() -> Coro<> {
         Sequencer seq;
-        const auto take = [](Sequencer* order, unsigned position) -> Coro<> { co_await (*order)(position).pass(); };
+        const auto take = [](Sequencer* order, unsigned position) -> Coro<> {
+            co_await (*order)(position).pass();
+        };
         auto first = create_task(take, &seq, 1u);
         auto second = create_task(take, &seq, 2u);
         co_await wait_all_tasks_blocked();
@@ -95,5 +96,4 @@ TEST_P(SequencerOn, ACancelledWaiterBreaksTheSequenceForTheOthers) {
     });
 }
 
-}  // namespace
-}  // namespace asyncio
+}}  // namespace asyncio

@@ -6,8 +6,7 @@
 #include "asyncio/asyncio.hpp"
 #include "support/loop_fixture.hpp"
 
-namespace asyncio {
-namespace {
+namespace asyncio { namespace {
 
 using namespace std::chrono_literals;
 using asyncio::testing::wait_all_tasks_blocked;
@@ -87,5 +86,4 @@ TEST_P(WaitAllTasksBlocked, ACancelEndsTheWaitAndTakesItOffTheList) {
     });
 }
 
-}  // namespace
-}  // namespace asyncio
+}}  // namespace asyncio

@@ -22,8 +22,7 @@ double seconds_since(std::chrono::steady_clock::time_point began) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
 
-// ---- Part 9: three URLs of one second each
-// -----------------------------------------------------------------------
+// ---- Part 9: three URLs of one second each ------------------------------------------------------
 
 void fetch_all_sync(const std::vector<std::string>& urls) {
     for (const std::string& url : urls) {
@@ -59,8 +58,7 @@ void part_nine(const std::string& server) {
     std::printf("Async time: %.2fs\n\n", seconds_since(began));
 }
 
-// ---- a thousand URLs at once
-// -------------------------------------------------------------------------------------
+// ---- a thousand URLs at once --------------------------------------------------------------------
 
 bool a_thousand(const std::string& server, std::size_t count) {
     std::vector<std::string> urls;

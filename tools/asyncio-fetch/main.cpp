@@ -112,8 +112,7 @@ asyncio::Coro<int> fetch_and_report(const Arguments& arguments, const fetch::Opt
         throw asyncio::CancelledError();
     }
     if (arguments.timeline && arguments.json) {
-        std::fprintf(stderr, "%s",
-                     fetch::timeline(results, timeline_rows_max, timeline_columns).c_str());
+        std::fprintf(stderr, "%s", fetch::timeline(results, timeline_rows_max, timeline_columns).c_str());
     } else if (arguments.timeline) {
         output.line(fetch::timeline(results, timeline_rows_max, timeline_columns));
     }
@@ -144,7 +143,8 @@ int run(const Arguments& given) {
                           : arguments.concurrency != 0 ? std::min(arguments.concurrency, fits)
                                                        : fits;
     if (arguments.concurrency > fits) {
-        std::fprintf(stderr, "asyncio-fetch: the limit of open files allows %zu at once, not %zu (ulimit -n)\n", fits,
+        std::fprintf(stderr,
+                     "asyncio-fetch: the limit of open files allows %zu at once, not %zu (ulimit -n)\n", fits,
                      arguments.concurrency);
     }
     if (arguments.seconds > 0) options.limit = std::chrono::duration<double>(arguments.seconds);

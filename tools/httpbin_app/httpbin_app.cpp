@@ -39,8 +39,7 @@ bool parse(std::string_view text, Number& number) {
     return error == std::errc() && end == text.data() + text.size() && !text.empty();
 }
 
-// ---- JSON
-// --------------------------------------------------------------------------------------------------------
+// ---- JSON ---------------------------------------------------------------------------------------
 
 /// Pairs of one kind as an object: names that occur more than once have an array of values, or (headers) one
 /// list.
@@ -131,8 +130,7 @@ web::Response description(const web::Request& request) {
     return web::json_response(object.take());
 }
 
-// ---- the handlers
-// ------------------------------------------------------------------------------------------------
+// ---- the handlers -------------------------------------------------------------------------------
 
 constexpr std::string_view index_text =
     "asyncio-httpbin\n"

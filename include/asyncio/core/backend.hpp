@@ -47,14 +47,15 @@ enum class Backend : std::uint8_t {
 namespace detail {
 
 enum class OperationKind : std::uint8_t {
-    accept,         // result: the new descriptor (non-blocking, close-on-exec)
-    connect,        // `address`, `address_bytes`
-    receive,        // into `buffer`; with a null buffer into the backend's own, where `data` then points (`bytes`
-                    // 0: as much as that holds)
-    send,           // all or a part of `parts`; never raises SIGPIPE
-    send_now,       // the same, but it is never held: -EAGAIN where `send` would have to wait
-    wait_readable,  // until `descriptor` can be read (or has an error or hang-up); level triggered, any pollable file;
-                    // result: poll(2)'s events (more than 0), -EPERM for what is always ready (files, folders)
+    accept,    // result: the new descriptor (non-blocking, close-on-exec)
+    connect,   // `address`, `address_bytes`
+    receive,   // into `buffer`; with a null buffer into the backend's own, where `data` then points (`bytes`
+               // 0: as much as that holds)
+    send,      // all or a part of `parts`; never raises SIGPIPE
+    send_now,  // the same, but it is never held: -EAGAIN where `send` would have to wait
+    wait_readable,  // until `descriptor` can be read (or has an error or hang-up); level triggered, any
+                    // pollable file; result: poll(2)'s events (more than 0), -EPERM for what is always ready
+                    // (files, folders)
     wait_writable,  // the same for writing
 };
 
@@ -66,26 +67,26 @@ struct SendPart {
 
 struct Operation {
     OperationKind kind;
-    bool held = false;        // the backend has it
+    bool held = false;  // the backend has it
     bool cancel_asked = false;
-    std::uint8_t note = 0;    // the backend's own
+    std::uint8_t note = 0;  // the backend's own
     int descriptor = -1;
     std::int64_t result = 0;
     void (*complete)(Operation*) noexcept;
 
     union {
-        void* buffer;                // receive
-        const SendPart* parts;       // send, send_now
-        const void* address;         // connect: a sockaddr
+        void* buffer;           // receive
+        const SendPart* parts;  // send, send_now
+        const void* address;    // connect: a sockaddr
     };
     union {
-        std::size_t bytes;           // receive: room in `buffer`, or the most that is wanted
-        std::size_t part_count;      // send
-        std::size_t address_bytes;   // connect
+        std::size_t bytes;          // receive: room in `buffer`, or the most that is wanted
+        std::size_t part_count;     // send
+        std::size_t address_bytes;  // connect
     };
-    const char* data = nullptr;      // receive without a buffer: the bytes, valid until `complete` (or, after a `submit`
-                                     // that returned true, the next call of the backend) returns
-    Operation* link = nullptr;       // the backend's own while it is held
+    const char* data = nullptr;  // receive without a buffer: the bytes, valid until `complete` (or, after a
+                                 // `submit` that returned true, the next call of the backend) returns
+    Operation* link = nullptr;  // the backend's own while it is held
     Operation* back = nullptr;
     std::uint64_t token = 0;
 
@@ -125,8 +126,9 @@ class KernelBackend {
     virtual void enter_thread() noexcept {}
 };
 
-/// Each gives null if the kernel (or a container's seccomp filter) refuses it; `reason` then says what it refused.
-/// They watch `wake_descriptor` (an eventfd): a write to it makes `poll` return; `poll` reads it empty.
+/// Each gives null if the kernel (or a container's seccomp filter) refuses it; `reason` then says what it
+/// refused. They watch `wake_descriptor` (an eventfd): a write to it makes `poll` return; `poll` reads it
+/// empty.
 std::unique_ptr<KernelBackend> make_io_uring_backend(int wake_descriptor, const BackendOptions& options,
                                                      std::string_view& reason);
 std::unique_ptr<KernelBackend> make_epoll_backend(int wake_descriptor, const BackendOptions& options,

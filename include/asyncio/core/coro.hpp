@@ -13,8 +13,9 @@ class Coro;
 
 namespace detail {
 
-/// Ends a coroutine: names who runs next and returns. The loop's step resumes it; nothing is resumed from here, so the
-/// stack stays flat in every build (g++ 12 does not turn symmetric transfer into a jump at -O0 or under sanitizers).
+/// Ends a coroutine: names who runs next and returns. The loop's step resumes it; nothing is resumed from
+/// here, so the stack stays flat in every build (g++ 12 does not turn symmetric transfer into a jump at -O0
+/// or under sanitizers).
 struct Final {
     constexpr Final() noexcept {}
     bool await_ready() const noexcept { return false; }
@@ -22,7 +23,8 @@ struct Final {
     void await_suspend(std::coroutine_handle<Promise> h) const noexcept {
         Promise& me = h.promise();
         LoopCore* const loop = current_loop;
-        if (me.is(made_borrower)) [[unlikely]] report_borrowers(&me);
+        if (me.is(made_borrower)) [[unlikely]]
+            report_borrowers(&me);
         if (me.is(is_task)) {
             loop->drop = Promise::drop_fn;
             loop->next = task_finished;
@@ -43,7 +45,8 @@ struct PromiseCommon : Record<T> {
 
 template <class T>
 struct Promise : PromiseCommon<T> {
-    static_assert(!std::is_reference_v<T>, "a coroutine returns values: return a pointer or std::reference_wrapper");
+    static_assert(!std::is_reference_v<T>,
+                  "a coroutine returns values: return a pointer or std::reference_wrapper");
     Coro<T> get_return_object(Where where = __builtin_source_location()) noexcept {
         this->where = where;
         return Coro<T>(this);
@@ -64,13 +67,14 @@ struct Promise<void> : PromiseCommon<Nothing> {
     }
 };
 
-// ---- what a coroutine's parameters say ---------------------------------------------------------------------------
+// ---- what a coroutine's parameters say ----------------------------------------------------------
 template <class T>
 consteval const char* type_spelling() {
     return __PRETTY_FUNCTION__;
 }
-/// Lambda closures have no other mark than the compilers' spelling of their type: `f()::<lambda(int)>` with g++,
-/// `(lambda at f.cpp:3:4)` with clang. A template of a closure is none: what counts is how the spelling ends.
+/// Lambda closures have no other mark than the compilers' spelling of their type: `f()::<lambda(int)>` with
+/// g++, `(lambda at f.cpp:3:4)` with clang. A template of a closure is none: what counts is how the spelling
+/// ends.
 constexpr bool spells_closure(std::string_view text) {
     text.remove_suffix(1);  // the ']' of "[with T = …]"
     const char closing = text.back();
@@ -120,13 +124,15 @@ template <class... Args>
 constexpr Borrow first_borrow() {
     Borrow found{0, nullptr};
     unsigned at = 0;
-    ((++at, found.parameter == 0 && is_borrow<Args>() ? void(found = {at, type_spelling<Args>()}) : void()), ...);
+    ((++at, found.parameter == 0 && is_borrow<Args>() ? void(found = {at, type_spelling<Args>()}) : void()),
+     ...);
     return found;
 }
 template <class... Args>
 inline constexpr Borrow borrow_of = first_borrow<Args...>();
 
-/// True if the coroutine named in `where` is itself an operator() or lambda: its first parameter is then its closure.
+/// True if the coroutine named in `where` is itself an operator() or lambda: its first parameter is then its
+/// closure.
 ASYNCIO_COLD bool names_a_closure_call(Where where) noexcept;
 
 /// The promise of a coroutine with parameters: the same, and it notes what they say. Adds no member.
@@ -156,7 +162,8 @@ class [[nodiscard]] CoroAwaiter {
     CoroAwaiter(const CoroAwaiter&) = delete;
     CoroAwaiter& operator=(const CoroAwaiter&) = delete;
     ~CoroAwaiter() {
-        if (child_ != nullptr) [[unlikely]] child_->handle().destroy();
+        if (child_ != nullptr) [[unlikely]]
+            child_->handle().destroy();
     }
 
     bool await_ready() const noexcept { return false; }
@@ -167,7 +174,8 @@ class [[nodiscard]] CoroAwaiter {
                       "create_task or run_coroutine_threadsafe");
         PromiseBase* const parent = &h.promise();
         LoopCore* const loop = current_loop;
-        if (loop == nullptr || loop->running != parent) [[unlikely]] assert_in_step(loop);
+        if (loop == nullptr || loop->running != parent) [[unlikely]]
+            assert_in_step(loop);
         parent->where = where;
         child_->continuation = parent;
         child_->task = parent->task;
@@ -175,7 +183,8 @@ class [[nodiscard]] CoroAwaiter {
     }
     T await_resume() {
         Promise<T>* const child = std::exchange(child_, nullptr);
-        if (child->is(has_error)) [[unlikely]] rethrow_and_destroy(child);
+        if (child->is(has_error)) [[unlikely]]
+            rethrow_and_destroy(child);
         // The child's frame goes before its caller goes on, as in Python.
         struct Finish {
             Promise<T>* child;
@@ -194,9 +203,9 @@ class [[nodiscard]] CoroAwaiter {
 
 }  // namespace detail
 
-/// A lazy coroutine, the result type of an `async def`: runs when it is awaited or handed to `create_task`, `gather`,
-/// `run` …, once. Destroying one that was never awaited runs nothing; in debug mode it is reported as
-/// `RuntimeWarning: coroutine 'f' was never awaited (file:line)`.
+/// A lazy coroutine, the result type of an `async def`: runs when it is awaited or handed to `create_task`,
+/// `gather`, `run` …, once. Destroying one that was never awaited runs nothing; in debug mode it is reported
+/// as `RuntimeWarning: coroutine 'f' was never awaited (file:line)`.
 ///
 /// Suspends    awaiting it suspends only where its body does
 /// Cancel      a cancel of the awaiting task reaches the operation that the body waits for
@@ -221,7 +230,8 @@ class [[nodiscard("this coroutine has not run: co_await it, or hand it to asynci
         return *this;
     }
     ~Coro() {
-        if (promise_ != nullptr) [[unlikely]] detail::drop_unstarted(promise_);
+        if (promise_ != nullptr) [[unlikely]]
+            detail::drop_unstarted(promise_);
     }
 
     /// False once it was awaited, moved from or handed over.

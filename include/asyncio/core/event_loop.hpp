@@ -25,11 +25,13 @@ struct TaskOptions;
 
 /// How a loop is made. All members may be left out.
 struct RunOptions {
-    bool debug = false;                        ///< also on with ASYNCIO_DEBUG=1
-    Backend backend = Backend::automatic;      ///< ASYNCIO_BACKEND=epoll|io_uring|sim decides when it is `automatic`
-    VirtualClock* clock = nullptr;             ///< virtual time; must outlive the loop
-    Duration timer_slack = Duration::zero();        ///< how late the kernel may wake the loop; 0: its default (50 us)
-    std::uint64_t seed = 0;                    ///< sim: not 0 = ready tasks run in a random order made from it; ASYNCIO_SEED=
+    bool debug = false;  ///< also on with ASYNCIO_DEBUG=1
+    Backend backend =
+        Backend::automatic;         ///< ASYNCIO_BACKEND=epoll|io_uring|sim decides when it is `automatic`
+    VirtualClock* clock = nullptr;  ///< virtual time; must outlive the loop
+    Duration timer_slack =
+        Duration::zero();    ///< how late the kernel may wake the loop; 0: its default (50 us)
+    std::uint64_t seed = 0;  ///< sim: not 0 = ready tasks run in a random order made from it; ASYNCIO_SEED=
     Duration shutdown_timeout = std::chrono::seconds(10);  ///< how long threads are waited for at the end
 };
 static_assert(OptionStruct<RunOptions>);
@@ -74,8 +76,8 @@ class EventLoop {
     /// Closes the loop. A loop may not be destroyed while it runs.
     ~EventLoop();
 
-    /// Calls `function(args…)` in the next iteration, in order of the calls. An exception that it throws goes to the
-    /// exception handler.
+    /// Calls `function(args…)` in the next iteration, in order of the calls. An exception that it throws goes
+    /// to the exception handler.
     /// Throws  RuntimeError  the loop is closed, or this is another thread (debug mode)
     /// Threads loop thread
     /// Python  loop.call_soon
@@ -90,13 +92,15 @@ class EventLoop {
     void call_soon_threadsafe(F&& function, Args&&... args) {
         post(detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
     }
-    /// Calls `function(args…)` after `delay` (negative: as soon as possible). Equal deadlines run in order of the calls.
+    /// Calls `function(args…)` after `delay` (negative: as soon as possible). Equal deadlines run in order of
+    /// the calls.
     /// Throws  RuntimeError  the loop is closed
     /// Threads loop thread
     /// Python  loop.call_later
     template <class F, class... Args>
     TimerHandle call_later(Duration delay, F&& function, Args&&... args) {
-        return schedule_at(time_after(delay), detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
+        return schedule_at(time_after(delay),
+                           detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
     }
     /// Calls `function(args…)` at `when` on this loop's clock.
     /// Throws  RuntimeError  the loop is closed
@@ -135,8 +139,8 @@ class EventLoop {
     /// Returns whether there is more to do at once.
     /// Throws  RuntimeError  from inside a callback or coroutine of a loop
     bool poll_once(Duration timeout = Duration::zero());
-    /// Cancels all live tasks, runs until they have ended and the kernel holds nothing, joins the loop's threads.
-    /// Does nothing the second time.
+    /// Cancels all live tasks, runs until they have ended and the kernel holds nothing, joins the loop's
+    /// threads. Does nothing the second time.
     /// Throws  RuntimeError  the loop is running
     /// Python  loop.close, after what asyncio.run does
     void close();
@@ -147,7 +151,8 @@ class EventLoop {
     LoopHandle remote() const;
 
     using ExceptionHandler = UniqueFunction<void(EventLoop&, const ExceptionContext&)>;
-    /// Replaces what is done with exceptions that nobody awaits; an empty one restores the default, which prints.
+    /// Replaces what is done with exceptions that nobody awaits; an empty one restores the default, which
+    /// prints.
     void set_exception_handler(ExceptionHandler handler) noexcept;
     /// Reports to the handler. What the handler throws is printed, never propagated.
     void call_exception_handler(const ExceptionContext& context) noexcept;

@@ -1,14 +1,16 @@
-// The record that every coroutine frame, task and future of this library begins with, and what a suspended one waits on.
+// The record that every coroutine frame, task and future of this library begins with, and what a suspended
+// one waits on.
 //
 // One record, three lives:
-//   a coroutine awaited in place   uses `continuation`, `task` (the root of its chain) and `where`;
-//   a task                         is a coroutine that was promoted (create_task, gather): the root of its own chain, with
+//   a coroutine awaited in place   uses `continuation`, `task` (the root of its chain) and `where`; a task
+//   is a coroutine that was promoted (create_task, gather): the root of its own chain, with
 //                                  `waiter`, the counters and the links of the loop's list of live tasks;
 //   a finished task, or a future   has state, waiters and result: see core/detail/record.hpp.
-// The links of a live task and a small result share bytes: a task is taken off the list before its result is written.
+// The links of a live task and a small result share bytes: a task is taken off the list before its result is
+// written.
 //
-// Readers from outside (debuggers, asyncio-ps) rely on this: the record lies 16 bytes behind the frame's address, its
-// links are plain pointers, `magic` is cleared before the memory is freed.
+// Readers from outside (debuggers, asyncio-ps) rely on this: the record lies 16 bytes behind the frame's
+// address, its links are plain pointers, `magic` is cleared before the memory is freed.
 #pragma once
 #include <coroutine>
 #include <cstdint>
@@ -30,8 +32,9 @@ struct LoopCore;
 struct PromiseBase;
 struct TaskExtra;
 
-/// Where an await stands in the source: `__builtin_source_location()`, taken by a default argument of each awaiter's
-/// `await_suspend`. (Through `await_transform` it would cost g++ a slot of 16 to 40 bytes in every frame.)
+/// Where an await stands in the source: `__builtin_source_location()`, taken by a default argument of each
+/// awaiter's `await_suspend`. (Through `await_transform` it would cost g++ a slot of 16 to 40 bytes in every
+/// frame.)
 using Where = const void*;
 
 /// What `Where` points to: the layout of std::source_location's implementation on both compilers.
@@ -46,7 +49,8 @@ struct Place {
 enum class CancelAnswer : std::uint8_t {
     resume,   // it let go: resume the task now, with the cancel
     passed,   // the request went on to what is awaited, which will resume the task with its own outcome
-    forward,  // the request is to go on to the record left in LoopCore::cancel_next: as `passed`, without recursion
+    forward,  // the request is to go on to the record left in LoopCore::cancel_next: as `passed`, without
+              // recursion
     pending,  // it has completed already, or the kernel still holds it: the request waits in the task
     circle,   // it is passing a request on just now, and that came back: who waits for this task is to let go
 };
@@ -58,8 +62,8 @@ struct LeafOps {
     const char* what;             // "sleep", "gather" …: for people who look at a suspended task
 };
 
-/// What a suspended chain of coroutines waits for; lies in the awaiter. Also the base of whatever stands in the ready
-/// queue and is no coroutine (a callback's handle, a timer).
+/// What a suspended chain of coroutines waits for; lies in the awaiter. Also the base of whatever stands in
+/// the ready queue and is no coroutine (a callback's handle, a timer).
 struct Leaf {
     const LeafOps* ops;
     PromiseBase* frame = nullptr;  // who is resumed; null until it has suspended
@@ -69,8 +73,9 @@ struct Leaf {
     Leaf& operator=(const Leaf&) = delete;
 };
 
-/// Who is told that a task or future is done: `notify` runs from the ready queue, in order of registration. `step` says
-/// that it only resumes a coroutine (so the record needs no turn of its own in the queue: the coroutine has one).
+/// Who is told that a task or future is done: `notify` runs from the ready queue, in order of registration.
+/// `step` says that it only resumes a coroutine (so the record needs no turn of its own in the queue: the
+/// coroutine has one).
 struct Waiter {
     void (*notify)(Waiter*, PromiseBase* done) noexcept;
     PromiseBase* resumes = nullptr;  // a plain awaiter: the frame to step
@@ -94,11 +99,12 @@ enum Flag : std::uint16_t {
     borrows = 1 << 9,        // a parameter is a reference, pointer, view or capturing closure
     lambda_coro = 1 << 10,   // made by calling a lambda that captures: may be awaited, never detached
     queued_done = 1 << 11,   // done, and its waiters are due: an entry stands in the ready queue
-    cancel_thrown = 1 << 11, // not done: what it waited on let go for a cancel, so its next step throws, come what may
-    owns_slot = 1 << 12,     // one entry of the ready queue is set aside for it
-    made_borrower = 1 << 13, // created a detached task that borrows: look after it when this coroutine ends
-    adopted = 1 << 14,       // a task that somebody joins (gather, TaskGroup …): not detached
-    logs_off = 1 << 15,      // an owner reports its exception: say nothing when it is dropped unseen
+    cancel_thrown =
+        1 << 11,  // not done: what it waited on let go for a cancel, so its next step throws, come what may
+    owns_slot = 1 << 12,      // one entry of the ready queue is set aside for it
+    made_borrower = 1 << 13,  // created a detached task that borrows: look after it when this coroutine ends
+    adopted = 1 << 14,        // a task that somebody joins (gather, TaskGroup …): not detached
+    logs_off = 1 << 15,       // an owner reports its exception: say nothing when it is dropped unseen
 };
 
 inline constexpr std::uint16_t record_magic = 0xA51C;
@@ -112,25 +118,26 @@ struct Borrow {
 struct LiveLinks {
     PromiseBase* prev;
     PromiseBase* next;
-    Leaf* leaf;  // what the task's innermost coroutine is suspended on; null while it runs or stands in the ready queue
+    Leaf* leaf;  // what the task's innermost coroutine is suspended on; null while it runs or stands in the
+                 // ready queue
 };
 
 /// See the head of this file.
 struct PromiseBase {
     union {
-        PromiseBase* continuation;  // awaited in place: who goes on
-        std::uintptr_t waiter_word; // a task or future: 0, its only Waiter*, or TaskExtra* | 1
+        PromiseBase* continuation;   // awaited in place: who goes on
+        std::uintptr_t waiter_word;  // a task or future: 0, its only Waiter*, or TaskExtra* | 1
     };
-    PromiseBase* task;     // the root of the chain; a task's own is itself
-    Where where;           // the place of the current await; before the first one, of the definition
-    std::uint32_t refs;    // handles, plus one of the loop while the task lives
-    std::uint16_t flags;   // Flag
-    std::uint16_t magic;   // record_magic while this is one
-    std::uint32_t id : 31; // of a task: the N of "Task-N"; of a future: the loop that it is awaited on
+    PromiseBase* task;      // the root of the chain; a task's own is itself
+    Where where;            // the place of the current await; before the first one, of the definition
+    std::uint32_t refs;     // handles, plus one of the loop while the task lives
+    std::uint16_t flags;    // Flag
+    std::uint16_t magic;    // record_magic while this is one
+    std::uint32_t id : 31;  // of a task: the N of "Task-N"; of a future: the loop that it is awaited on
     std::uint32_t made_by_main : 1;  // detached and borrowing, created by the coroutine that `run` was given
-    std::uint16_t cancels; // cancelling(): requests minus uncancels
-    std::uint8_t pending;  // requests that no await has delivered yet
-    std::uint8_t epoch;    // counts deliveries: tells a scope whether its own request was among them
+    std::uint16_t cancels;           // cancelling(): requests minus uncancels
+    std::uint8_t pending;            // requests that no await has delivered yet
+    std::uint8_t epoch;  // counts deliveries: tells a scope whether its own request was among them
     union {
         LiveLinks live;
         const Borrow* borrow;            // of a coroutine that has not begun, if it `borrows`
@@ -147,17 +154,22 @@ struct PromiseBase {
     void clear(unsigned bits) noexcept { flags = static_cast<std::uint16_t>(flags & ~bits); }
     bool ended() const noexcept { return is(has_value | has_error | was_cancelled | done); }
 
-    std::coroutine_handle<> handle() noexcept { return std::coroutine_handle<PromiseBase>::from_promise(*this); }
+    std::coroutine_handle<> handle() noexcept {
+        return std::coroutine_handle<PromiseBase>::from_promise(*this);
+    }
     const Place* place() const noexcept { return static_cast<const Place*>(where); }
 
     TaskExtra* extra() const noexcept {
-        return (waiter_word & 1) != 0 && is(is_task | is_future) ? reinterpret_cast<TaskExtra*>(waiter_word - 1) : nullptr;
+        return (waiter_word & 1) != 0 && is(is_task | is_future)
+                   ? reinterpret_cast<TaskExtra*>(waiter_word - 1)
+                   : nullptr;
     }
     std::exception_ptr& error() noexcept { return *reinterpret_cast<std::exception_ptr*>(store); }
 
     static void* operator new(std::size_t bytes) { return take_block(bytes); }
     static void operator delete(void* block, std::size_t bytes) noexcept {
-        if (block == recycler.kept_frame) [[unlikely]] {  // a task that ends while handles exist keeps its memory
+        if (block == recycler.kept_frame)
+            [[unlikely]] {  // a task that ends while handles exist keeps its memory
             recycler.kept_bytes = bytes;
             return;
         }

@@ -17,11 +17,10 @@
 //   ├ InvalidURL                        what was asked for cannot be asked for                 : ValueError
 //   └ ClientConnectionError
 //     ├ SessionClosedError              the session was closed before the answer came          : RuntimeError
-//     ├ ResponseClosedError             the body of a response that was closed was asked for     : RuntimeError
-//     ├ ClientOSError                   the system reported it: code() is its errno            : OSError
-//     │ └ ClientConnectorError          no connection could be made
-//     │   └ ClientConnectorDNSError     the name does not resolve: code() is an EAI_... value
-//     └ ServerConnectionError
+//     ├ ResponseClosedError             the body of a response that was closed was asked for     :
+//     RuntimeError ├ ClientOSError                   the system reported it: code() is its errno            :
+//     OSError │ └ ClientConnectorError          no connection could be made │   └ ClientConnectorDNSError
+//     the name does not resolve: code() is an EAI_... value └ ServerConnectionError
 //       ├ ServerDisconnectedError       the server closed the connection instead of answering  : Error
 //       └ ServerTimeoutError            the time was up                                        : TimeoutError
 //         ├ ConnectionTimeoutError      ... before a connection was there

@@ -55,8 +55,8 @@ class RecordRef {
 
 }  // namespace detail
 
-/// A handle to a task of any result type: what `current_task()`, `all_tasks()` and done-callbacks give. Cheap to copy;
-/// dropping it neither cancels nor waits.
+/// A handle to a task of any result type: what `current_task()`, `all_tasks()` and done-callbacks give. Cheap
+/// to copy; dropping it neither cancels nor waits.
 ///
 /// Threads     loop thread only; `remote()` gives a handle for others
 /// Python      asyncio.Task
@@ -66,10 +66,12 @@ class AnyTask : public detail::RecordRef {
     AnyTask(const detail::RecordRef& ref) noexcept : RecordRef(ref) {}
     AnyTask(detail::RecordRef&& ref) noexcept : RecordRef(std::move(ref)) {}
 
-    /// Asks the task to stop: CancelledError is thrown at the await where it is suspended, or at its next one. A task
-    /// that has not started never will. Returns false if it is done.
+    /// Asks the task to stop: CancelledError is thrown at the await where it is suspended, or at its next
+    /// one. A task that has not started never will. Returns false if it is done.
     /// Python  Task.cancel(msg)
-    bool cancel(std::string_view message = {}) const noexcept { return detail::cancel_record(record_, message); }
+    bool cancel(std::string_view message = {}) const noexcept {
+        return detail::cancel_record(record_, message);
+    }
     /// Requests so far minus `uncancel()` calls.
     int cancelling() const noexcept { return record_->is(detail::is_future) ? 0 : record_->cancels; }
     /// Takes one request back; at 0 a cancel that was not delivered yet is forgotten. Returns what is left.
@@ -82,19 +84,22 @@ class AnyTask : public detail::RecordRef {
     std::exception_ptr exception() const { return detail::record_exception(record_); }
 
     /// Calls `function(AnyTask)` (or `function()`) in the loop's next iteration after it is done, in order of
-    /// registration; what it throws goes to the exception handler. Returns a number for `remove_done_callback`.
+    /// registration; what it throws goes to the exception handler. Returns a number for
+    /// `remove_done_callback`.
     /// Python  takes the function itself there
     template <class F>
     std::uint64_t add_done_callback(F&& function) const {
         if constexpr (std::is_invocable_v<std::decay_t<F>&, AnyTask>) {
             return detail::add_done_callback(record_, std::forward<F>(function));
         } else {
-            return detail::add_done_callback(record_,
-                                             [f = std::decay_t<F>(std::forward<F>(function))](AnyTask) mutable { f(); });
+            return detail::add_done_callback(
+                record_, [f = std::decay_t<F>(std::forward<F>(function))](AnyTask) mutable { f(); });
         }
     }
     /// Returns whether it was there still.
-    bool remove_done_callback(std::uint64_t id) const noexcept { return detail::remove_done_callback(record_, id); }
+    bool remove_done_callback(std::uint64_t id) const noexcept {
+        return detail::remove_done_callback(record_, id);
+    }
 
     /// The name given, or "Task-N".
     std::string name() const { return detail::name_of(record_); }

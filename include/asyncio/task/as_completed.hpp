@@ -13,7 +13,8 @@ namespace asyncio { inline namespace v1 {
 
 /// Options of `as_completed`.
 struct AsCompletedOptions {
-    Duration timeout = Duration::none();  ///< for all together, from the start; then next() throws TimeoutError
+    Duration timeout =
+        Duration::none();  ///< for all together, from the start; then next() throws TimeoutError
 };
 static_assert(OptionStruct<AsCompletedOptions>);
 
@@ -38,7 +39,8 @@ class AsCompletedCore {
     class Join;
     struct Listener : Waiter {
         AsCompletedCore* core;
-        explicit Listener(AsCompletedCore* c, void (*n)(Waiter*, PromiseBase*) noexcept) noexcept : Waiter(n), core(c) {}
+        explicit Listener(AsCompletedCore* c, void (*n)(Waiter*, PromiseBase*) noexcept) noexcept
+            : Waiter(n), core(c) {}
     };
     struct Clock : Timer {
         AsCompletedCore* core;
@@ -90,7 +92,8 @@ class AsCompletedCore::NextBase : public Leaf {
   private:
     friend class AsCompletedCore;
     bool answerable() const noexcept {
-        return core_->given_ != core_->ready_.size() || core_->given_ == core_->children_.size() || core_->timed_out_;
+        return core_->given_ != core_->ready_.size() || core_->given_ == core_->children_.size() ||
+               core_->timed_out_;
     }
     static CancelAnswer cancel(Leaf* leaf) noexcept;
     static const LeafOps ops_;
@@ -143,7 +146,8 @@ class AsCompleted {
 ///         while (auto task = co_await it.next()) use(co_await *task);
 ///     });
 ///
-/// Leaving the scope cancels the coroutines that have not ended, and waits for them; tasks of others are left alone.
+/// Leaving the scope cancels the coroutines that have not ended, and waits for them; tasks of others are left
+/// alone.
 ///
 /// Suspends    in next()
 /// Cancel      see next()

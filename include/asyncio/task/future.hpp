@@ -39,7 +39,8 @@ PromiseBase* make_future_record() {
 
 /// A result that somebody sets: the other end of a wait. Cheap to copy; all copies are the same future.
 ///
-/// Awaiting works as for `Task`: an lvalue copies the result, an rvalue moves it out; a cancelled waiter cancels it.
+/// Awaiting works as for `Task`: an lvalue copies the result, an rvalue moves it out; a cancelled waiter
+/// cancels it.
 ///
 /// Suspends    unless it is done
 /// Cancel      the future is cancelled
@@ -89,7 +90,9 @@ class Future : public AnyTask {
     RemoteFuture<T> remote() const;
 
     detail::CopyAwaiter<T> operator co_await() const& { return detail::CopyAwaiter<T>(*this); }
-    detail::TakeAwaiter<T> operator co_await() && noexcept { return detail::TakeAwaiter<T>(std::move(*this)); }
+    detail::TakeAwaiter<T> operator co_await() && noexcept {
+        return detail::TakeAwaiter<T>(std::move(*this));
+    }
 };
 
 template <class T>

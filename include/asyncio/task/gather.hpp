@@ -26,12 +26,16 @@ struct GatherChild {
     bool owned = false;
 };
 
-/// The children are tasks of their own; the gather only counts those that end. What belongs to it (`owned`) has ended
-/// before it resumes; tasks of others keep Python's rule.
+/// The children are tasks of their own; the gather only counts those that end. What belongs to it (`owned`)
+/// has ended before it resumes; tasks of others keep Python's rule.
 class GatherCore : public Leaf {
   public:
     GatherCore(GatherChild* children, std::size_t count, bool keep_errors) noexcept
-        : Leaf(&ops_), children_(children), count_(count), keep_errors_(keep_errors), owned_(this, &owned_ended),
+        : Leaf(&ops_),
+          children_(children),
+          count_(count),
+          keep_errors_(keep_errors),
+          owned_(this, &owned_ended),
           others_(this, &other_ended) {}
 
     bool await_ready() const noexcept { return count_ == 0 && current_loop->current->pending == 0; }
@@ -93,7 +97,8 @@ template <class T, bool Keep>
 auto take_child(const GatherChild& child) {
     PromiseBase* const record = child.record;
     if constexpr (!Keep) {
-        if (record->is(result_taken)) [[unlikely]] throw_outcome(record);
+        if (record->is(result_taken)) [[unlikely]]
+            throw_outcome(record);
     }
     if constexpr (Keep) {
         if (!record->is(has_value) || record->is(result_taken)) {
@@ -123,7 +128,8 @@ auto take_child(const GatherChild& child) {
 }
 
 template <bool Keep, class... T>
-class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]] GatherTuple : public GatherCore {
+class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]] GatherTuple
+    : public GatherCore {
   public:
     explicit GatherTuple(std::array<GatherChild, sizeof...(T)> children) noexcept
         : GatherCore(nullptr, sizeof...(T), Keep), all_(children) {
@@ -149,12 +155,12 @@ class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]]
 };
 
 template <bool Keep, class T>
-class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]] GatherVector : public GatherCore {
+class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]] GatherVector
+    : public GatherCore {
   public:
     explicit GatherVector(std::vector<GatherChild> children) noexcept
         : GatherCore(children.data(), children.size(), Keep), all_(std::move(children)) {}
-    GatherVector(GatherVector&& other) noexcept
-        : GatherCore(std::move(other)), all_(std::move(other.all_)) {
+    GatherVector(GatherVector&& other) noexcept : GatherCore(std::move(other)), all_(std::move(other.all_)) {
         children_ = all_.data();
     }
     using LooseAwaitableTag = void;
@@ -203,14 +209,16 @@ decltype(auto) as_gatherable(A&& argument) {
     } else if constexpr (LooseAwaitable<A>) {
         return await_owned<std::remove_cvref_t<A>>(std::forward<A>(argument));
     } else {
-        static_assert(requires { typename GatherArgument<std::decay_t<A>>::Result; },
-                      "gather takes coroutines, tasks, futures, callables that give coroutines, and the library's own "
-                      "awaitables (sleep, to_thread ...) as temporaries");
+        static_assert(
+            requires { typename GatherArgument<std::decay_t<A>>::Result; },
+            "gather takes coroutines, tasks, futures, callables that give coroutines, and the library's own "
+            "awaitables (sleep, to_thread ...) as temporaries");
         return std::forward<A>(argument);
     }
 }
 template <class A>
-using GatherableResult = typename GatherArgument<std::decay_t<decltype(as_gatherable(std::declval<A>()))>>::Result;
+using GatherableResult =
+    typename GatherArgument<std::decay_t<decltype(as_gatherable(std::declval<A>()))>>::Result;
 
 template <class R>
 concept GatherRange = requires(R& range) {
@@ -244,10 +252,10 @@ auto gather_all(A&&... awaitables) {
 
 }  // namespace detail
 
-/// Runs all awaitables at once and gives a tuple of their results, in the order of the arguments; std::monostate stands
-/// for void. Coroutines and callables belong to the gather: on the first failure, or when the gather is cancelled, it
-/// cancels the others, waits until the last has ended, then throws the failure. Tasks and futures belong to the caller:
-/// a failure is thrown at once, and they run on.
+/// Runs all awaitables at once and gives a tuple of their results, in the order of the arguments;
+/// std::monostate stands for void. Coroutines and callables belong to the gather: on the first failure, or
+/// when the gather is cancelled, it cancels the others, waits until the last has ended, then throws the
+/// failure. Tasks and futures belong to the caller: a failure is thrown at once, and they run on.
 ///
 /// Throws      the first failure; later ones of its own coroutines go to the exception handler
 /// Suspends    unless everything is done already

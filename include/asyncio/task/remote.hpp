@@ -12,12 +12,13 @@ namespace asyncio { inline namespace v1 {
 
 namespace detail {
 
-/// Holds a record for other threads. The record belongs to the loop's thread: the loop keeps the anchor, and lets the
-/// record go when the last remote handle has said so, or when it closes.
+/// Holds a record for other threads. The record belongs to the loop's thread: the loop keeps the anchor, and
+/// lets the record go when the last remote handle has said so, or when it closes.
 struct RemoteAnchor;
 
 std::shared_ptr<RemoteAnchor> make_anchor(PromiseBase* record);
-/// Runs `action(record)` on the loop's thread; dropped if the loop has let the record go. Throws RuntimeError when closed.
+/// Runs `action(record)` on the loop's thread; dropped if the loop has let the record go. Throws RuntimeError
+/// when closed.
 void post_to_anchor(const std::shared_ptr<RemoteAnchor>& anchor, UniqueFunction<void(PromiseBase*)> action);
 bool anchor_done(const RemoteAnchor& anchor) noexcept;
 
@@ -69,7 +70,8 @@ class RemoteTask {
 template <class T = void>
 class RemoteFuture {
   public:
-    explicit RemoteFuture(std::shared_ptr<detail::RemoteAnchor> anchor) noexcept : anchor_(std::move(anchor)) {}
+    explicit RemoteFuture(std::shared_ptr<detail::RemoteAnchor> anchor) noexcept
+        : anchor_(std::move(anchor)) {}
 
     /// Sets the result, on the loop's thread. Without effect if the future is done by then (cancelled, say).
     /// Throws  RuntimeError  "event loop is closed"
@@ -77,7 +79,8 @@ class RemoteFuture {
         requires(!std::is_void_v<T>)
     void set_result(U&& value) const {
         detail::post_to_anchor(anchor_, [v = T(std::forward<U>(value))](detail::PromiseBase* record) mutable {
-            if (!record->is(detail::done)) Future<T>(detail::RecordRef::share(record)).set_result(std::move(v));
+            if (!record->is(detail::done))
+                Future<T>(detail::RecordRef::share(record)).set_result(std::move(v));
         });
     }
     void set_result() const
@@ -124,10 +127,12 @@ inline RemoteTask AnyTask::remote() const { return RemoteTask(detail::make_ancho
 template <class T = void>
 class ConcurrentFuture {
   public:
-    explicit ConcurrentFuture(std::shared_ptr<detail::CrossThreadResult<T>> state) noexcept : state_(std::move(state)) {}
+    explicit ConcurrentFuture(std::shared_ptr<detail::CrossThreadResult<T>> state) noexcept
+        : state_(std::move(state)) {}
 
     /// Blocks the thread until the coroutine has ended; gives its result.
-    /// Throws  what the coroutine threw; CancelledError  it was cancelled; RuntimeError  on the loop's own thread
+    /// Throws  what the coroutine threw; CancelledError  it was cancelled; RuntimeError  on the loop's own
+    ///         thread
     T get() {
         state_->wait();
         return std::move(*state_->outcome).value();
@@ -165,7 +170,8 @@ struct CrossThreadStart {
     Coro<T> coro;
     std::shared_ptr<CrossThreadResult<T>> state;
 
-    CrossThreadStart(Coro<T> c, std::shared_ptr<CrossThreadResult<T>> s) noexcept : coro(std::move(c)), state(std::move(s)) {}
+    CrossThreadStart(Coro<T> c, std::shared_ptr<CrossThreadResult<T>> s) noexcept
+        : coro(std::move(c)), state(std::move(s)) {}
     CrossThreadStart(CrossThreadStart&&) noexcept = default;
     ~CrossThreadStart() {
         if (state == nullptr) return;  // moved from, or started
@@ -201,7 +207,8 @@ struct CrossThreadStart {
 /// Suspends    never
 /// Cancel      ConcurrentFuture::cancel
 /// Threads     any thread
-/// Lifetime    the coroutine's frame is moved to the loop's thread: what it borrows must live until it has ended
+/// Lifetime    the coroutine's frame is moved to the loop's thread: what it borrows must live until it has
+///             ended
 /// Python      asyncio.run_coroutine_threadsafe
 template <class T>
 ConcurrentFuture<T> run_coroutine_threadsafe(Coro<T> coro, const LoopHandle& loop) {

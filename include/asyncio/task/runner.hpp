@@ -22,11 +22,11 @@ class Runner {
     /// Closes it. What `close` would throw is printed.
     ~Runner();
 
-    /// Runs the coroutine until it has ended; gives its result or throws its exception. The first Ctrl-C (in the main
-    /// thread, if SIGINT is at its default) cancels it; if CancelledError then leaves it, KeyboardInterrupt is thrown. The
-    /// second ends the program.
-    /// Throws  RuntimeError  a loop is running in this thread, the Runner is closed, or nothing can ever wake the tasks
-    ///         (virtual time only); KeyboardInterrupt; what the coroutine throws
+    /// Runs the coroutine until it has ended; gives its result or throws its exception. The first Ctrl-C (in
+    /// the main thread, if SIGINT is at its default) cancels it; if CancelledError then leaves it,
+    /// KeyboardInterrupt is thrown. The second ends the program.
+    /// Throws  RuntimeError  a loop is running in this thread, the Runner is closed, or nothing can ever wake
+    ///         the tasks (virtual time only); KeyboardInterrupt; what the coroutine throws
     template <class T>
     T run(Coro<T> coro) {
         detail::PromiseBase* const frame = coro.release();
@@ -56,12 +56,13 @@ class Runner {
     bool closed_ = false;
 };
 
-/// Runs a coroutine on a new loop and closes the loop: what a program does once, in `main`. Gives its result or throws its
-/// exception. Tasks that are left are cancelled and waited for; threads are joined.
+/// Runs a coroutine on a new loop and closes the loop: what a program does once, in `main`. Gives its result
+/// or throws its exception. Tasks that are left are cancelled and waited for; threads are joined.
 ///
 ///     int main() { asyncio::run(amain()); }
 ///
-/// Throws      RuntimeError  a loop is running in this thread; KeyboardInterrupt  Ctrl-C; what the coroutine throws
+/// Throws      RuntimeError  a loop is running in this thread; KeyboardInterrupt  Ctrl-C; what the coroutine
+///             throws
 /// Suspends    never: it blocks the thread
 /// Cancel      Ctrl-C cancels the coroutine, see Runner::run
 /// Threads     any thread that runs no loop

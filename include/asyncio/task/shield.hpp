@@ -24,7 +24,8 @@ struct ShieldBase : Leaf, Waiter {
         suspend_on(this);
     }
     void check_cancelled() const {
-        if (told_ && ref.record()->is(was_cancelled)) [[unlikely]] throw_inner_cancelled();
+        if (told_ && ref.record()->is(was_cancelled)) [[unlikely]]
+            throw_inner_cancelled();
         if (frame != nullptr) throw_if_cancelled(frame->task);
     }
 
@@ -49,7 +50,8 @@ struct ShieldBase : Leaf, Waiter {
 };
 
 template <class T>
-class [[nodiscard("nothing is waited for before this is awaited: co_await it")]] ShieldAwaiter : public ShieldBase {
+class [[nodiscard("nothing is waited for before this is awaited: co_await it")]] ShieldAwaiter
+    : public ShieldBase {
   public:
     ShieldAwaiter(RecordRef ref, bool take) noexcept : ShieldBase(std::move(ref)), take_(take) {}
     T await_resume() const {
@@ -66,15 +68,15 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
 
 }  // namespace detail
 
-/// Waits for the task; a cancel of the waiting task ends the wait but does not reach the shielded one. It is not
-/// protected from `cancel` on itself, nor from the end of `run`.
+/// Waits for the task; a cancel of the waiting task ends the wait but does not reach the shielded one. It is
+/// not protected from `cancel` on itself, nor from the end of `run`.
 ///
 /// Throws      what the task threw; CancelledError
 /// Suspends    unless the task is done
 /// Cancel      the await ends at once, the task runs on
 /// Threads     loop thread
-/// Python      asyncio.shield; takes a task, or a callable with its arguments by value, no bare coroutine: whatever it
-///             borrowed could die while it runs on
+/// Python      asyncio.shield; takes a task, or a callable with its arguments by value, no bare coroutine:
+///             whatever it borrowed could die while it runs on
 template <class T>
 detail::ShieldAwaiter<T> shield(const Task<T>& task) {
     return detail::ShieldAwaiter<T>(task, false);

@@ -10,7 +10,8 @@ namespace asyncio { inline namespace v1 {
 namespace detail {
 
 /// Waits in the timer queue; for a delay of zero or less, for one turn of the ready queue.
-class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::sleep(…)")]] SleepAwaiter : Timer {
+class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::sleep(…)")]] SleepAwaiter
+    : Timer {
   public:
     /// For a delay; not more than 0: one turn.
     explicit SleepAwaiter(std::int64_t delay_ns) noexcept : Timer(&ops_) {
@@ -25,7 +26,8 @@ class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::slee
     /// For a point in time.
     static SleepAwaiter until(TimePoint when) noexcept { return SleepAwaiter(when, 0); }
     ~SleepAwaiter() {
-        if (armed()) [[unlikely]] disarm_timer(current_loop, this);
+        if (armed()) [[unlikely]]
+            disarm_timer(current_loop, this);
     }
 
     bool await_ready() const noexcept { return false; }
@@ -59,9 +61,11 @@ class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::slee
 };
 
 template <class T>
-class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::sleep(…)")]] SleepResultAwaiter : public SleepAwaiter {
+class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::sleep(…)")]] SleepResultAwaiter
+    : public SleepAwaiter {
   public:
-    SleepResultAwaiter(std::int64_t delay_ns, T result) : SleepAwaiter(delay_ns), result_(std::move(result)) {}
+    SleepResultAwaiter(std::int64_t delay_ns, T result)
+        : SleepAwaiter(delay_ns), result_(std::move(result)) {}
     T await_resume() {
         SleepAwaiter::await_resume();
         return std::move(result_);
@@ -73,7 +77,8 @@ class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::slee
 
 }  // namespace detail
 
-/// Suspends the task for `delay`, never less. A delay of zero or less yields once: every other ready task runs first.
+/// Suspends the task for `delay`, never less. A delay of zero or less yields once: every other ready task
+///          runs first.
 ///
 /// Suspends    always
 /// Cancel      ends the sleep at once

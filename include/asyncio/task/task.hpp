@@ -14,16 +14,18 @@
 
 namespace asyncio { inline namespace v1 {
 
-/// A task of result type `T`: a coroutine that the loop runs on its own. The loop keeps it alive until it is done, so
-/// the handle may be dropped (fire and forget). Cheap to copy.
+/// A task of result type `T`: a coroutine that the loop runs on its own. The loop keeps it alive until it is
+/// done, so the handle may be dropped (fire and forget). Cheap to copy.
 ///
-/// `co_await task` waits for it and gives a copy of the result; many may await it. `co_await std::move(task)` moves the
-/// result out, after which there is none. If the waiting task is cancelled, so is this one (`shield` prevents it).
+/// `co_await task` waits for it and gives a copy of the result; many may await it. `co_await std::move(task)`
+/// moves the result out, after which there is none. If the waiting task is cancelled, so is this one
+/// (`shield` prevents it).
 ///
 /// Suspends    unless the task is done
 /// Cancel      passed on to the task; the await ends when the task has ended
 /// Threads     loop thread only; `remote()` gives a handle for others
-/// Lifetime    the coroutine's frame, with its parameters, is destroyed when the task ends; the result lives with the handles
+/// Lifetime    the coroutine's frame, with its parameters, is destroyed when the task ends; the result lives
+///             with the handles
 /// Python      asyncio.Task
 template <class T = void>
 class Task : public AnyTask {
@@ -32,13 +34,16 @@ class Task : public AnyTask {
     using AnyTask::AnyTask;
 
     /// The result.
-    /// Throws  what the task threw; CancelledError; InvalidStateError  it is not done, or its result was taken
+    /// Throws  what the task threw; CancelledError; InvalidStateError  it is not done, or its result was
+    ///         taken
     decltype(auto) result() const& { return detail::peek_result<T>(record_); }
     /// Moves the result out.
     T result() && { return detail::take_result<T>(record_); }
 
     detail::CopyAwaiter<T> operator co_await() const& { return detail::CopyAwaiter<T>(*this); }
-    detail::TakeAwaiter<T> operator co_await() && noexcept { return detail::TakeAwaiter<T>(std::move(*this)); }
+    detail::TakeAwaiter<T> operator co_await() && noexcept {
+        return detail::TakeAwaiter<T>(std::move(*this));
+    }
 };
 
 /// How a task is made. All members may be left out.
@@ -65,18 +70,21 @@ Task<T> start(Coro<T> coro, const TaskOptions& options, Where where) {
 
 }  // namespace detail
 
-/// Runs the coroutine as a task, from the loop's next iteration on. Fire and forget is safe: the loop owns the task.
+/// Runs the coroutine as a task, from the loop's next iteration on. Fire and forget is safe: the loop owns
+/// the task.
 ///
-/// Throws      RuntimeError  no loop is running, or the coroutine was made by calling a lambda that captures: pass the
-///             lambda and its arguments to `create_task` instead
+/// Throws      RuntimeError  no loop is running, or the coroutine was made by calling a lambda that captures:
+///             pass the lambda and its arguments to `create_task` instead
 /// Suspends    never
 /// Cancel      no effect
 /// Threads     loop thread
-/// Lifetime    what the coroutine borrows (references, views, pointers) must live until the task is done; a TaskGroup
-///             sees to that. Debug mode names tasks that outlive the coroutine which created them and borrow
+/// Lifetime    what the coroutine borrows (references, views, pointers) must live until the task is done; a
+///             TaskGroup sees to that. Debug mode names tasks that outlive the coroutine which created them
+///             and borrow
 /// Python      asyncio.create_task
 template <class T>
-Task<T> create_task(Coro<T> coro, TaskOptions options = TaskOptions(), detail::Where where = __builtin_source_location()) {
+Task<T> create_task(Coro<T> coro, TaskOptions options = TaskOptions(),
+                    detail::Where where = __builtin_source_location()) {
     return detail::start(std::move(coro), options, where);
 }
 
@@ -87,12 +95,14 @@ Task<T> create_task(Coro<T> coro, TaskOptions options = TaskOptions(), detail::W
 /// Cancel      no effect
 /// Threads     loop thread
 template <detail::LooseAwaitable A>
-auto create_task(A&& awaitable, TaskOptions options = TaskOptions(), detail::Where where = __builtin_source_location()) {
-    return detail::start(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), options, where);
+auto create_task(A&& awaitable, TaskOptions options = TaskOptions(),
+                 detail::Where where = __builtin_source_location()) {
+    return detail::start(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), options,
+                         where);
 }
 
-/// Calls `function(args…)`, which gives a coroutine, inside a new task that owns copies of all of them: lambdas with
-/// captures are safe here.
+/// Calls `function(args…)`, which gives a coroutine, inside a new task that owns copies of all of them:
+/// lambdas with captures are safe here.
 ///
 /// Throws      RuntimeError  no loop is running
 /// Suspends    never
@@ -103,14 +113,16 @@ template <class F, class... Args>
     requires detail::CoroutineFunction<F, Args...>
 auto create_task(F&& function, Args&&... args) {
     detail::refuse_fragile_closure<F>();
-    return detail::start(detail::call_owned(std::forward<F>(function), std::forward<Args>(args)...), TaskOptions(), nullptr);
+    return detail::start(detail::call_owned(std::forward<F>(function), std::forward<Args>(args)...),
+                         TaskOptions(), nullptr);
 }
 /// The same, with options.
 template <class F, class... Args>
     requires detail::CoroutineFunction<F, Args...>
 auto create_task(TaskOptions options, F&& function, Args&&... args) {
     detail::refuse_fragile_closure<F>();
-    return detail::start(detail::call_owned(std::forward<F>(function), std::forward<Args>(args)...), options, nullptr);
+    return detail::start(detail::call_owned(std::forward<F>(function), std::forward<Args>(args)...), options,
+                         nullptr);
 }
 
 template <class T>

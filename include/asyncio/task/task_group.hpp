@@ -10,8 +10,9 @@
 
 namespace asyncio { inline namespace v1 {
 
-/// A scope for tasks, used with `with`: it is left when all its tasks are done. The first that fails cancels the others
-/// and the body; then an ExceptionGroup with all failures is thrown. A cancelled task is no failure.
+/// A scope for tasks, used with `with`: it is left when all its tasks are done. The first that fails cancels
+/// the others and the body; then an ExceptionGroup with all failures is thrown. A cancelled task is no
+/// failure.
 ///
 ///     co_await with(TaskGroup{}, [&](TaskGroup& tg) -> Coro<> { tg.create_task(worker(1)); co_return; });
 ///
@@ -29,9 +30,11 @@ class TaskGroup {
     ~TaskGroup();
 
     /// Starts a task in this group; also from its tasks, and while the scope waits for them.
-    /// Throws  RuntimeError  the group is not entered, is shutting down or finished (the coroutine is dropped)
+    /// Throws  RuntimeError  the group is not entered, is shutting down or finished (the coroutine is
+    ///         dropped)
     template <class T>
-    Task<T> create_task(Coro<T> coro, TaskOptions options = TaskOptions(), detail::Where where = __builtin_source_location()) {
+    Task<T> create_task(Coro<T> coro, TaskOptions options = TaskOptions(),
+                        detail::Where where = __builtin_source_location()) {
         detail::PromiseBase* const frame = coro.release();
         add(frame, options, where);
         return Task<T>(detail::RecordRef(frame));
@@ -40,18 +43,20 @@ class TaskGroup {
     template <detail::LooseAwaitable A>
     auto create_task(A&& awaitable, TaskOptions options = TaskOptions(),
                      detail::Where where = __builtin_source_location()) {
-        return create_task(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), options, where);
+        return create_task(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), options,
+                           where);
     }
     /// The same for a callable and its arguments, of which the task owns copies.
     template <class F, class... Args>
         requires detail::CoroutineFunction<F, Args...>
     auto create_task(F&& function, Args&&... args) {
         detail::refuse_fragile_closure<F>();
-        return create_task(detail::call_owned(std::forward<F>(function), std::forward<Args>(args)...), TaskOptions(), nullptr);
+        return create_task(detail::call_owned(std::forward<F>(function), std::forward<Args>(args)...),
+                           TaskOptions(), nullptr);
     }
 
-    /// Cancels all tasks of the group and its body; the scope is then left without an exception. Before it is entered:
-    /// takes effect on entry; afterwards: nothing.
+    /// Cancels all tasks of the group and its body; the scope is then left without an exception. Before it is
+    /// entered: takes effect on entry; afterwards: nothing.
     /// Python  TaskGroup.cancel, new in 3.15
     void cancel() noexcept;
 
@@ -77,17 +82,17 @@ class TaskGroup {
     std::size_t live_ = 0;                     // children that have not ended
     detail::PromiseBase* parent_ = nullptr;
     std::vector<std::exception_ptr> errors_;
-    detail::RecordRef unkept_;                 // a child whose failure found no room in `errors_`; may be null
-    std::optional<Coro<bool>> leaving_;        // made on entry: what was entered can be left, also without memory
-    std::exception_ptr body_error_;            // for `leaving_`
-    Join* join_ = nullptr;                     // the scope's end waits there
-    detail::CancelRequest parent_request_{};   // ours to the parent, if `parent_asked_`
+    detail::RecordRef unkept_;           // a child whose failure found no room in `errors_`; may be null
+    std::optional<Coro<bool>> leaving_;  // made on entry: what was entered can be left, also without memory
+    std::exception_ptr body_error_;      // for `leaving_`
+    Join* join_ = nullptr;               // the scope's end waits there
+    detail::CancelRequest parent_request_{};  // ours to the parent, if `parent_asked_`
     std::uint16_t cancels_at_entry_ = 0;
     bool parent_asked_ = false;
     bool aborting_ = false;
     bool exiting_ = false;
     bool finished_ = false;
-    bool cancelled_ = false;                   // by cancel()
+    bool cancelled_ = false;  // by cancel()
     bool cancel_on_entry_ = false;
     Listener listener_;
 };

@@ -38,7 +38,8 @@ struct Alarm : Timer {
     /// After the watched block has ended: true if the CancelledError that comes out of it is this alarm's.
     bool take_back() noexcept { return fired && withdraw_cancel(task, request) <= cancels_at_entry; }
 
-    /// Instead of watching a task: resumes the coroutine that waits on this leaf after one turn more than usual.
+    /// Instead of watching a task: resumes the coroutine that waits on this leaf after one turn more than
+    /// usual.
     std::uint8_t turns_to_wait = 0;
 
   private:
@@ -90,9 +91,12 @@ class Timeout {
     detail::ReadyBool aexit(const std::exception_ptr& error);
 
   private:
-    // created -> active (aenter) -> expiring (the alarm rang) -> expired (aexit); active -> finished (aexit in time)
+    // created -> active (aenter) -> expiring (the alarm rang) -> expired (aexit); active -> finished (aexit
+    // in time)
     enum class State : unsigned char { created, active, expiring, expired, finished };
-    State state() const noexcept { return state_ == State::active && alarm_.fired ? State::expiring : state_; }
+    State state() const noexcept {
+        return state_ == State::active && alarm_.fired ? State::expiring : state_;
+    }
 
     Duration delay_ = Duration::none();
     TimePoint when_ = TimePoint::max();
@@ -100,8 +104,9 @@ class Timeout {
     detail::Alarm alarm_;
 };
 
-/// Limits a block to `delay`: `co_await with(timeout(2s), [&](Timeout&) -> Coro<> { … })`. When the time is up the block
-/// is cancelled, and the CancelledError that leaves it becomes TimeoutError. Duration::none() is no limit.
+/// Limits a block to `delay`: `co_await with(timeout(2s), [&](Timeout&) -> Coro<> { … })`. When the time is
+/// up the block is cancelled, and the CancelledError that leaves it becomes TimeoutError. Duration::none() is
+/// no limit.
 ///
 /// Throws      TimeoutError  from `with`, after the deadline
 /// Suspends    never by itself

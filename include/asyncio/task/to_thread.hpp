@@ -24,7 +24,8 @@ inline constexpr abandon_on_cancel_t abandon_on_cancel{};
 namespace detail {
 
 template <class F, class... Args>
-inline constexpr bool takes_stop_token = std::is_invocable_v<std::decay_t<F>&, std::stop_token, std::decay_t<Args>...>;
+inline constexpr bool takes_stop_token =
+    std::is_invocable_v<std::decay_t<F>&, std::stop_token, std::decay_t<Args>...>;
 
 template <class F, class... Args>
 auto call_in_thread(F& function, std::stop_token token, std::tuple<Args...>& args) {
@@ -51,7 +52,8 @@ struct ThreadWork {
     std::stop_source stop;
 
     template <class G, class... A>
-    explicit ThreadWork(std::in_place_t, G&& g, A&&... a) : function(std::forward<G>(g)), args(std::forward<A>(a)...) {}
+    explicit ThreadWork(std::in_place_t, G&& g, A&&... a)
+        : function(std::forward<G>(g)), args(std::forward<A>(a)...) {}
 
     void run() noexcept {
         try {
@@ -68,10 +70,12 @@ struct ThreadWork {
 };
 
 template <class R, class Work>
-class [[nodiscard("nothing is called before this is awaited: co_await it")]] ThreadAwaiter : public ThreadCall {
+class [[nodiscard("nothing is called before this is awaited: co_await it")]] ThreadAwaiter
+    : public ThreadCall {
   public:
     template <class... A>
-    explicit ThreadAwaiter(std::in_place_t, A&&... args) : ThreadCall(&run, &ask_to_stop), work_(std::in_place, std::forward<A>(args)...) {}
+    explicit ThreadAwaiter(std::in_place_t, A&&... args)
+        : ThreadCall(&run, &ask_to_stop), work_(std::in_place, std::forward<A>(args)...) {}
     /// Before it is awaited.
     ThreadAwaiter(ThreadAwaiter&& other) : ThreadCall(std::move(other)), work_(std::move(other.work_)) {}
     using LooseAwaitableTag = void;
@@ -86,7 +90,9 @@ class [[nodiscard("nothing is called before this is awaited: co_await it")]] Thr
         me->work_.run();
         me->report_back();
     }
-    static void ask_to_stop(ThreadCall* call) noexcept { static_cast<ThreadAwaiter*>(call)->work_.stop.request_stop(); }
+    static void ask_to_stop(ThreadCall* call) noexcept {
+        static_cast<ThreadAwaiter*>(call)->work_.stop.request_stop();
+    }
     Work work_;
 };
 
@@ -94,15 +100,18 @@ template <class R, class Work>
 struct AbandonedCall final : SharedThreadCall {
     Work work;
     template <class... A>
-    explicit AbandonedCall(std::in_place_t, A&&... args) : SharedThreadCall(), work(std::in_place, std::forward<A>(args)...) {}
+    explicit AbandonedCall(std::in_place_t, A&&... args)
+        : SharedThreadCall(), work(std::in_place, std::forward<A>(args)...) {}
     void call() noexcept override { work.run(); }
     void ask_to_stop() noexcept override { work.stop.request_stop(); }
 };
 
 template <class R, class Work>
-class [[nodiscard("nothing is called before this is awaited: co_await it")]] AbandoningAwaiter : public AbandoningBase {
+class [[nodiscard("nothing is called before this is awaited: co_await it")]] AbandoningAwaiter
+    : public AbandoningBase {
   public:
-    explicit AbandoningAwaiter(std::shared_ptr<AbandonedCall<R, Work>> call) noexcept : AbandoningBase(call), call_(std::move(call)) {}
+    explicit AbandoningAwaiter(std::shared_ptr<AbandonedCall<R, Work>> call) noexcept
+        : AbandoningBase(call), call_(std::move(call)) {}
     R await_resume() {
         finish();
         return std::move(*call_->work.outcome).value();
@@ -113,18 +122,20 @@ class [[nodiscard("nothing is called before this is awaited: co_await it")]] Aba
 };
 
 template <class T>
-inline constexpr bool owns_itself = !std::is_pointer_v<T> && !is_view<T> && !(is_closure<T> && !std::is_empty_v<T>);
+inline constexpr bool owns_itself =
+    !std::is_pointer_v<T> && !is_view<T> && !(is_closure<T> && !std::is_empty_v<T>);
 template <class T>
 inline constexpr bool owns_itself<std::reference_wrapper<T>> = false;
 
 }  // namespace detail
 
-/// Calls `function(args…)` on a thread of the loop's pool and waits for its result, which may block without blocking the
-/// loop. If the function can take a std::stop_token first, it is given one that a cancel sets.
+/// Calls `function(args…)` on a thread of the loop's pool and waits for its result, which may block without
+/// blocking the loop. If the function can take a std::stop_token first, it is given one that a cancel sets.
 ///
 /// Throws      what the function throws; RuntimeError  the loop is closing; OSError  no thread can be started
 /// Suspends    always
-/// Cancel      sets the stop_token; delivered when the function has returned (debug mode: a warning after a second)
+/// Cancel      sets the stop_token; delivered when the function has returned (debug mode: a warning after a
+///             second)
 /// Threads     loop thread; the function runs on another
 /// Lifetime    the function may refer to the caller's data: the await does not end before it has returned
 /// Python      asyncio.to_thread, which abandons the thread when it is cancelled: see abandon_on_cancel
@@ -134,11 +145,12 @@ auto to_thread(F&& function, Args&&... args) {
     detail::refuse_fragile_closure<F>();
     using R = detail::ThreadResult<F, Args...>;
     using Work = detail::ThreadWork<R, std::decay_t<F>, std::decay_t<Args>...>;
-    return detail::ThreadAwaiter<R, Work>(std::in_place, std::forward<F>(function), std::forward<Args>(args)...);
+    return detail::ThreadAwaiter<R, Work>(std::in_place, std::forward<F>(function),
+                                          std::forward<Args>(args)...);
 }
 
-/// The same, but a cancel ends the await at once and leaves the call behind, to finish on its own. The function and its
-/// arguments must own what they use.
+/// The same, but a cancel ends the await at once and leaves the call behind, to finish on its own. The
+/// function and its arguments must own what they use.
 ///
 /// Throws      as above
 /// Suspends    always
@@ -146,9 +158,11 @@ auto to_thread(F&& function, Args&&... args) {
 /// Threads     loop thread; the function runs on another
 template <class F, class... Args>
 auto to_thread(abandon_on_cancel_t, F&& function, Args&&... args) {
-    static_assert((detail::owns_itself<std::decay_t<F>> || std::is_function_v<std::remove_pointer_t<std::decay_t<F>>>) &&
+    static_assert((detail::owns_itself<std::decay_t<F>> ||
+                   std::is_function_v<std::remove_pointer_t<std::decay_t<F>>>) &&
                       (detail::owns_itself<std::decay_t<Args>> && ...),
-                  "to_thread(abandon_on_cancel, …): the call may outlive the caller, so pass no references, pointers, views or "
+                  "to_thread(abandon_on_cancel, …): the call may outlive the caller, so pass no references, "
+                  "pointers, views or "
                   "capturing lambdas: pass a function and owning arguments");
     using R = detail::ThreadResult<F, Args...>;
     using Work = detail::ThreadWork<R, std::decay_t<F>, std::decay_t<Args>...>;

@@ -21,7 +21,7 @@ inline constexpr ReturnWhen ALL_COMPLETED = ReturnWhen::all_completed;
 
 /// Options of `wait`. All members may be left out.
 struct WaitOptions {
-    Duration timeout = Duration::none();      ///< how long at most; it is no error when the time is up
+    Duration timeout = Duration::none();  ///< how long at most; it is no error when the time is up
     ReturnWhen return_when = ALL_COMPLETED;
 };
 static_assert(OptionStruct<WaitOptions>);
@@ -78,7 +78,8 @@ class WaitCore : public Leaf {
 };
 
 template <class H>
-class [[nodiscard("nothing is waited for before this is awaited: co_await it")]] WaitAwaiter : public WaitCore {
+class [[nodiscard("nothing is waited for before this is awaited: co_await it")]] WaitAwaiter
+    : public WaitCore {
   public:
     using WaitCore::WaitCore;
     WaitResult<H> await_resume() {
@@ -113,14 +114,15 @@ std::vector<RecordRef> distinct_records(R&& range) {
 
 }  // namespace detail
 
-/// Waits until the tasks (or futures) are done, or as `return_when` says, or for `timeout`. Cancels nothing, throws none
-/// of their exceptions: look at the tasks in `done`.
+/// Waits until the tasks (or futures) are done, or as `return_when` says, or for `timeout`. Cancels nothing,
+/// throws none of their exceptions: look at the tasks in `done`.
 ///
 /// Throws      ValueError  the range is empty
 /// Suspends    always
 /// Cancel      the tasks run on
 /// Threads     loop thread
-/// Python      asyncio.wait; vectors in the order of the arguments instead of sets; takes tasks, no coroutines
+/// Python      asyncio.wait; vectors in the order of the arguments instead of sets; takes tasks, no
+///             coroutines
 template <detail::WaitRange R>
 auto wait(R&& tasks, WaitOptions options = WaitOptions()) {
     using H = std::decay_t<decltype(*std::begin(tasks))>;
@@ -131,8 +133,10 @@ auto wait(R&& tasks, WaitOptions options = WaitOptions()) {
 template <class H>
     requires std::is_base_of_v<detail::RecordRef, H>
 void wait(const H&, WaitOptions = WaitOptions()) {
-    static_assert(!sizeof(H), "wait takes a range of tasks or futures: await a single one, with asyncio::shield if a cancel "
-                              "must not reach it");
+    static_assert(
+        !sizeof(H),
+        "wait takes a range of tasks or futures: await a single one, with asyncio::shield if a cancel "
+        "must not reach it");
 }
 
 }}  // namespace asyncio::v1

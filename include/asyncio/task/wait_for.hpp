@@ -82,9 +82,11 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForC
 
 /// A task or future: waited for under an alarm; cancelled by it, and waited for until it has ended.
 template <class T>
-class [[nodiscard("nothing is waited for before this is awaited: co_await it")]] WaitForRecord : public RecordAwaiterBase {
+class [[nodiscard("nothing is waited for before this is awaited: co_await it")]] WaitForRecord
+    : public RecordAwaiterBase {
   public:
-    WaitForRecord(RecordRef ref, bool take, Duration limit) noexcept : RecordAwaiterBase(std::move(ref)), take_(take), limit_(limit) {}
+    WaitForRecord(RecordRef ref, bool take, Duration limit) noexcept
+        : RecordAwaiterBase(std::move(ref)), take_(take), limit_(limit) {}
     ~WaitForRecord() { alarm_.disarm(); }
 
     bool await_ready() const noexcept { return RecordAwaiterBase::await_ready(); }
@@ -95,7 +97,8 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
         if (frame->task->live.leaf != this || !limit_.has_value()) return;
         alarm_.watch(frame->task);
         try {
-            alarm_.arm(current_loop, saturating_add(now_ns(current_loop), static_cast<std::uint64_t>(limit_.count_ns())));
+            alarm_.arm(current_loop,
+                       saturating_add(now_ns(current_loop), static_cast<std::uint64_t>(limit_.count_ns())));
         } catch (...) {
             remove_waiter(ref.record(), this);
             frame->task->live.leaf = nullptr;
@@ -104,8 +107,9 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
     }
     T await_resume() {
         alarm_.disarm();
-        // A cancel that came when the record was done already wins, as in Python: the result stays where it is. If this
-        // was the last handle it would be lost, so there it is delivered, and the cancel comes at the next await.
+        // A cancel that came when the record was done already wins, as in Python: the result stays where it
+        // is. If this was the last handle it would be lost, so there it is delivered, and the cancel comes at
+        // the next await.
         const bool delivers = take_ && ref.record()->is(has_value);
         const bool throws = frame != nullptr && frame->task->pending != 0 && !delivers;
         const bool ours = alarm_.task != nullptr && alarm_.take_back();
@@ -131,7 +135,8 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
     void cancel_and_wait(std::coroutine_handle<Parent> h, Where where) {
         if (enter_leaf(this, h, where)) return;
         if (ref.record()->is(done)) return push_frame(current_loop, frame);
-        // It waits for the end, not for the outcome: a cancel ends this wait and does not reach the task once more.
+        // It waits for the end, not for the outcome: a cancel ends this wait and does not reach the task once
+        // more.
         at_once_ = true;
         static constexpr LeafOps waiting{[](Leaf* me) noexcept {
                                              auto* const wait = static_cast<WaitForRecord*>(me);
@@ -159,9 +164,9 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
 
 }  // namespace detail
 
-/// Waits for `awaitable` at most `limit`; then it is cancelled, waited for until it has ended, and TimeoutError is
-/// thrown. A result that races the deadline is not lost. With a limit of zero or less a coroutine is never started.
-/// Duration::none() is no limit.
+/// Waits for `awaitable` at most `limit`; then it is cancelled, waited for until it has ended, and
+/// TimeoutError is thrown. A result that races the deadline is not lost. With a limit of zero or less a
+/// coroutine is never started. Duration::none() is no limit.
 ///
 /// Throws      TimeoutError  the time was up; what the awaitable throws, also while it is being cancelled
 /// Suspends    unless it is a task or future that is done

@@ -39,12 +39,14 @@ decltype(auto) call_body(Body& body, Argument& argument) {
     if constexpr (std::is_invocable_v<Body&, Argument&>) {
         return body(argument);
     } else {
-        static_assert(std::is_invocable_v<Body&>, "the body of `with` takes the scope's value (by reference), or nothing");
+        static_assert(std::is_invocable_v<Body&>,
+                      "the body of `with` takes the scope's value (by reference), or nothing");
         return body();
     }
 }
 template <class Body, class Argument>
-using BodyCall = decltype(call_body(std::declval<Body&>(), std::declval<std::remove_reference_t<Argument>&>()));
+using BodyCall =
+    decltype(call_body(std::declval<Body&>(), std::declval<std::remove_reference_t<Argument>&>()));
 
 template <class R>
 struct BodyValue {
@@ -83,8 +85,8 @@ Coro<> run_body(Body& body, Argument& argument, std::optional<Stored<R>>& result
     co_return;
 }
 
-/// The same, not started yet; nothing if there is no memory for its frame, which then is the error: a scope that was
-/// entered is left in any case.
+/// The same, not started yet; nothing if there is no memory for its frame, which then is the error: a scope
+/// that was entered is left in any case.
 template <class R, class Body, class Argument>
 std::optional<Coro<>> make_body(Body& body, Argument& argument, std::optional<Stored<R>>& result,
                                 std::exception_ptr& error) noexcept {
@@ -150,7 +152,8 @@ consteval bool gives_manager() {
 
 /// Awaits what gives the manager, then enters it.
 template <class A, class Body>
-Coro<WithResult<std::decay_t<AwaitResult<A>>, std::remove_reference_t<Body>>> with_awaited(A awaitable, Body body) {
+Coro<WithResult<std::decay_t<AwaitResult<A>>, std::remove_reference_t<Body>>> with_awaited(A awaitable,
+                                                                                           Body body) {
     using Manager = std::decay_t<AwaitResult<A>>;
     using BodyType = std::remove_reference_t<Body>;
     if constexpr (std::is_void_v<WithResult<Manager, BodyType>>) {
@@ -163,9 +166,9 @@ Coro<WithResult<std::decay_t<AwaitResult<A>>, std::remove_reference_t<Body>>> wi
 }
 
 template <class A, class B, class Body>
-auto with_both(A outer, B inner, Body body)
-    -> Coro<typename BodyValue<decltype(body(std::declval<typename BodyArgument<std::remove_reference_t<A>>::Type>(),
-                                             std::declval<typename BodyArgument<std::remove_reference_t<B>>::Type>()))>::Type> {
+auto with_both(A outer, B inner, Body body) -> Coro<typename BodyValue<
+    decltype(body(std::declval<typename BodyArgument<std::remove_reference_t<A>>::Type>(),
+                  std::declval<typename BodyArgument<std::remove_reference_t<B>>::Type>()))>::Type> {
     using InnerManager = std::remove_reference_t<B>;
     using X = std::remove_reference_t<typename BodyArgument<std::remove_reference_t<A>>::Type>;
     using Y = std::remove_reference_t<typename BodyArgument<InnerManager>::Type>;
@@ -183,15 +186,15 @@ auto with_both(A outer, B inner, Body body)
 
 }  // namespace detail
 
-/// Awaits `manager.aenter()`, then the body, then `manager.aexit(error)`, also when the body throws or is cancelled, and
-/// gives the body's value. An lvalue manager is borrowed, an rvalue moved in. Something that is no manager but can be
-/// awaited (`session.get(url)`) is awaited first, and what it gives is managed.
+/// Awaits `manager.aenter()`, then the body, then `manager.aexit(error)`, also when the body throws or is
+/// cancelled, and gives the body's value. An lvalue manager is borrowed, an rvalue moved in. Something that
+/// is no manager but can be awaited (`session.get(url)`) is awaited first, and what it gives is managed.
 ///
-/// The body is a callable that gives a coroutine, or a plain function; it is given what `aenter` gave, or the manager,
-/// or takes nothing. It lives until the scope is left, so its captures are safe.
+/// The body is a callable that gives a coroutine, or a plain function; it is given what `aenter` gave, or the
+/// manager, or takes nothing. It lives until the scope is left, so its captures are safe.
 ///
-/// Throws      what the body throws, unless `aexit` handles it (gives true); what `aexit` throws in its place;
-///             InvalidStateError  an error was handled, and the body had to give a value
+/// Throws      what the body throws, unless `aexit` handles it (gives true); what `aexit` throws in its
+///             place; InvalidStateError  an error was handled, and the body had to give a value
 /// Suspends    where the scope or the body does
 /// Cancel      reaches the body; the library's own scopes finish leaving
 /// Threads     loop thread
@@ -202,12 +205,16 @@ auto with(M&& manager, Body&& body) {
     using BodyParameter = std::conditional_t<std::is_lvalue_reference_v<Body>, Body, std::decay_t<Body>>;
     if constexpr (AsyncContextManager<std::remove_reference_t<M>>) {
         using ManagerParameter = std::conditional_t<std::is_lvalue_reference_v<M>, M, std::decay_t<M>>;
-        return detail::with_scope<ManagerParameter, BodyParameter>(std::forward<M>(manager), std::forward<Body>(body));
+        return detail::with_scope<ManagerParameter, BodyParameter>(std::forward<M>(manager),
+                                                                   std::forward<Body>(body));
     } else {
-        static_assert(!std::is_lvalue_reference_v<M>, "with: pass the awaitable itself, or its awaited result");
+        static_assert(!std::is_lvalue_reference_v<M>,
+                      "with: pass the awaitable itself, or its awaited result");
         static_assert(detail::gives_manager<std::decay_t<M>>(),
-                      "with takes something with aenter() and aexit(std::exception_ptr), or an awaitable that gives it");
-        return detail::with_awaited<std::decay_t<M>, BodyParameter>(std::forward<M>(manager), std::forward<Body>(body));
+                      "with takes something with aenter() and aexit(std::exception_ptr), or an awaitable "
+                      "that gives it");
+        return detail::with_awaited<std::decay_t<M>, BodyParameter>(std::forward<M>(manager),
+                                                                    std::forward<Body>(body));
     }
 }
 
@@ -217,14 +224,15 @@ auto with(M&& manager, Body&& body) {
 /// Cancel      as above
 /// Threads     loop thread
 template <class A, class B, class Body>
-    requires(AsyncContextManager<std::remove_reference_t<A>> && AsyncContextManager<std::remove_reference_t<B>>)
+    requires(AsyncContextManager<std::remove_reference_t<A>> &&
+             AsyncContextManager<std::remove_reference_t<B>>)
 auto with(A&& outer, B&& inner, Body&& body) {
     detail::refuse_fragile_closure<Body>();
     using OuterParameter = std::conditional_t<std::is_lvalue_reference_v<A>, A, std::decay_t<A>>;
     using InnerParameter = std::conditional_t<std::is_lvalue_reference_v<B>, B, std::decay_t<B>>;
     using BodyParameter = std::conditional_t<std::is_lvalue_reference_v<Body>, Body, std::decay_t<Body>>;
-    return detail::with_both<OuterParameter, InnerParameter, BodyParameter>(std::forward<A>(outer), std::forward<B>(inner),
-                                                                           std::forward<Body>(body));
+    return detail::with_both<OuterParameter, InnerParameter, BodyParameter>(
+        std::forward<A>(outer), std::forward<B>(inner), std::forward<Body>(body));
 }
 
 }}  // namespace asyncio::v1

@@ -14,11 +14,12 @@ namespace asyncio { inline namespace v1 { namespace testing {
 
 /// Options of `for_each_cancel_point`. All members may be left out.
 struct CancelPointOptions {
-    Backend backend = Backend::automatic;  ///< one backend; automatic: sim and all real ones that are to be had
-    bool simulate = true;           ///< false: the scenario uses sockets, which sim does not have
-    bool virtual_time = false;      ///< a clock that jumps on the real backends, too
-    bool twice = false;             ///< also two cancels: at the same step, and the second up to 6 steps later
-    bool may_fail = false;          ///< the scenario may end with an exception other than CancelledError
+    Backend backend =
+        Backend::automatic;     ///< one backend; automatic: sim and all real ones that are to be had
+    bool simulate = true;       ///< false: the scenario uses sockets, which sim does not have
+    bool virtual_time = false;  ///< a clock that jumps on the real backends, too
+    bool twice = false;         ///< also two cancels: at the same step, and the second up to 6 steps later
+    bool may_fail = false;      ///< the scenario may end with an exception other than CancelledError
     bool tasks_may_remain = false;  ///< tasks may outlive the scenario: the closing loop cancels them
     bool may_report = false;        ///< exceptions may be handed to the loop's exception handler
     bool debug = false;             ///< the loop's debug mode
@@ -84,17 +85,17 @@ bool call_check(Check& check, const CancelPoint& point) {
 
 }  // namespace detail
 
-/// Runs `scenario`, a callable that gives a fresh coroutine each time, as the main task of a loop of its own, and cancels
-/// that task at step 1; then anew, at step 2; and so on, until it ends before its cancel would have come. All that on sim,
-/// epoll and io_uring.
+/// Runs `scenario`, a callable that gives a fresh coroutine each time, as the main task of a loop of its own,
+/// and cancels that task at step 1; then anew, at step 2; and so on, until it ends before its cancel would
+/// have come. All that on sim, epoll and io_uring.
 ///
-/// A step is each moment at which something else could have cancelled it: before each entry of the loop's ready queue is
-/// run (the task's own resumptions, those of others, timers and callbacks that are due), and each time nothing is ready and
-/// the loop is about to wait. Step 1 comes before the task has started.
+/// A step is each moment at which something else could have cancelled it: before each entry of the loop's
+/// ready queue is run (the task's own resumptions, those of others, timers and callbacks that are due), and
+/// each time nothing is ready and the loop is about to wait. Step 1 comes before the task has started.
 ///
-/// After each run nothing may be left: no live task, timer, operation in flight, descriptor, coroutine frame, future; and no
-/// exception may have gone to the exception handler. Then `check` is called, if there is one: with a `CancelPoint` or
-/// nothing; what it throws, or false, is a failure.
+/// After each run nothing may be left: no live task, timer, operation in flight, descriptor, coroutine frame,
+/// future; and no exception may have gone to the exception handler. Then `check` is called, if there is one:
+/// with a `CancelPoint` or nothing; what it throws, or false, is a failure.
 ///
 /// Throws      Failure  names the step, the backend, and the environment that runs just this again:
 ///             ASYNCIO_BACKEND, ASYNCIO_CANCEL_STEP, ASYNCIO_SEED
@@ -106,7 +107,8 @@ CancelPoints for_each_cancel_point(F&& scenario, CancelPointOptions options = Ca
 }
 template <class F, class Check>
     requires(!std::is_same_v<std::decay_t<Check>, CancelPointOptions>)
-CancelPoints for_each_cancel_point(F&& scenario, Check&& check, CancelPointOptions options = CancelPointOptions()) {
+CancelPoints for_each_cancel_point(F&& scenario, Check&& check,
+                                   CancelPointOptions options = CancelPointOptions()) {
     detail::Scenario made{[&scenario] { return detail::start_scenario(scenario); },
                           [&check](const CancelPoint& point) { return detail::call_check(check, point); }};
     return detail::run_cancel_points(made, options);

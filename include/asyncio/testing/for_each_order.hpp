@@ -14,9 +14,10 @@ namespace detail {
 Orders run_orders(Scenario& scenario, unsigned bound);
 }
 
-/// Runs `scenario` (as for `for_each_cancel_point`, but nothing is cancelled) on the simulated backend, once in each order in
-/// which the tasks that are ready together can run. If there are more than `bound` orders, in the first `bound` and in as
-/// many random ones. Callbacks keep their order, which is promised. The checks after each run are the same.
+/// Runs `scenario` (as for `for_each_cancel_point`, but nothing is cancelled) on the simulated backend, once
+/// in each order in which the tasks that are ready together can run. If there are more than `bound` orders,
+/// in the first `bound` and in as many random ones. Callbacks keep their order, which is promised. The checks
+/// after each run are the same.
 ///
 /// Throws      Failure  names the ASYNCIO_SEED that runs just this order again, with what the scenario threw
 /// Threads     a thread that runs no loop

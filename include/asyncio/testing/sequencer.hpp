@@ -11,14 +11,15 @@
 
 namespace asyncio { inline namespace v1 { namespace testing {
 
-/// Makes blocks run in the order of their numbers, whichever task they are in: block n + 1 begins when block n has ended.
+/// Makes blocks run in the order of their numbers, whichever task they are in: block n + 1 begins when block
+/// n has ended.
 ///
 ///     co_await with(seq(0), [&]() -> Coro<> { … });      // a block
 ///     { auto turn = co_await seq(2).turn(); … }          // the same, as a guard
 ///     co_await seq(3).pass();                            // a point in the order, without a block
 ///
-/// Each number is used once. If a task is cancelled while it waits for its turn the sequence is broken: all others that
-/// wait, or come later, get a RuntimeError.
+/// Each number is used once. If a task is cancelled while it waits for its turn the sequence is broken: all
+/// others that wait, or come later, get a RuntimeError.
 ///
 /// Threads     loop thread only
 /// Lifetime    must outlive its blocks
@@ -32,8 +33,10 @@ class Sequencer {
     /// A block that has its turn; ends it when it goes.
     class [[nodiscard("the turn ends when this goes: auto turn = co_await seq(n).turn()")]] Turn {
       public:
-        explicit Turn(Sequencer* sequencer, unsigned position) noexcept : sequencer_(sequencer), position_(position) {}
-        Turn(Turn&& other) noexcept : sequencer_(std::exchange(other.sequencer_, nullptr)), position_(other.position_) {}
+        explicit Turn(Sequencer* sequencer, unsigned position) noexcept
+            : sequencer_(sequencer), position_(position) {}
+        Turn(Turn&& other) noexcept
+            : sequencer_(std::exchange(other.sequencer_, nullptr)), position_(other.position_) {}
         Turn& operator=(Turn&&) = delete;
         ~Turn() {
             if (sequencer_ != nullptr) sequencer_->end(position_);
@@ -47,7 +50,8 @@ class Sequencer {
     /// One place in the order: what `seq(n)` gives. A scope for `with`.
     class Point {
       public:
-        explicit Point(Sequencer* sequencer, unsigned position) noexcept : sequencer_(sequencer), position_(position) {}
+        explicit Point(Sequencer* sequencer, unsigned position) noexcept
+            : sequencer_(sequencer), position_(position) {}
 
         /// Waits for the turn; it lasts as long as the result.
         ///

@@ -8,7 +8,8 @@ namespace detail {
 
 using namespace asyncio::detail;
 
-class [[nodiscard("nothing waits before this is awaited: co_await wait_all_tasks_blocked()")]] BlockedAwaiter : Leaf {
+class [[nodiscard("nothing waits before this is awaited: co_await wait_all_tasks_blocked()")]] BlockedAwaiter
+    : Leaf {
   public:
     BlockedAwaiter() noexcept : Leaf(&ops_) {}
     bool await_ready() const noexcept { return false; }
@@ -27,11 +28,13 @@ class [[nodiscard("nothing waits before this is awaited: co_await wait_all_tasks
 
 }  // namespace detail
 
-/// Suspends the task until every other one is blocked: nothing stands in the ready queue, the kernel has nothing to tell,
-/// and no `to_thread` call is out. What a test waits for instead of a sleep: afterwards everything has gone as far as it
-/// can go. Comes before a virtual clock's autojump. Tasks that wait here do not keep each other waiting.
+/// Suspends the task until every other one is blocked: nothing stands in the ready queue, the kernel has
+/// nothing to tell, and no `to_thread` call is out. What a test waits for instead of a sleep: afterwards
+/// everything has gone as far as it can go. Comes before a virtual clock's autojump. Tasks that wait here do
+/// not keep each other waiting.
 ///
-/// A peer in another thread or process, or data on its way between two sockets, may still wake somebody later.
+/// A peer in another thread or process, or data on its way between two sockets, may still wake somebody
+/// later.
 ///
 /// Throws      std::bad_alloc
 /// Suspends    always

@@ -1,5 +1,5 @@
-// The part of the loop that templates and inline awaiters touch: the ready queue, the trampoline's registers, the
-// cancellation bookkeeping. Users never read this file.
+// The part of the loop that templates and inline awaiters touch: the ready queue, the trampoline's registers,
+// the cancellation bookkeeping. Users never read this file.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -25,14 +25,15 @@ enum Tag : std::uintptr_t {
     tag_mask = 3,
 };
 
-/// FIFO of tagged words. Never grows while something is woken: whoever creates a task or handle sets a slot aside.
+/// FIFO of tagged words. Never grows while something is woken: whoever creates a task or handle sets a slot
+/// aside.
 struct ReadyQueue {
     std::uintptr_t* slots = nullptr;
     std::uint64_t mask = 0;
     std::uint64_t head = 0;  // positions count up for ever; slot = position & mask
     std::uint64_t tail = 0;
-    std::uint64_t reserved = 0;      // entries that tasks, handles and callbacks may still push
-    std::uint64_t timer_entries = 0; // entries of due timers, beyond the reserved ones
+    std::uint64_t reserved = 0;       // entries that tasks, handles and callbacks may still push
+    std::uint64_t timer_entries = 0;  // entries of due timers, beyond the reserved ones
 
     std::uint64_t size() const noexcept { return tail - head; }
     std::uint64_t capacity() const noexcept { return mask + 1; }
@@ -45,27 +46,29 @@ struct ReadyQueue {
             // Frames were last touched long ago when many tasks run in turn: fetch them a few steps ahead.
             const auto ahead = slots[(head + prefetch_distance) & mask] & ~std::uintptr_t{tag_mask};
             __builtin_prefetch(reinterpret_cast<const void*>(ahead));
-            __builtin_prefetch(reinterpret_cast<const void*>(ahead + 64));  // (it may be null, a withdrawn timer)
+            __builtin_prefetch(
+                reinterpret_cast<const void*>(ahead + 64));  // (it may be null, a withdrawn timer)
         }
         return slots[head++ & mask];
     }
     static constexpr std::uint64_t prefetch_distance = 6;
 };
 
-/// Destroys the result of a record whose frame is gone; true: it has freed the memory as well. Null: nothing to destroy.
+/// Destroys the result of a record whose frame is gone; true: it has freed the memory as well. Null: nothing
+/// to destroy.
 using DropFn = bool (*)(PromiseBase*) noexcept;
 
 inline constexpr std::uintptr_t task_finished = 1;
 
 struct LoopCore {
-    // The trampoline's register: who runs next; task_finished = the task has reached its end, and `drop` destroys its
-    // result one day.
+    // The trampoline's register: who runs next; task_finished = the task has reached its end, and `drop`
+    // destroys its result one day.
     std::uintptr_t next = 0;
     PromiseBase* running = nullptr;  // the coroutine being resumed
     PromiseBase* current = nullptr;  // its task
     DropFn drop = nullptr;
     ReadyQueue ready;
-    int budget = 0;                // completions without suspension that the current step may still take
+    int budget = 0;  // completions without suspension that the current step may still take
     bool debug = false;
     bool virtual_clock = false;    // time comes from the backend
     std::uint64_t step_time = 0;   // the clock as read in this step, ns; 0: not read yet
@@ -74,7 +77,7 @@ struct LoopCore {
     std::uint64_t task_count = 0;
     std::uint32_t loop_id = 0;  // a number no other loop of this process has (31 bits)
     EventLoop* owner = nullptr;
-    std::string_view cancel_message;  // of the request that is being passed on
+    std::string_view cancel_message;     // of the request that is being passed on
     PromiseBase* cancel_next = nullptr;  // whom it reaches next: see CancelAnswer::forward
     bool cancel_in_circle = false;       // the leaf that is asked has to let go: it waits for itself
 
@@ -91,13 +94,14 @@ extern constinit thread_local LoopCore* current_loop;
 
 inline constexpr int completions_per_step_max = 128;
 
-// ---- the ready queue ---------------------------------------------------------------------------------------------
+// ---- the ready queue ----------------------------------------------------------------------------
 ASYNCIO_COLD void grow_ready(LoopCore* loop);  // throws std::bad_alloc
 
 /// Sets one slot of the ready queue aside. Throws std::bad_alloc.
 inline void reserve_slot(LoopCore* loop) {
     ReadyQueue& q = loop->ready;
-    if (q.reserved + q.timer_entries >= q.capacity() || q.slots == nullptr) [[unlikely]] grow_ready(loop);
+    if (q.reserved + q.timer_entries >= q.capacity() || q.slots == nullptr) [[unlikely]]
+        grow_ready(loop);
     ++q.reserved;
 }
 inline void release_slot(LoopCore* loop) noexcept {
@@ -117,18 +121,19 @@ inline void wake(Leaf* leaf) noexcept {
     push_frame(current_loop, leaf->frame);
 }
 
-// ---- cancellation ------------------------------------------------------------------------------------------------
+// ---- cancellation -------------------------------------------------------------------------------
 /// What `request_cancel` did.
 struct CancelRequest {
-    bool accepted;      // false: the task is done
-    bool delivered;     // passed on to what is awaited: nothing is left pending
-    std::uint8_t epoch; // of the task at that moment: see `withdraw_cancel`
+    bool accepted;       // false: the task is done
+    bool delivered;      // passed on to what is awaited: nothing is left pending
+    std::uint8_t epoch;  // of the task at that moment: see `withdraw_cancel`
 };
 
 /// Task.cancel(): counts the request and hands it to what the task waits for. Also cancels futures.
 CancelRequest request_cancel(PromiseBase* task) noexcept;
 
-/// Takes back exactly the request that `request_cancel` returned, delivered or not. Returns cancelling() after it.
+/// Takes back exactly the request that `request_cancel` returned, delivered or not. Returns cancelling()
+/// after it.
 unsigned withdraw_cancel(PromiseBase* task, const CancelRequest& request) noexcept;
 
 /// Task.uncancel(), by hand: Python's rule, what is pending is forgotten when the count reaches 0.
@@ -140,7 +145,8 @@ CancelledError take_cancel(PromiseBase* task) noexcept;
 
 /// To be called by every leaf when it is resumed, and before it starts anything.
 inline void throw_if_cancelled(PromiseBase* task) {
-    if (task->pending != 0) [[unlikely]] deliver_cancel(task);
+    if (task->pending != 0) [[unlikely]]
+        deliver_cancel(task);
 }
 
 /// A coroutine that created a borrowing task ends: names each such task that is still alive.
@@ -148,16 +154,18 @@ ASYNCIO_COLD void report_borrowers(PromiseBase* creator) noexcept;
 
 ASYNCIO_COLD void assert_in_step(const LoopCore* loop) noexcept;
 
-/// The common end of each leaf's await_suspend: true = a cancel is pending, so nothing may be started; the coroutine is
-/// resumed in its turn and `throw_if_cancelled` throws there.
+/// The common end of each leaf's await_suspend: true = a cancel is pending, so nothing may be started; the
+/// coroutine is resumed in its turn and `throw_if_cancelled` throws there.
 template <class Promise>
 [[nodiscard]] bool enter_leaf(Leaf* leaf, std::coroutine_handle<Promise> h, Where where) noexcept {
     static_assert(std::is_base_of_v<PromiseBase, Promise>,
-                  "this can be awaited in a coroutine of this library (Coro<T>, AsyncGenerator<T>) only: wrap the foreign "
+                  "this can be awaited in a coroutine of this library (Coro<T>, AsyncGenerator<T>) only: "
+                  "wrap the foreign "
                   "coroutine, or start this one with run_coroutine_threadsafe");
     PromiseBase* const frame = &h.promise();
     LoopCore* const loop = current_loop;
-    if (loop == nullptr || loop->running != frame) [[unlikely]] assert_in_step(loop);
+    if (loop == nullptr || loop->running != frame) [[unlikely]]
+        assert_in_step(loop);
     frame->where = where;
     leaf->frame = frame;
     if (frame->task->pending != 0) [[unlikely]] {
@@ -174,9 +182,9 @@ inline void suspend_on(Leaf* leaf) noexcept { leaf->frame->task->live.leaf = lea
 /// For leaves whose data is ready: true when the step's budget is used up, so that it must yield once.
 inline bool budget_spent(LoopCore* loop) noexcept { return --loop->budget < 0; }
 
-// ---- records -----------------------------------------------------------------------------------------------------
-/// Makes the frame of an unstarted coroutine a task, with `refs` handles besides the loop's own reference, and puts it
-/// into the ready queue. Throws std::bad_alloc, before anything has changed.
+// ---- records ------------------------------------------------------------------------------------
+/// Makes the frame of an unstarted coroutine a task, with `refs` handles besides the loop's own reference,
+/// and puts it into the ready queue. Throws std::bad_alloc, before anything has changed.
 void promote(PromiseBase* frame, std::uint32_t refs);
 
 /// A Coro dropped before anybody awaited it: warns in debug mode, destroys the frame.
@@ -202,10 +210,11 @@ inline void unlink_live(PromiseBase* task) noexcept {
     ++loop->generation;
 }
 
-/// Ends a future (no coroutine): its waiters are told in their turn. The result or flags are in place already.
+/// Ends a future (no coroutine): its waiters are told in their turn. The result or flags are in place
+/// already.
 void complete_future(PromiseBase* future) noexcept;
 
-// ---- time --------------------------------------------------------------------------------------------------------
+// ---- time ---------------------------------------------------------------------------------------
 ASYNCIO_COLD std::uint64_t read_clock(LoopCore* loop) noexcept;
 
 /// The time in ns, read once per step.
@@ -214,7 +223,8 @@ inline std::uint64_t now_ns(LoopCore* loop) noexcept {
     return loop->step_time;
 }
 
-/// A point in time at which `ops->run` gets its turn. Lies wherever its owner likes; must be withdrawn before it dies.
+/// A point in time at which `ops->run` gets its turn. Lies wherever its owner likes; must be withdrawn before
+/// it dies.
 struct Timer : Leaf {
     static constexpr std::uint32_t idle = ~0u;
     static constexpr std::uint32_t queued = ~0u - 1;  // due: `position` is its place in the ready queue

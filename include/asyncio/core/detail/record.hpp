@@ -1,9 +1,10 @@
-// Results: where a coroutine, task or future keeps its value, and what stays of a task when its frame is gone.
+// Results: where a coroutine, task or future keeps its value, and what stays of a task when its frame is
+// gone.
 //
-// When a task ends its frame is destroyed at once, parameters included, but its memory stays while handles exist: the
-// record with the result goes on where it lay (a promise is trivially destructible, so nothing in it is lost), and the
-// first 16 bytes of the frame, once the pointers to its code, become the `Husk`: how to destroy the result, how much to
-// free. A future is a husk and a record from the start.
+// When a task ends its frame is destroyed at once, parameters included, but its memory stays while handles
+// exist: the record with the result goes on where it lay (a promise is trivially destructible, so nothing in
+// it is lost), and the first 16 bytes of the frame, once the pointers to its code, become the `Husk`: how to
+// destroy the result, how much to free. A future is a husk and a record from the start.
 #pragma once
 #include <memory>
 #include <new>
@@ -18,15 +19,19 @@ struct Husk {
     DropFn drop;
     std::size_t bytes;
 };
-inline constexpr std::size_t record_offset = 16;  // of the record behind the frame's address, on both compilers
+inline constexpr std::size_t record_offset =
+    16;  // of the record behind the frame's address, on both compilers
 static_assert(sizeof(Husk) == record_offset);
 
-inline void* frame_address(PromiseBase* record) noexcept { return reinterpret_cast<std::byte*>(record) - record_offset; }
+inline void* frame_address(PromiseBase* record) noexcept {
+    return reinterpret_cast<std::byte*>(record) - record_offset;
+}
 inline Husk* husk_of(PromiseBase* record) noexcept { return static_cast<Husk*>(frame_address(record)); }
 
 /// A value that can be written without a throw lies in the bytes of the live links, if it fits.
 template <class T>
-inline constexpr bool fits_in_record = sizeof(T) <= 24 && alignof(T) <= 8 && std::is_nothrow_move_constructible_v<T>;
+inline constexpr bool fits_in_record =
+    sizeof(T) <= 24 && alignof(T) <= 8 && std::is_nothrow_move_constructible_v<T>;
 
 template <class T, bool InRecord = fits_in_record<T>>
 struct Record : PromiseBase {
@@ -35,7 +40,8 @@ struct Record : PromiseBase {
 };
 template <class T>
 struct Record<T, false> : PromiseBase {
-    static_assert(alignof(T) <= 16, "a result aligned to more than 16 bytes does not fit in a coroutine frame");
+    static_assert(alignof(T) <= 16,
+                  "a result aligned to more than 16 bytes does not fit in a coroutine frame");
     T* value() noexcept { return std::launder(reinterpret_cast<T*>(own)); }
     void* place_of_value() noexcept { return own; }
     alignas(T) std::byte own[sizeof(T)];
@@ -71,8 +77,8 @@ void write_value(Record<T>* record, U&& from) {
     record->set(has_value);
 }
 
-/// Inside a handler: stores the current exception in a record that may be a live task, after its value, if it has one
-/// already (a destructor threw after co_return), was destroyed.
+/// Inside a handler: stores the current exception in a record that may be a live task, after its value, if it
+/// has one already (a destructor threw after co_return), was destroyed.
 ASYNCIO_COLD void store_current_exception(PromiseBase* record, DropFn drop) noexcept;
 /// The same with an exception at hand.
 ASYNCIO_COLD void store_exception(PromiseBase* record, std::exception_ptr error) noexcept;

@@ -6,20 +6,23 @@ namespace asyncio { inline namespace v1 { namespace detail {
 
 [[noreturn]] ASYNCIO_COLD void throw_awaits_itself(PromiseBase* record);
 
-/// A cancel is pending in `task`, which waited for `record`. If that ended cancelled too, its CancelledError is thrown.
+/// A cancel is pending in `task`, which waited for `record`. If that ended cancelled too, its CancelledError
+/// is thrown.
 [[noreturn]] ASYNCIO_COLD void deliver_cancel_after(PromiseBase* task, PromiseBase* record);
 
 /// The value of a done record, or its exception.
 template <class T>
 decltype(auto) peek_result(PromiseBase* record) {
-    if (!record->is(has_value) || record->is(result_taken) || !record->is(done)) [[unlikely]] throw_outcome(record);
+    if (!record->is(has_value) || record->is(result_taken) || !record->is(done)) [[unlikely]]
+        throw_outcome(record);
     if constexpr (!std::is_void_v<T>) {
         return static_cast<const T&>(*static_cast<Record<T>*>(record)->value());
     }
 }
 template <class T>
 T take_result(PromiseBase* record) {
-    if (!record->is(has_value) || record->is(result_taken) || !record->is(done)) [[unlikely]] throw_outcome(record);
+    if (!record->is(has_value) || record->is(result_taken) || !record->is(done)) [[unlikely]]
+        throw_outcome(record);
     if constexpr (!std::is_void_v<T>) {
         record->set(result_taken);
         return std::move(*static_cast<Record<T>*>(record)->value());
@@ -34,14 +37,15 @@ struct RecordAwaiterBase : Leaf, Waiter {
     bool await_ready() const noexcept {
         LoopCore* const loop = current_loop;
         // A pending cancel and a spent budget go through the loop.
-        return ref.record()->is(done) && loop != nullptr && loop->current != nullptr && loop->current->pending == 0 &&
-               !budget_spent(loop);
+        return ref.record()->is(done) && loop != nullptr && loop->current != nullptr &&
+               loop->current->pending == 0 && !budget_spent(loop);
     }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
         if (enter_leaf(this, h, where)) return;
         PromiseBase* const record = ref.record();
-        if (record == frame->task) [[unlikely]] throw_awaits_itself(record);
+        if (record == frame->task) [[unlikely]]
+            throw_awaits_itself(record);
         if (record->is(done)) return push_frame(current_loop, frame);  // the budget is spent: one turn
         Waiter::resumes = frame;
         add_waiter(record, this);
@@ -49,7 +53,8 @@ struct RecordAwaiterBase : Leaf, Waiter {
     }
     /// To be called first on resumption.
     void check_cancelled() const {
-        if (frame != nullptr && frame->task->pending != 0) [[unlikely]] deliver_cancel_after(frame->task, ref.record());
+        if (frame != nullptr && frame->task->pending != 0) [[unlikely]]
+            deliver_cancel_after(frame->task, ref.record());
     }
 
   private:

@@ -1,5 +1,5 @@
-// Callables that are handed over instead of coroutines: they and their arguments live in a frame of their own, so that
-// lambdas with captures are safe.
+// Callables that are handed over instead of coroutines: they and their arguments live in a frame of their
+// own, so that lambdas with captures are safe.
 #pragma once
 #include <tuple>
 #include <type_traits>
@@ -9,12 +9,14 @@
 
 namespace asyncio { inline namespace v1 {
 
-/// Wraps a callable that owns what it captures, for the functions that take callables in an awaiting expression:
-/// `co_await to_thread(asyncio::own(std::move(f)))`. g++ 12 copies such a closure bit by bit if it is written in place.
+/// Wraps a callable that owns what it captures, for the functions that take callables in an awaiting
+/// expression: `co_await to_thread(asyncio::own(std::move(f)))`. g++ 12 copies such a closure bit by bit if
+/// it is written in place.
 template <class F>
 class Owned {
   public:
-    explicit Owned(F function) noexcept(std::is_nothrow_move_constructible_v<F>) : function_(std::move(function)) {}
+    explicit Owned(F function) noexcept(std::is_nothrow_move_constructible_v<F>)
+        : function_(std::move(function)) {}
     template <class... Args>
         requires std::is_invocable_v<F&, Args&&...>
     decltype(auto) operator()(Args&&... args) {
@@ -37,7 +39,8 @@ template <class T>
 inline constexpr bool is_coro<Coro<T>> = true;
 
 template <class F, class... Args>
-using CallResult = decltype(std::apply(std::declval<std::decay_t<F>&>(), std::declval<std::tuple<std::decay_t<Args>...>>()));
+using CallResult =
+    decltype(std::apply(std::declval<std::decay_t<F>&>(), std::declval<std::tuple<std::decay_t<Args>...>>()));
 
 /// Something that gives a Coro when it is called with copies of the arguments.
 template <class F, class... Args>
@@ -50,16 +53,18 @@ template <class F>
 constexpr void refuse_fragile_closure() {
 #if ASYNCIO_GCC12
     if constexpr (std::is_rvalue_reference_v<F&&>) {
-        static_assert(!is_closure<std::remove_cvref_t<F>> || std::is_trivially_destructible_v<std::remove_cvref_t<F>>,
-                      "g++ 12 miscompiles a lambda with owning captures that is written in an awaiting expression: name it "
-                      "and pass the name, pass (function, arguments...), or wrap it: asyncio::own(std::move(lambda)). "
-                      "See docs/hazards/gcc12_lambda_captures.md");
+        static_assert(
+            !is_closure<std::remove_cvref_t<F>> || std::is_trivially_destructible_v<std::remove_cvref_t<F>>,
+            "g++ 12 miscompiles a lambda with owning captures that is written in an awaiting expression: "
+            "name it "
+            "and pass the name, pass (function, arguments...), or wrap it: asyncio::own(std::move(lambda)). "
+            "See docs/hazards/gcc12_lambda_captures.md");
     }
 #endif
 }
 
-/// Awaits a coroutine and names its function as the place of the await, so that a task made of a callable is known by what
-/// it calls.
+/// Awaits a coroutine and names its function as the place of the await, so that a task made of a callable is
+/// known by what it calls.
 template <class T>
 class [[nodiscard]] InPlaceOf : public CoroAwaiter<T> {
   public:
@@ -76,7 +81,8 @@ class [[nodiscard]] InPlaceOf : public CoroAwaiter<T> {
 
 template <class F, class... Args>
 std::invoke_result_t<F&, Args&&...> run_owned(F function, Args... args) {
-    // The callee's coroutine may refer to the function object and to these parameters: they live in this frame.
+    // The callee's coroutine may refer to the function object and to these parameters: they live in this
+    // frame.
     using Result = typename std::invoke_result_t<F&, Args&&...>::value_type;
     if constexpr (std::is_void_v<Result>) {
         co_await InPlaceOf<Result>(std::apply(function, std::forward_as_tuple(std::move(args)...)));
@@ -97,11 +103,12 @@ decltype(auto) awaiter_of(A&& awaitable) {
 template <class A>
 using AwaitResult = decltype(awaiter_of(std::declval<A>()).await_resume());
 
-/// An awaitable of the library's own that is handed over instead of a coroutine: `gather(sleep(1s), …)`. They say so
-/// themselves, since moving a foreign awaiter about is not ours to decide.
+/// An awaitable of the library's own that is handed over instead of a coroutine: `gather(sleep(1s), …)`. They
+/// say so themselves, since moving a foreign awaiter about is not ours to decide.
 template <class A>
-concept LooseAwaitable = !std::is_lvalue_reference_v<A> && std::is_move_constructible_v<std::remove_cvref_t<A>> &&
-                         requires { typename std::remove_cvref_t<A>::LooseAwaitableTag; };
+concept LooseAwaitable =
+    !std::is_lvalue_reference_v<A> && std::is_move_constructible_v<std::remove_cvref_t<A>> &&
+    requires { typename std::remove_cvref_t<A>::LooseAwaitableTag; };
 
 template <class A>
 Coro<AwaitResult<A>> await_owned(A awaitable) {
@@ -114,7 +121,8 @@ Coro<AwaitResult<A>> await_owned(A awaitable) {
 
 template <class F, class... Args>
 auto call_owned(F&& function, Args&&... args) {
-    return run_owned<std::decay_t<F>, std::decay_t<Args>...>(std::forward<F>(function), std::forward<Args>(args)...);
+    return run_owned<std::decay_t<F>, std::decay_t<Args>...>(std::forward<F>(function),
+                                                             std::forward<Args>(args)...);
 }
 
 }  // namespace detail

@@ -14,7 +14,8 @@ struct PoolJob {
     explicit PoolJob(void (*r)(PoolJob*) noexcept) noexcept : run(r) {}
 };
 
-/// A call that the await always waits for: everything lies in the awaiter. Its end is posted without an allocation.
+/// A call that the await always waits for: everything lies in the awaiter. Its end is posted without an
+/// allocation.
 class ThreadCall : public Leaf, public PoolJob {
   public:
     ThreadCall(void (*run)(PoolJob*) noexcept, void (*ask_to_stop)(ThreadCall*) noexcept) noexcept;
@@ -70,7 +71,8 @@ struct SharedThreadCall : PoolJob, std::enable_shared_from_this<SharedThreadCall
 
 class AbandoningBase : public Leaf {
   public:
-    explicit AbandoningBase(std::shared_ptr<SharedThreadCall> call) noexcept : Leaf(&ops_), shared_(std::move(call)) {}
+    explicit AbandoningBase(std::shared_ptr<SharedThreadCall> call) noexcept
+        : Leaf(&ops_), shared_(std::move(call)) {}
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
