@@ -1,5 +1,4 @@
-// expect: a Coro can be awaited in a coroutine of this library only: elsewhere, start it with create_task or
-// run_coroutine_threadsafe
+// expect: a Coro can be awaited in a coroutine of this library only: elsewhere, start it with create_task
 #include <asyncio/asyncio.hpp>
 struct Foreign {
     struct promise_type {
