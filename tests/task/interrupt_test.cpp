@@ -1,0 +1,318 @@
+// How a program ends: Ctrl-C, twice, SIGPIPE, uncaught exceptions. Each case runs in a process of its own, on a terminal of
+// its own (a pty), where Ctrl-C is a byte that is typed.
+//
+// The process is this program again, with one of the tests named DISABLED_… below: it prints "ready", and goes on.
+#include <gtest/gtest.h>
+
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "asyncio/asyncio.hpp"
+#include "task/task_support.hpp"
+
+namespace asyncio::task_test {
+namespace {
+
+void say(const char* text) {
+    std::printf("%s\n", text);
+    std::fflush(stdout);
+}
+
+// ---- the programs ------------------------------------------------------------------------------------------------
+
+TEST(InterruptChild, DISABLED_sleeps) {
+    run([]() -> Coro<> {
+        create_task([]() -> Coro<> { co_await sleep(1h); }());
+        say("ready");
+        try {
+            co_await sleep(1h);
+        } catch (const CancelledError&) {
+            say("cleaned up");
+            throw;
+        }
+    });
+}
+
+TEST(InterruptChild, DISABLED_catches) {
+    try {
+        run([]() -> Coro<> {
+            say("ready");
+            co_await sleep(1h);
+        });
+    } catch (const KeyboardInterrupt&) {
+        say("caught");
+        ::_exit(7);
+    }
+}
+
+TEST(InterruptChild, DISABLED_spins) {
+    run([]() -> Coro<> {
+        say("ready");
+        for (;;) co_await sleep(0s);
+    });
+}
+
+TEST(InterruptChild, DISABLED_swallows) {
+    run([]() -> Coro<> {
+        current_task().set_name("the stubborn one");
+        say("ready");
+        for (;;) {
+            try {
+                for (;;) co_await sleep(0s);
+            } catch (const CancelledError&) {
+                say("swallowed");
+            }
+        }
+    });
+}
+
+TEST(InterruptChild, DISABLED_blocks) {
+    run([]() -> Coro<> {
+        create_task([]() -> Coro<> { co_await sleep(1h); }(), {.name = "the waiting one"});
+        co_await sleep(1ms);
+        say("ready");
+        for (;;) ::usleep(1000);  // never comes back to the loop
+    });
+}
+
+TEST(InterruptChild, DISABLED_waits_for_a_thread) {
+    run([]() -> Coro<> {
+        current_task().set_name("the caller");
+        co_await to_thread([] {
+            say("ready");
+            for (;;) ::usleep(1000);
+        });
+    });
+}
+
+TEST(InterruptChild, DISABLED_writes_to_a_closed_pipe) {
+    run([]() -> Coro<> {
+        int ends[2];
+        if (::pipe(ends) != 0) co_return;
+        ::close(ends[0]);
+        if (::write(ends[1], "x", 1) < 0 && errno == EPIPE) say("EPIPE");
+        ::close(ends[1]);
+        ::_exit(7);
+    });
+}
+
+TEST(InterruptChild, DISABLED_throws_a_group) {
+    run([]() -> Coro<> {
+        co_await with(TaskGroup{}, [](TaskGroup& tg) {
+            tg.create_task([]() -> Coro<> {
+                co_await sleep(0s);
+                throw ValueError("the first leaf");
+            });
+            tg.create_task([]() -> Coro<> {
+                co_await sleep(0s);
+                throw RuntimeError("the second leaf");
+            });
+        });
+    });
+}
+
+TEST(InterruptChild, DISABLED_throws) {
+    run([]() -> Coro<> {
+        co_await sleep(0s);
+        throw ValueError("the reason");
+    });
+}
+
+TEST(InterruptChild, DISABLED_has_a_terminate_handler) {
+    std::set_terminate([] {
+        say("the program's own handler");
+        ::_exit(7);
+    });
+    run([]() -> Coro<> {
+        co_await sleep(0s);
+        throw ValueError("the reason");
+    });
+}
+
+// ---- running them ------------------------------------------------------------------------------------------------
+
+/// A program on a terminal of its own.
+class Terminal {
+  public:
+    Terminal(const char* program, Backend backend) {
+        pid_ = ::forkpty(&master_, nullptr, nullptr, nullptr);
+        if (pid_ != 0) return;
+        for (const char* name : {"GTEST_TOTAL_SHARDS", "GTEST_SHARD_INDEX", "GTEST_FILTER"}) ::unsetenv(name);
+        ::setenv("ASYNCIO_BACKEND", std::string(to_string(backend)).c_str(), 1);
+        const std::string filter = std::string("--gtest_filter=InterruptChild.DISABLED_") + program;
+        ::execl("/proc/self/exe", "program", "--gtest_also_run_disabled_tests", "--gtest_catch_exceptions=0", filter.c_str(),
+                nullptr);
+        ::_exit(99);
+    }
+    ~Terminal() {
+        if (pid_ > 0 && !ended_) {
+            ::kill(pid_, SIGKILL);
+            ::waitpid(pid_, nullptr, 0);
+        }
+        ::close(master_);
+    }
+    Terminal(const Terminal&) = delete;
+    Terminal& operator=(const Terminal&) = delete;
+
+    void type(char key) { EXPECT_EQ(::write(master_, &key, 1), 1); }
+    void press_ctrl_c() { type('\x03'); }
+    /// Reads until the text has come.
+    void expect(const std::string& text) {
+        while (shown_.find(text) == std::string::npos) {
+            if (!read_some()) {
+                ADD_FAILURE() << "the program did not show '" << text << "' but:\n" << shown_;
+                return;
+            }
+        }
+    }
+    /// Reads until the program has ended; its wait status.
+    int wait_for_the_end() {
+        while (read_some()) {
+        }
+        int status = -1;
+        EXPECT_EQ(::waitpid(pid_, &status, 0), pid_);
+        ended_ = true;
+        return status;
+    }
+    const std::string& shown() const { return shown_; }
+
+  private:
+    bool read_some() {
+        pollfd entry{master_, POLLIN, 0};
+        if (::poll(&entry, 1, 60'000) <= 0) {
+            ::kill(pid_, SIGKILL);  // it hangs: that is a failure, not a hang of the tests
+            return false;
+        }
+        char bytes[4096];
+        const ssize_t got = ::read(master_, bytes, sizeof bytes);
+        if (got <= 0) return false;
+        shown_.append(bytes, static_cast<std::size_t>(got));
+        return true;
+    }
+    pid_t pid_ = -1;
+    int master_ = -1;
+    bool ended_ = false;
+    std::string shown_;
+};
+
+std::size_t times(const std::string& text, const std::string& part) {
+    std::size_t found = 0;
+    for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+    return found;
+}
+
+class InterruptTest : public test::BackendTest {
+  protected:
+    void expect_death_by_sigint(Terminal& terminal) {
+        const int status = terminal.wait_for_the_end();
+        EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT)
+            << "status " << status << ", shown:\n" << terminal.shown();
+    }
+    void expect_exit(Terminal& terminal, int code) {
+        const int status = terminal.wait_for_the_end();
+        EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == code)
+            << "status " << status << ", shown:\n" << terminal.shown();
+    }
+};
+ASYNCIO_ON_REAL_BACKENDS(InterruptTest);
+
+TEST_P(InterruptTest, CtrlCCancelsTheMainTaskAndTheProgramEndsWithOneLine) {
+    Terminal terminal("sleeps", backend());
+    terminal.expect("ready");
+    terminal.press_ctrl_c();
+    expect_death_by_sigint(terminal);
+    EXPECT_EQ(times(terminal.shown(), "cleaned up"), 1u) << terminal.shown();
+    EXPECT_EQ(times(terminal.shown(), "KeyboardInterrupt\r\n"), 1u) << terminal.shown();
+    EXPECT_EQ(times(terminal.shown(), "terminate called"), 0u) << terminal.shown();
+}
+
+TEST_P(InterruptTest, KeyboardInterruptCanBeCaught) {
+    Terminal terminal("catches", backend());
+    terminal.expect("ready");
+    terminal.press_ctrl_c();
+    expect_exit(terminal, 7);
+    EXPECT_EQ(times(terminal.shown(), "caught"), 1u) << terminal.shown();
+}
+
+TEST_P(InterruptTest, ABusyLoopNoticesCtrlC) {
+    Terminal terminal("spins", backend());
+    terminal.expect("ready");
+    terminal.press_ctrl_c();
+    expect_death_by_sigint(terminal);
+    EXPECT_EQ(times(terminal.shown(), "KeyboardInterrupt\r\n"), 1u) << terminal.shown();
+}
+
+TEST_P(InterruptTest, TheSecondCtrlCEndsALoopThatSwallowsTheFirst) {
+    Terminal terminal("swallows", backend());
+    terminal.expect("ready");
+    terminal.press_ctrl_c();
+    terminal.expect("swallowed");
+    terminal.press_ctrl_c();
+    expect_death_by_sigint(terminal);
+    EXPECT_EQ(times(terminal.shown(), "second Ctrl-C"), 1u) << terminal.shown();
+    EXPECT_EQ(times(terminal.shown(), "the stubborn one"), 1u) << terminal.shown();
+}
+
+TEST_P(InterruptTest, TheSecondCtrlCEndsABlockedLoopAndShowsWhatItWasDoing) {
+    Terminal terminal("blocks", backend());
+    terminal.expect("ready");
+    terminal.press_ctrl_c();
+    ::usleep(20'000);  // two keys typed at once may be one signal
+    terminal.press_ctrl_c();
+    expect_death_by_sigint(terminal);
+    EXPECT_EQ(times(terminal.shown(), "second Ctrl-C"), 1u) << terminal.shown();
+    EXPECT_NE(terminal.shown().find("the waiting one: waits in sleep at interrupt_test.cpp:"), std::string::npos)
+        << terminal.shown();
+}
+
+TEST_P(InterruptTest, TheSecondCtrlCEndsAProgramThatWaitsForAThread) {
+    Terminal terminal("waits_for_a_thread", backend());
+    terminal.expect("ready");
+    terminal.press_ctrl_c();
+    ::usleep(20'000);
+    terminal.press_ctrl_c();
+    expect_death_by_sigint(terminal);
+    EXPECT_NE(terminal.shown().find("the caller: waits in to_thread at interrupt_test.cpp:"), std::string::npos)
+        << terminal.shown();
+}
+
+TEST_P(InterruptTest, SigpipeIsAnErrorOfTheWrite) {
+    Terminal terminal("writes_to_a_closed_pipe", backend());
+    expect_exit(terminal, 7);
+    EXPECT_EQ(times(terminal.shown(), "EPIPE"), 1u) << terminal.shown();
+}
+
+TEST_P(InterruptTest, AnUncaughtGroupIsShownAsATree) {
+    Terminal terminal("throws_a_group", backend());
+    const int status = terminal.wait_for_the_end();
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) << status;
+    for (const char* part : {"unhandled errors in a TaskGroup (2 sub-exceptions)", "the first leaf", "the second leaf"}) {
+        EXPECT_EQ(times(terminal.shown(), part), 1u) << part << " in:\n" << terminal.shown();
+    }
+}
+
+TEST_P(InterruptTest, AnUncaughtExceptionIsNamed) {
+    Terminal terminal("throws", backend());
+    const int status = terminal.wait_for_the_end();
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) << status;
+    EXPECT_EQ(times(terminal.shown(), "the reason"), 1u) << terminal.shown();
+    EXPECT_NE(terminal.shown().find("ValueError"), std::string::npos) << terminal.shown();
+}
+
+TEST_P(InterruptTest, ATerminateHandlerOfTheProgramIsKept) {
+    Terminal terminal("has_a_terminate_handler", backend());
+    expect_exit(terminal, 7);
+    EXPECT_EQ(times(terminal.shown(), "the program's own handler"), 1u) << terminal.shown();
+}
+
+}  // namespace
+}  // namespace asyncio::task_test
