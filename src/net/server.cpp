@@ -141,7 +141,8 @@ void Acceptor::pause(int error) noexcept {
 
 void Acceptor::close() noexcept {
     if (armed()) disarm_timer(core->part->loop, this);
-    if (op.held && backend_of(core->part).cancel(op)) has_result = false;
+    // Nobody is to connect any more, also if the kernel takes its time with the cancel.
+    if (op.held && !backend_of(core->part).cancel(op)) shut_down_socket(descriptor);
     close_if_free();
 }
 
@@ -152,6 +153,7 @@ void Acceptor::close_if_free() noexcept {
         backend.close_descriptor(static_cast<int>(op.result));
     backend.close_descriptor(std::exchange(descriptor, -1));
     release_slot(core->part->loop);
+    --core->open_sockets;
     core->check_waiters();
     core->drop();
 }
@@ -167,7 +169,8 @@ ServerCore::ServerCore(NetPart& p, ClientFunction function, const ServerOptions&
 }
 
 ServerCore::~ServerCore() {
-    ASYNCIO_ASSERT(closed && open_clients == 0 && tasks == nullptr && first_waiter == nullptr);
+    ASYNCIO_ASSERT(closed && open_sockets == 0 && open_clients == 0 && tasks == nullptr &&
+                   first_waiter == nullptr);
 }
 
 int ServerCore::add_socket(const Address& address, const char*& step) {
@@ -188,8 +191,8 @@ int ServerCore::add_socket(const Address& address, const char*& step) {
         if (const int error = set_option(descriptor, SOL_SOCKET, SO_REUSEPORT, 1); error < 0) return error;
     }
     if (address.family() == AddressFamily::ipv6) set_option(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-    if (address.family() != AddressFamily::unix_domain)
-        set_no_delay(descriptor);  // accepted sockets inherit it
+    // Accepted sockets inherit it.
+    if (address.family() != AddressFamily::unix_domain) set_no_delay(descriptor);
     step = "bind ";
     if (const int error = bind_socket(descriptor, address); error < 0) return error;
     step = "listen on ";
@@ -202,6 +205,7 @@ int ServerCore::add_socket(const Address& address, const char*& step) {
         throw;
     }
     guard.fd = -1;
+    ++open_sockets;
     hold();  // until the socket is closed
     return 0;
 }

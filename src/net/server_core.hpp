@@ -76,8 +76,9 @@ struct ServerCore {
     void abort_clients() noexcept;
     void cancel_tasks() noexcept;
     void take_client(int descriptor) noexcept;
+    /// Closed, and so are all its sockets; with `handlers_too`, the clients' tasks have ended.
     bool quiet(bool handlers_too) const noexcept {
-        return closed && open_clients == 0 && (!handlers_too || tasks == nullptr);
+        return closed && open_sockets == 0 && open_clients == 0 && (!handlers_too || tasks == nullptr);
     }
     void check_waiters() noexcept;
 
@@ -87,6 +88,7 @@ struct ServerCore {
     ClientFunction on_client;
     ServerOptions options;
     std::vector<std::unique_ptr<Acceptor>> acceptors;
+    std::size_t open_sockets = 0;  // that listen
     std::size_t open_clients = 0;
     ClientTask* tasks = nullptr;
     ServerClosedAwaiter* first_waiter = nullptr;
