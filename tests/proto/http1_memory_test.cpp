@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
-#include <cstdlib>
 #include <new>
 #include <string>
 #include <string_view>
@@ -11,41 +10,11 @@
 #include "asyncio/proto/http1.hpp"
 #include "asyncio/proto/http1_writer.hpp"
 #include "asyncio/proto/url.hpp"
+#include "support/alloc_failure.hpp"
 
 // Memory runs out at the first, the second, the third ... allocation, until there is no further one. Each
 // time the exception must come out through the C parser, nothing may leak (the sanitizers look), and the
 // object must work again.
-
-namespace {
-
-// The allocation that fails on this thread, counted down to 0; negative: none does.
-thread_local long allocations_left = -1;
-thread_local std::size_t allocations_made = 0;
-
-void* allocate_or_null(std::size_t size) noexcept {
-    ++allocations_made;
-    if (allocations_left == 0) return nullptr;
-    if (allocations_left > 0) --allocations_left;
-    return std::malloc(size == 0 ? 1 : size);
-}
-
-void* allocate(std::size_t size) {
-    if (void* p = allocate_or_null(size)) return p;
-    throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return allocate(size); }
-void* operator new[](std::size_t size) { return allocate(size); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return allocate_or_null(size); }
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return allocate_or_null(size); }
-void operator delete(void* p, const std::nothrow_t&) noexcept { std::free(p); }
-void operator delete[](void* p, const std::nothrow_t&) noexcept { std::free(p); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
 
 namespace asyncio::proto { namespace {
 
@@ -55,18 +24,18 @@ void for_each_failing_allocation(Attempt attempt, Recover recover) {
     for (long n = 0;; ++n) {
         ASSERT_LT(n, 10'000);
         bool failed = false;
-        allocations_left = n;
-        try {
-            attempt();
-        } catch (const std::bad_alloc&) {
-            failed = true;
-        } catch (...) {
-            allocations_left = -1;
-            throw;
+        {
+            test::AllocationFailure failure(n + 1, test::AllocationFailure::Mode::from_then_on);
+            try {
+                attempt();
+            } catch (const std::bad_alloc&) {
+                failed = true;
+            }
         }
-        allocations_left = -1;
         if (!failed) {
-            EXPECT_GT(n, 0) << "nothing was allocated, so nothing was tested";
+            if (test::AllocationFailure::works()) {
+                EXPECT_GT(n, 0) << "nothing was allocated, so nothing was tested";
+            }
             return;
         }
         recover();
@@ -192,12 +161,12 @@ TEST(OutOfMemory, PassesThroughTheUrlParser) {
 TEST(Allocations, AreNoneForAnotherMessageOnTheSameConnection) {
     RequestParser parser;
     parse_in_pieces(parser, request_text, request_text.size());
-    const std::size_t before = allocations_made;
+    const long before = test::allocations();
     for (int i = 0; i < 10; ++i) {
         parser.next_message();
         parse_in_pieces(parser, request_text, request_text.size());
     }
-    EXPECT_EQ(allocations_made - before, 0U);
+    EXPECT_EQ(test::allocations() - before, 0);
 }
 
 }}  // namespace asyncio::proto

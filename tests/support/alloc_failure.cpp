@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "asyncio/base/config.hpp"
+
 namespace asyncio::test {
 
 namespace {
@@ -44,6 +46,14 @@ AllocationFailure::AllocationFailure(long at, Mode mode) noexcept {
     refused = false;
 }
 AllocationFailure::~AllocationFailure() { stop(); }
+bool AllocationFailure::works() noexcept {
+    static const bool replaced = [] {
+        const long before = counted;
+        ::operator delete(::operator new(1));
+        return counted != before;
+    }();
+    return replaced;
+}
 bool AllocationFailure::happened() const noexcept { return refused; }
 void AllocationFailure::stop() noexcept {
     countdown = 0;
@@ -60,31 +70,38 @@ AllocationsUncounted::~AllocationsUncounted() { --uncounted; }
 using asyncio::test::allocate;
 using asyncio::test::or_throw;
 
-#define ASYNCIO_TEST_WEAK __attribute__((weak))
+// With clang's thread sanitizer the program has these operators already, and two strong ones are an error of
+// the linker.
+#if ASYNCIO_TSAN && defined(__clang__)
+#define REPLACED_OPERATOR __attribute__((weak, noinline))
+#else
+#define REPLACED_OPERATOR \
+    __attribute__((noinline))  // else g++ sees a free() of what operator new gave, and warns
+#endif
 
-ASYNCIO_TEST_WEAK void* operator new(std::size_t n) { return or_throw(allocate(n)); }
-ASYNCIO_TEST_WEAK void* operator new[](std::size_t n) { return or_throw(allocate(n)); }
-ASYNCIO_TEST_WEAK void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return allocate(n); }
-ASYNCIO_TEST_WEAK void* operator new[](std::size_t n, const std::nothrow_t&) noexcept { return allocate(n); }
-ASYNCIO_TEST_WEAK void* operator new(std::size_t n, std::align_val_t a) { return or_throw(allocate(n, a)); }
-ASYNCIO_TEST_WEAK void* operator new[](std::size_t n, std::align_val_t a) { return or_throw(allocate(n, a)); }
-ASYNCIO_TEST_WEAK void* operator new(std::size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
+REPLACED_OPERATOR void* operator new(std::size_t n) { return or_throw(allocate(n)); }
+REPLACED_OPERATOR void* operator new[](std::size_t n) { return or_throw(allocate(n)); }
+REPLACED_OPERATOR void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return allocate(n); }
+REPLACED_OPERATOR void* operator new[](std::size_t n, const std::nothrow_t&) noexcept { return allocate(n); }
+REPLACED_OPERATOR void* operator new(std::size_t n, std::align_val_t a) { return or_throw(allocate(n, a)); }
+REPLACED_OPERATOR void* operator new[](std::size_t n, std::align_val_t a) { return or_throw(allocate(n, a)); }
+REPLACED_OPERATOR void* operator new(std::size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
     return allocate(n, a);
 }
-ASYNCIO_TEST_WEAK void* operator new[](std::size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
+REPLACED_OPERATOR void* operator new[](std::size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
     return allocate(n, a);
 }
-ASYNCIO_TEST_WEAK void operator delete(void* block) noexcept { std::free(block); }
-ASYNCIO_TEST_WEAK void operator delete[](void* block) noexcept { std::free(block); }
-ASYNCIO_TEST_WEAK void operator delete(void* block, std::size_t) noexcept { std::free(block); }
-ASYNCIO_TEST_WEAK void operator delete[](void* block, std::size_t) noexcept { std::free(block); }
-ASYNCIO_TEST_WEAK void operator delete(void* block, const std::nothrow_t&) noexcept { std::free(block); }
-ASYNCIO_TEST_WEAK void operator delete[](void* block, const std::nothrow_t&) noexcept { std::free(block); }
-ASYNCIO_TEST_WEAK void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
-ASYNCIO_TEST_WEAK void operator delete[](void* block, std::align_val_t) noexcept { std::free(block); }
-ASYNCIO_TEST_WEAK void operator delete(void* block, std::size_t, std::align_val_t) noexcept {
+REPLACED_OPERATOR void operator delete(void* block) noexcept { std::free(block); }
+REPLACED_OPERATOR void operator delete[](void* block) noexcept { std::free(block); }
+REPLACED_OPERATOR void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+REPLACED_OPERATOR void operator delete[](void* block, std::size_t) noexcept { std::free(block); }
+REPLACED_OPERATOR void operator delete(void* block, const std::nothrow_t&) noexcept { std::free(block); }
+REPLACED_OPERATOR void operator delete[](void* block, const std::nothrow_t&) noexcept { std::free(block); }
+REPLACED_OPERATOR void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
+REPLACED_OPERATOR void operator delete[](void* block, std::align_val_t) noexcept { std::free(block); }
+REPLACED_OPERATOR void operator delete(void* block, std::size_t, std::align_val_t) noexcept {
     std::free(block);
 }
-ASYNCIO_TEST_WEAK void operator delete[](void* block, std::size_t, std::align_val_t) noexcept {
+REPLACED_OPERATOR void operator delete[](void* block, std::size_t, std::align_val_t) noexcept {
     std::free(block);
 }

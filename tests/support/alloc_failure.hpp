@@ -14,6 +14,9 @@ class AllocationFailure {
     AllocationFailure& operator=(const AllocationFailure&) = delete;
     ~AllocationFailure();
 
+    /// False with clang's thread sanitizer, whose own operators cannot be replaced: nothing is refused there.
+    static bool works() noexcept;
+
     /// Whether an allocation was refused.
     bool happened() const noexcept;
     /// Ends the failing before this object goes.
