@@ -8,3 +8,4 @@
 #include "asyncio/http/web/run_app.hpp"
 #include "asyncio/http/web/site.hpp"
 #include "asyncio/http/web/stream_response.hpp"
+#include "asyncio/proto/errors.hpp"

@@ -64,6 +64,10 @@ void append_status_line(std::string& out, int status, std::string_view reason) {
     out.append(" ").append(reason.empty() ? proto::reason(status) : reason).append("\r\n");
 }
 
+std::string short_stream(std::uint64_t missing) {
+    return "the response ends " + std::to_string(missing) + " bytes before its content_length";
+}
+
 }  // namespace
 
 Connection::Connection(SiteState& site, StreamReader reader, StreamWriter writer)
@@ -158,7 +162,7 @@ Coro<> Connection::converse() {
 
         // The response.
         if (stream_ != Stream::none) {
-            co_await finish_stream(answer && response.streamed());
+            co_await finish_stream(error == nullptr, response.streamed());
             keep = stream_keeps_ && body_is_manageable() && !cut_;
             stream_ = Stream::none;
         } else if (answer) {
@@ -522,22 +526,22 @@ Coro<> Connection::write_stream(std::string_view data) {
 Coro<> Connection::end_stream() {
     if (stream_ == Stream::ended) co_return;
     if (stream_ == Stream::sized && stream_left_ != 0) {
-        throw RuntimeError("the response ends " + std::to_string(stream_left_) +
-                           " bytes before its content_length");
+        throw RuntimeError(short_stream(stream_left_));
     }
     const bool chunked = stream_ == Stream::chunked;
     stream_ = Stream::ended;
     if (chunked) co_await writer_.send("0\r\n\r\n");
 }
 
-/// After the handler: ends the body, or cuts it off. `whole`: the handler has returned what `finish` gave it.
-Coro<> Connection::finish_stream(bool whole) {
-    if (whole && stream_ == Stream::sized && stream_left_ != 0) {
-        report(std::make_exception_ptr(RuntimeError("the response ends " + std::to_string(stream_left_) +
-                                                    " bytes before its content_length")));
-        whole = false;
-    }
-    if (whole) {
+/// After the handler: ends the body, or cuts it off. `whole`: it has not failed; `said_so`: it has returned
+/// what `finish` gave it.
+Coro<> Connection::finish_stream(bool whole, bool said_so) {
+    std::string fault;
+    if (whole && !said_so)
+        fault = "the handler has begun a StreamResponse: it must co_return response.finish()";
+    if (whole && stream_ == Stream::sized && stream_left_ != 0) fault = short_stream(stream_left_);
+    if (!fault.empty()) report(std::make_exception_ptr(RuntimeError(fault)));
+    if (whole && fault.empty()) {
         co_await end_stream();
     } else if (stream_ != Stream::ended) {
         cut_ = true;

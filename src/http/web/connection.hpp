@@ -71,7 +71,7 @@ class Connection {
     bool take_back_cancel() noexcept;
     Coro<> converse();
     Coro<> refuse(int status, std::string_view text);
-    Coro<> finish_stream(bool handler_said_so);
+    Coro<> finish_stream(bool whole, bool said_so);
     Coro<> discard_rest();
     Coro<> linger();
     Coro<> close();

@@ -69,8 +69,7 @@ Response json_response(std::string json, int status) {
     return Response(std::move(json), {.status = status, .content_type = "application/json"});
 }
 
-// ---- StreamResponse
-// ----------------------------------------------------------------------------------------------
+// ---- StreamResponse -----------------------------------------------------------------------------
 
 StreamResponse::StreamResponse(Request& request, StreamOptions options)
     : connection_(request.connection_), content_length_(options.content_length) {

@@ -80,8 +80,7 @@ bool all_digits(std::string_view text) noexcept {
 
 }  // namespace
 
-// ---- MatchInfo
-// ---------------------------------------------------------------------------------------------------
+// ---- MatchInfo ----------------------------------------------------------------------------------
 
 void MatchInfo::add(std::string_view name, std::string_view raw_value) {
     if (size_ == entries_.size()) entries_.emplace_back();
@@ -104,8 +103,7 @@ void MatchInfo::decode() {
     }
 }
 
-// ---- adding routes
-// -----------------------------------------------------------------------------------------------
+// ---- adding routes ------------------------------------------------------------------------------
 
 void Router::require_thawed() const {
     if (frozen_)
@@ -226,8 +224,7 @@ void Router::add(std::string_view method, std::string_view path, Handler* handle
     resource->routes.push_back({std::string(method), handler});
 }
 
-// ---- finding
-// -----------------------------------------------------------------------------------------------------
+// ---- finding ------------------------------------------------------------------------------------
 
 const Handler* Router::Resource::handler_for(std::string_view method) const noexcept {
     for (const Route& route : routes) {

@@ -63,8 +63,7 @@ SiteState::~SiteState() {
     if (ticker) ticker->cancel();
 }
 
-// ---- time
-// --------------------------------------------------------------------------------------------------------
+// ---- time ---------------------------------------------------------------------------------------
 
 std::uint64_t SiteState::ticks_in(Duration limit) const noexcept {
     if (limit.is_infinite()) return ~std::uint64_t{0};
@@ -95,8 +94,7 @@ void SiteState::write_date() {
         "Date: " + http_date(std::time(nullptr)) + "\r\nServer: asyncio/" ASYNCIO_VERSION_STRING "\r\n";
 }
 
-// ---- connections
-// -------------------------------------------------------------------------------------------------
+// ---- connections --------------------------------------------------------------------------------
 
 void SiteState::joined(Connection& connection) {
     if (!ticker) {
@@ -144,8 +142,7 @@ void SiteState::abort() noexcept {
 
 }  // namespace detail
 
-// ---- Site
-// --------------------------------------------------------------------------------------------------------
+// ---- Site ---------------------------------------------------------------------------------------
 
 Site::Site(std::shared_ptr<detail::SiteState> state) noexcept : state_(std::move(state)) {}
 Site::Site(Site&&) noexcept = default;

@@ -101,7 +101,7 @@ class ASYNCIO_API Request {
 
     /// The body, whole. It is kept: a second call gives it again.
     ///
-    /// Throws      HTTPError                    413, larger than client_max_size; 408, it did not come in time
+    /// Throws      HTTPError                    413, it is larger than client_max_size; 408, it is late
     ///             proto::PayloadEncodingError  the client closed or broke the framing
     ///             RuntimeError                 a part was taken through content() already
     /// Suspends    unless all of it is there already
