@@ -61,8 +61,7 @@ bool concerns_one_connection(int error) noexcept {
 
 }  // namespace
 
-// ---- a listening socket
-// ------------------------------------------------------------------------------------------
+// ---- a listening socket -------------------------------------------------------------------------
 
 const LeafOps Acceptor::ops_{&Acceptor::unasked, &Acceptor::turn, "accept"};
 
@@ -158,8 +157,7 @@ void Acceptor::close_if_free() noexcept {
     core->drop();
 }
 
-// ---- the server
-// --------------------------------------------------------------------------------------------------
+// ---- the server ---------------------------------------------------------------------------------
 
 ServerCore::ServerCore(NetPart& p, ClientFunction function, const ServerOptions& server_options)
     : part(&p), on_client(std::move(function)), options(server_options) {
@@ -322,8 +320,7 @@ void client_closed(Connection* connection) noexcept {
     core->drop();
 }
 
-// ---- waiting for the end
-// -----------------------------------------------------------------------------------------
+// ---- waiting for the end ------------------------------------------------------------------------
 
 const LeafOps ServerClosedAwaiter::ops_{&ServerClosedAwaiter::cancel, nullptr, "wait_closed"};
 
@@ -377,8 +374,7 @@ CancelAnswer ServerClosedAwaiter::cancel(Leaf* leaf) noexcept {
     return CancelAnswer::resume;
 }
 
-// ---- starting
-// ----------------------------------------------------------------------------------------------------
+// ---- starting -----------------------------------------------------------------------------------
 
 namespace {
 
@@ -487,8 +483,7 @@ Coro<Server> serve_address(ClientFunction function, const Address& address, Serv
 
 }  // namespace detail
 
-// ---- the handle
-// --------------------------------------------------------------------------------------------------
+// ---- the handle ---------------------------------------------------------------------------------
 
 Coro<> Server::serve_forever() { return detail::run_forever(detail::CoreRef(core_)); }
 void Server::close() noexcept { core_->close(); }

@@ -229,8 +229,7 @@ TEST_P(WebServer, NamesTheMethodsOfAPathThatHasOthers) {
     });
 }
 
-// ---- bodies
-// ------------------------------------------------------------------------------------------------------
+// ---- bodies -------------------------------------------------------------------------------------
 
 TEST_P(WebServer, RefusesABodyThatIsTooLargeAndTheClientHearsOfIt) {
     // Declared, and in chunks that grow beyond it while the client goes on sending: closing at once would
@@ -365,8 +364,7 @@ TEST_P(WebServer, SendsContinueWhenTheHandlerReads) {
     });
 }
 
-// ---- what clients do wrong
-// ---------------------------------------------------------------------------------------
+// ---- what clients do wrong ----------------------------------------------------------------------
 
 TEST_P(WebServer, RefusesWhatIsNoRequestWithTheRightStatusAndCloses) {
     web::Application app;
@@ -483,8 +481,7 @@ TEST_P(WebServer, SurvivesClientsThatLeaveAtAnyPoint) {
     EXPECT_TRUE(reported.empty()) << reported.front();
 }
 
-// ---- what handlers do wrong
-// --------------------------------------------------------------------------------------
+// ---- what handlers do wrong ---------------------------------------------------------------------
 
 TEST_P(WebServer, TurnsAnHttpErrorIntoItsResponse) {
     web::Application app;

@@ -214,8 +214,7 @@ TEST_P(WebSite, StopsWhenItIsDropped) {
     });
 }
 
-// ---- patience
-// ----------------------------------------------------------------------------------------------------
+// ---- patience -----------------------------------------------------------------------------------
 
 TEST_P(WebSite, ClosesAConnectionThatIsIdleForTooLong) {
     MockClock clock;
@@ -350,8 +349,7 @@ TEST_P(WebSite, GivesUpAClientThatDoesNotReadWhatItIsSent) {
     EXPECT_TRUE(reported.empty()) << reported.front();
 }
 
-// ---- run_app
-// -----------------------------------------------------------------------------------------------------
+// ---- run_app ------------------------------------------------------------------------------------
 
 void run_app_until(int signal_number) {
     static int number;

@@ -168,8 +168,7 @@ TEST_P(LifetimeTest, NothingIsOpenedWhileTheLoopCloses) {
     EXPECT_TRUE(refused);
 }
 
-// ---- without memory
-// ----------------------------------------------------------------------------------------------
+// ---- without memory -----------------------------------------------------------------------------
 
 Coro<> echo_line(StreamReader reader, StreamWriter writer) {
     const std::string line = co_await reader.readline();

@@ -218,8 +218,7 @@ TEST_P(ServerTest, SeveralMayShareAPort) {
     });
 }
 
-// ---- closing
-// -----------------------------------------------------------------------------------------------------
+// ---- closing ------------------------------------------------------------------------------------
 
 TEST_P(ServerTest, CloseLeavesConnectionsAndWaitClosedWaitsForThem) {
     run([]() -> Coro<> {
@@ -384,8 +383,7 @@ TEST_P(ServerTest, WithThatIsCancelledCancelsItsClientsAndJoinsThem) {
     });
 }
 
-// ---- running out of descriptors
-// ----------------------------------------------------------------------------------
+// ---- running out of descriptors -----------------------------------------------------------------
 
 /// A limit of descriptors that is reached soon.
 class FewDescriptors {
@@ -483,8 +481,7 @@ TEST_P(ServerTest, WithoutDescriptorsAcceptingRestsAndNothingIsLost) {
         {.clock = &clock});
 }
 
-// ---- many
-// --------------------------------------------------------------------------------------------------------
+// ---- many ---------------------------------------------------------------------------------------
 
 TEST_P(ServerTest, AThousandConnectionsAtOnce) {
     run([]() -> Coro<> {

@@ -1,7 +1,8 @@
-// How a program ends: Ctrl-C, twice, SIGPIPE, uncaught exceptions. Each case runs in a process of its own, on a terminal of
-// its own (a pty), where Ctrl-C is a byte that is typed.
+// How a program ends: Ctrl-C, twice, SIGPIPE, uncaught exceptions. Each case runs in a process of its own, on
+// a terminal of its own (a pty), where Ctrl-C is a byte that is typed.
 //
-// The process is this program again, with one of the tests named DISABLED_… below: it prints "ready", and goes on.
+// The process is this program again, with one of the tests named DISABLED_… below: it prints "ready", and
+// goes on.
 #include <gtest/gtest.h>
 
 #include <poll.h>
@@ -19,15 +20,14 @@
 #include "asyncio/asyncio.hpp"
 #include "task/task_support.hpp"
 
-namespace asyncio::task_test {
-namespace {
+namespace asyncio::task_test { namespace {
 
 void say(const char* text) {
     std::printf("%s\n", text);
     std::fflush(stdout);
 }
 
-// ---- the programs ------------------------------------------------------------------------------------------------
+// ---- the programs -------------------------------------------------------------------------------
 
 TEST(InterruptChild, DISABLED_sleeps) {
     run([]() -> Coro<> {
@@ -138,7 +138,7 @@ TEST(InterruptChild, DISABLED_has_a_terminate_handler) {
     });
 }
 
-// ---- running them ------------------------------------------------------------------------------------------------
+// ---- running them -------------------------------------------------------------------------------
 
 /// A program on a terminal of its own.
 class Terminal {
@@ -149,8 +149,8 @@ class Terminal {
         for (const char* name : {"GTEST_TOTAL_SHARDS", "GTEST_SHARD_INDEX", "GTEST_FILTER"}) ::unsetenv(name);
         ::setenv("ASYNCIO_BACKEND", std::string(to_string(backend)).c_str(), 1);
         const std::string filter = std::string("--gtest_filter=InterruptChild.DISABLED_") + program;
-        ::execl("/proc/self/exe", "program", "--gtest_also_run_disabled_tests", "--gtest_catch_exceptions=0", filter.c_str(),
-                nullptr);
+        ::execl("/proc/self/exe", "program", "--gtest_also_run_disabled_tests", "--gtest_catch_exceptions=0",
+                filter.c_str(), nullptr);
         ::_exit(99);
     }
     ~Terminal() {
@@ -176,8 +176,7 @@ class Terminal {
     }
     /// Reads until the program has ended; its wait status.
     int wait_for_the_end() {
-        while (read_some()) {
-        }
+        while (read_some()) {}
         int status = -1;
         EXPECT_EQ(::waitpid(pid_, &status, 0), pid_);
         ended_ = true;
@@ -214,13 +213,13 @@ class InterruptTest : public test::BackendTest {
   protected:
     void expect_death_by_sigint(Terminal& terminal) {
         const int status = terminal.wait_for_the_end();
-        EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT)
-            << "status " << status << ", shown:\n" << terminal.shown();
+        EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) << "status " << status << ", shown:\n"
+                                                                       << terminal.shown();
     }
     void expect_exit(Terminal& terminal, int code) {
         const int status = terminal.wait_for_the_end();
-        EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == code)
-            << "status " << status << ", shown:\n" << terminal.shown();
+        EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == code) << "status " << status << ", shown:\n"
+                                                                      << terminal.shown();
     }
 };
 ASYNCIO_ON_REAL_BACKENDS(InterruptTest);
@@ -270,7 +269,8 @@ TEST_P(InterruptTest, TheSecondCtrlCEndsABlockedLoopAndShowsWhatItWasDoing) {
     terminal.press_ctrl_c();
     expect_death_by_sigint(terminal);
     EXPECT_EQ(times(terminal.shown(), "second Ctrl-C"), 1u) << terminal.shown();
-    EXPECT_NE(terminal.shown().find("the waiting one: waits in sleep at interrupt_test.cpp:"), std::string::npos)
+    EXPECT_NE(terminal.shown().find("the waiting one: waits in sleep at interrupt_test.cpp:"),
+              std::string::npos)
         << terminal.shown();
 }
 
@@ -281,7 +281,8 @@ TEST_P(InterruptTest, TheSecondCtrlCEndsAProgramThatWaitsForAThread) {
     ::usleep(20'000);
     terminal.press_ctrl_c();
     expect_death_by_sigint(terminal);
-    EXPECT_NE(terminal.shown().find("the caller: waits in to_thread at interrupt_test.cpp:"), std::string::npos)
+    EXPECT_NE(terminal.shown().find("the caller: waits in to_thread at interrupt_test.cpp:"),
+              std::string::npos)
         << terminal.shown();
 }
 
@@ -295,7 +296,8 @@ TEST_P(InterruptTest, AnUncaughtGroupIsShownAsATree) {
     Terminal terminal("throws_a_group", backend());
     const int status = terminal.wait_for_the_end();
     EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) << status;
-    for (const char* part : {"unhandled errors in a TaskGroup (2 sub-exceptions)", "the first leaf", "the second leaf"}) {
+    for (const char* part :
+         {"unhandled errors in a TaskGroup (2 sub-exceptions)", "the first leaf", "the second leaf"}) {
         EXPECT_EQ(times(terminal.shown(), part), 1u) << part << " in:\n" << terminal.shown();
     }
 }
@@ -314,5 +316,4 @@ TEST_P(InterruptTest, ATerminateHandlerOfTheProgramIsKept) {
     EXPECT_EQ(times(terminal.shown(), "the program's own handler"), 1u) << terminal.shown();
 }
 
-}  // namespace
-}  // namespace asyncio::task_test
+}}  // namespace asyncio::task_test

@@ -10,8 +10,7 @@
 #include "asyncio/asyncio.hpp"
 #include "task/task_support.hpp"
 
-namespace asyncio::task_test {
-namespace {
+namespace asyncio::task_test { namespace {
 
 class TaskTest : public SimulatedTest {};
 class TaskOnBackends : public test::BackendTest {};
@@ -28,7 +27,7 @@ Coro<int> fails(std::string text) {
 }
 Coro<> forever() { co_await sleep(1000h); }
 
-// ---- running -----------------------------------------------------------------------------------------------------
+// ---- running ------------------------------------------------------------------------------------
 
 TEST_P(TaskOnBackends, ATaskRunsInTheNextIterationAndItsResultCanBeAwaited) {
     run([]() -> Coro<> {
@@ -49,10 +48,12 @@ TEST_P(TaskOnBackends, FireAndForgetRunsToItsEnd) {
     int alive = 0;
     bool ended = false;
     run([&]() -> Coro<> {
-        create_task([](Counted, bool& flag) -> Coro<> {
-            co_await sleep(2ms);
-            flag = true;
-        }, Counted(&alive), std::ref(ended));
+        create_task(
+            [](Counted, bool& flag) -> Coro<> {
+                co_await sleep(2ms);
+                flag = true;
+            },
+            Counted(&alive), std::ref(ended));
         co_await sleep(10ms);
     });
     EXPECT_TRUE(ended);
@@ -62,12 +63,14 @@ TEST_P(TaskOnBackends, FireAndForgetRunsToItsEnd) {
 TEST_F(TaskTest, AnEagerTaskTakesItsFirstStepAtOnce) {
     run([]() -> Coro<> {
         Log log;
-        auto task = create_task([](Log& out) -> Coro<int> {
-            out.push_back("first step");
-            co_await sleep(0s);
-            out.push_back("second step");
-            co_return 3;
-        }(log), {.name = "eager", .eager_start = true});
+        auto task = create_task(
+            [](Log& out) -> Coro<int> {
+                out.push_back("first step");
+                co_await sleep(0s);
+                out.push_back("second step");
+                co_return 3;
+            }(log),
+            {.name = "eager", .eager_start = true});
         log.push_back("create_task has returned");
         int n = co_await task;
         EXPECT_EQ(n, 3);
@@ -80,10 +83,12 @@ TEST_F(TaskTest, AnEagerTaskThatDoesNotSuspendIsDoneAtOnce) {
         auto task = create_task(seven(), {.eager_start = true});
         EXPECT_TRUE(task.done());
         EXPECT_EQ(task.result(), 7);
-        auto failed = create_task([]() -> Coro<> {
-            throw ValueError("at once");
-            co_return;
-        }(), {.eager_start = true});
+        auto failed = create_task(
+            []() -> Coro<> {
+                throw ValueError("at once");
+                co_return;
+            }(),
+            {.eager_start = true});
         EXPECT_TRUE(failed.done());
         EXPECT_NE(failed.exception(), nullptr);
         co_return;
@@ -120,10 +125,12 @@ TEST_F(TaskTest, EagerTasksMayBeCreatedInDestructorsOfEndingTasks) {
         StartsATask(StartsATask&&) = default;
         ~StartsATask() {
             if (ran == nullptr) return;
-            create_task([](std::shared_ptr<int> n) -> Coro<> {
-                ++*n;
-                co_return;
-            }(ran), {.eager_start = true});
+            create_task(
+                [](std::shared_ptr<int> n) -> Coro<> {
+                    ++*n;
+                    co_return;
+                }(ran),
+                {.eager_start = true});
         }
     };
     run([]() -> Coro<> {
@@ -133,14 +140,14 @@ TEST_F(TaskTest, EagerTasksMayBeCreatedInDestructorsOfEndingTasks) {
     });
 }
 
-// ---- refusals ----------------------------------------------------------------------------------------------------
+// ---- refusals -----------------------------------------------------------------------------------
 
 TEST_F(TaskTest, WithoutALoopCreateTaskRefusesAndDestroysTheCoroutine) {
     int alive = 0;
-    const std::string text = thrown<RuntimeError>([&] {
-        create_task([](Counted) -> Coro<> { co_return; }(Counted(&alive)));
-    });
-    EXPECT_EQ(text.find("no running event loop: create_task works inside what asyncio::run drives"), 0u) << text;
+    const std::string text =
+        thrown<RuntimeError>([&] { create_task([](Counted) -> Coro<> { co_return; }(Counted(&alive))); });
+    EXPECT_EQ(text.find("no running event loop: create_task works inside what asyncio::run drives"), 0u)
+        << text;
     EXPECT_NE(text.find("task_test.cpp:"), std::string::npos) << text;
     EXPECT_EQ(alive, 0);
 }
@@ -207,7 +214,7 @@ TEST_F(TaskTest, ATaskGroupRefusesLambdaCoroutinesToo) {
     });
 }
 
-// ---- lifetimes ---------------------------------------------------------------------------------------------------
+// ---- lifetimes ----------------------------------------------------------------------------------
 
 TEST_P(TaskOnBackends, ParametersAndLocalsAreGoneBeforeWaitersResumeAndBeforeDone) {
     run([]() -> Coro<> {
@@ -276,7 +283,8 @@ TEST_F(TaskTest, ResultsLiveAsLongAsAHandle) {
     run([]() -> Coro<> {
         int alive = 0;
         {
-            std::optional<Task<Counted>> task = create_task([](int* n) -> Coro<Counted> { co_return Counted(n, 6); }(&alive));
+            std::optional<Task<Counted>> task =
+                create_task([](int* n) -> Coro<Counted> { co_return Counted(n, 6); }(&alive));
             co_await wait(handles(*task));
             Task<Counted> other = *task;
             task.reset();
@@ -311,7 +319,7 @@ TEST_F(TaskTest, HandlesMayOutliveTheLoop) {
     EXPECT_EQ(alive, 0);
 }
 
-// ---- awaiting ----------------------------------------------------------------------------------------------------
+// ---- awaiting -----------------------------------------------------------------------------------
 
 TEST_F(TaskTest, ManyMayAwaitATaskAndResumeInTheirOrder) {
     run([]() -> Coro<> {
@@ -362,15 +370,17 @@ TEST_F(TaskTest, AResultThatIsNotThereSaysSo) {
 TEST_F(TaskTest, ATaskThatAwaitsItselfIsRefused) {
     run([]() -> Coro<> {
         std::optional<Task<>> self;
-        self = create_task([](std::optional<Task<>>& me) -> Coro<> {
-            std::string text;
-            try {
-                co_await *me;
-            } catch (const RuntimeError& error) {
-                text = error.what();
-            }
-            EXPECT_EQ(text.find("Task cannot await on itself: me"), 0u) << text;
-        }(self), {.name = "me"});
+        self = create_task(
+            [](std::optional<Task<>>& me) -> Coro<> {
+                std::string text;
+                try {
+                    co_await *me;
+                } catch (const RuntimeError& error) {
+                    text = error.what();
+                }
+                EXPECT_EQ(text.find("Task cannot await on itself: me"), 0u) << text;
+            }(self),
+            {.name = "me"});
         co_await *self;
         self.reset();
     });
@@ -426,7 +436,7 @@ TEST_F(TaskTest, AwaitingDoneTasksLetsOthersRun) {
     });
 }
 
-// ---- cancelling --------------------------------------------------------------------------------------------------
+// ---- cancelling ---------------------------------------------------------------------------------
 
 TEST_F(TaskTest, CancellingCountsAndUncancelTakesBack) {
     run([]() -> Coro<> {
@@ -497,7 +507,7 @@ TEST_F(TaskTest, TheMessageOfACancelArrives) {
     });
 }
 
-// ---- names and places --------------------------------------------------------------------------------------------
+// ---- names and places ---------------------------------------------------------------------------
 
 TEST_F(TaskTest, TasksAreNumberedUnlessNamed) {
     run([]() -> Coro<> {
@@ -518,9 +528,7 @@ namespace chain {
 Coro<> innermost() { co_await sleep(1h); }
 constexpr int innermost_line = __LINE__ - 1;
 struct Client {
-    Coro<> middle(std::string) {
-        co_await innermost();
-    }
+    Coro<> middle(std::string) { co_await innermost(); }
 };
 constexpr int middle_line = __LINE__ - 3;
 Coro<int> outermost(Client client) {
@@ -540,7 +548,8 @@ TEST_F(TaskTest, TheStackNamesTheWholeChainOfAwaits) {
         EXPECT_EQ(stack.size(), 3u);
         if (stack.size() != 3) co_return;
         const auto expect_line = [](const std::string& text, const std::string& name, int line) {
-            EXPECT_NE(text.find(name + " (task_test.cpp:" + std::to_string(line) + ")"), std::string::npos) << text;
+            EXPECT_NE(text.find(name + " (task_test.cpp:" + std::to_string(line) + ")"), std::string::npos)
+                << text;
         };
         expect_line(stack[0], "chain::outermost", chain::outermost_line);
         expect_line(stack[1], "chain::Client::middle", chain::middle_line);
@@ -564,7 +573,8 @@ TEST_F(TaskTest, ATaskOfACallableIsKnownByWhatItCalls) {
         co_await sleep(0s);
         const std::vector<std::string> stack = task.get_stack();
         EXPECT_EQ(stack.size(), 2u);
-        for (const std::string& line : stack) EXPECT_NE(line.find("chain::innermost (task_test.cpp:"), std::string::npos) << line;
+        for (const std::string& line : stack)
+            EXPECT_NE(line.find("chain::innermost (task_test.cpp:"), std::string::npos) << line;
         task.cancel();
         co_await wait(handles(task));
         EXPECT_EQ(reports.size(), 1u);
@@ -593,7 +603,7 @@ TEST_F(TaskTest, TheStackShowsLambdasTemplatesAndCombinators) {
     });
 }
 
-// ---- current_task, all_tasks -------------------------------------------------------------------------------------
+// ---- current_task, all_tasks --------------------------------------------------------------------
 
 TEST_F(TaskTest, CurrentTaskIsTheOneThatRuns) {
     EXPECT_THROW(current_task(), RuntimeError);
@@ -632,7 +642,7 @@ TEST_F(TaskTest, AllTasksAreThoseNotDoneInTheOrderOfTheirCreation) {
     });
 }
 
-// ---- done callbacks ----------------------------------------------------------------------------------------------
+// ---- done callbacks -----------------------------------------------------------------------------
 
 TEST_P(TaskOnBackends, DoneCallbacksRunInTheirOrderInTheIterationAfterTheEnd) {
     run([]() -> Coro<> {
@@ -730,20 +740,23 @@ TEST_F(TaskTest, CallbacksAndAwaitersOfOneTaskKeepTheirOrder) {
     });
 }
 
-// ---- exceptions --------------------------------------------------------------------------------------------------
+// ---- exceptions ---------------------------------------------------------------------------------
 
 TEST_P(TaskOnBackends, AnExceptionNobodyRetrievedGoesToTheHandlerWithTheTaskAndItsPlace) {
     std::vector<ExceptionContext> reports;
     int line = 0;
-    run([&]() -> Coro<> {
-        get_running_loop().set_exception_handler(
-            [&](EventLoop&, const ExceptionContext& context) { reports.push_back(context); });
-        create_task(fails("unseen"), {.name = "lost"}); line = __LINE__;
-        co_await sleep(1ms);
-        auto seen = create_task(fails("seen"));
-        co_await wait(handles(seen));
-        EXPECT_NE(seen.exception(), nullptr);
-    }, {.debug = true});
+    run(
+        [&]() -> Coro<> {
+            get_running_loop().set_exception_handler(
+                [&](EventLoop&, const ExceptionContext& context) { reports.push_back(context); });
+            create_task(fails("unseen"), {.name = "lost"});
+            line = __LINE__;
+            co_await sleep(1ms);
+            auto seen = create_task(fails("seen"));
+            co_await wait(handles(seen));
+            EXPECT_NE(seen.exception(), nullptr);
+        },
+        {.debug = true});
     ASSERT_EQ(reports.size(), 1u);
     EXPECT_EQ(reports[0].message, "Task exception was never retrieved");
     EXPECT_EQ(reports[0].task_name, "lost");
@@ -764,23 +777,26 @@ TEST_F(TaskTest, WithoutAHandlerTheReportIsPrintedOutsideOfDebugModeToo) {
 
 TEST_F(TaskTest, ATaskThatEndsCancelledOrWasAwaitedIsNotReported) {
     EXPECT_EQ(printed([] {
-        run([]() -> Coro<> {
-            auto cancelled = create_task(forever());
-            auto awaited = create_task(fails("awaited"));
-            bool thrown = false;
-            try {
-                co_await awaited;
-            } catch (const ValueError&) {
-                thrown = true;
-            }
-            EXPECT_TRUE(thrown);
-            cancelled.cancel();
-            co_await wait(handles(cancelled));
-            auto gathered = create_task(fails("gathered"));
-            auto [outcome] = co_await gather(return_exceptions, gathered);
-            EXPECT_FALSE(outcome);
-        }, {.debug = true});
-    }), "");
+                  run(
+                      []() -> Coro<> {
+                          auto cancelled = create_task(forever());
+                          auto awaited = create_task(fails("awaited"));
+                          bool thrown = false;
+                          try {
+                              co_await awaited;
+                          } catch (const ValueError&) {
+                              thrown = true;
+                          }
+                          EXPECT_TRUE(thrown);
+                          cancelled.cancel();
+                          co_await wait(handles(cancelled));
+                          auto gathered = create_task(fails("gathered"));
+                          auto [outcome] = co_await gather(return_exceptions, gathered);
+                          EXPECT_FALSE(outcome);
+                      },
+                      {.debug = true});
+              }),
+              "");
 }
 
 TEST_F(TaskTest, ManyAwaitersSeeTheSameException) {
@@ -823,7 +839,7 @@ TEST_F(TaskTest, ExceptionsOfAnyTypeEndTheirTaskOnly) {
     });
 }
 
-// ---- borrows -----------------------------------------------------------------------------------------------------
+// ---- borrows ------------------------------------------------------------------------------------
 
 namespace borrowing {
 Coro<> bg(std::string_view) { co_await sleep(1h); }
@@ -834,17 +850,19 @@ Coro<> by_value(std::string, int) { co_await sleep(1h); }
 TEST_F(TaskTest, ATaskThatOutlivesItsCreatorAndBorrowsFromItIsNamed) {
     for (bool debug : {true, false}) {
         const std::string text = printed([&] {
-            simulate([]() -> Coro<> {
-                struct Main {
-                    static Coro<> amain() {
-                        std::string s = "a text";
-                        create_task(borrowing::bg(s), {.name = "bg"});
-                        create_task(borrowing::by_value(s, 1));
-                        co_await sleep(1s);
-                    }
-                };
-                return Main::amain();
-            }(), {.debug = debug});
+            simulate(
+                []() -> Coro<> {
+                    struct Main {
+                        static Coro<> amain() {
+                            std::string s = "a text";
+                            create_task(borrowing::bg(s), {.name = "bg"});
+                            create_task(borrowing::by_value(s, 1));
+                            co_await sleep(1s);
+                        }
+                    };
+                    return Main::amain();
+                }(),
+                {.debug = debug});
         });
         EXPECT_EQ(text.find("asyncio: task 'bg' ("), 0u) << text;
         const std::string what = debug ? "parameter 1 (" : "a parameter (debug mode says which)";
@@ -857,59 +875,66 @@ TEST_F(TaskTest, ATaskThatOutlivesItsCreatorAndBorrowsFromItIsNamed) {
 
 TEST_F(TaskTest, TheNumberOfTheBorrowedParameterIsTold) {
     const std::string text = printed([&] {
-        simulate([]() -> Coro<> {
-            std::string s = "a text";
-            create_task(borrowing::by_reference(1, s), {.name = "bg"});
-            co_await sleep(0s);
-        }(), {.debug = true});
+        simulate(
+            []() -> Coro<> {
+                std::string s = "a text";
+                create_task(borrowing::by_reference(1, s), {.name = "bg"});
+                co_await sleep(0s);
+            }(),
+            {.debug = true});
     });
     EXPECT_NE(text.find("borrows parameter 2 (const std::"), std::string::npos) << text;
 }
 
 TEST_F(TaskTest, InDebugModeEveryCoroutineThatLeavesABorrowerBehindIsNamed) {
     const std::string text = printed([&] {
-        run([]() -> Coro<> {
-            struct Helper {
-                static Coro<Task<>> starts() {
-                    std::string s = "a text";
-                    auto task = create_task(borrowing::bg(s), {.name = "bg"});
-                    co_await sleep(0s);
-                    co_return task;
-                }
-            };
-            Task<> task = co_await Helper::starts();
-            task.cancel();
-            co_await wait(handles(task));
-        }, {.debug = true});
+        run(
+            []() -> Coro<> {
+                struct Helper {
+                    static Coro<Task<>> starts() {
+                        std::string s = "a text";
+                        auto task = create_task(borrowing::bg(s), {.name = "bg"});
+                        co_await sleep(0s);
+                        co_return task;
+                    }
+                };
+                Task<> task = co_await Helper::starts();
+                task.cancel();
+                co_await wait(handles(task));
+            },
+            {.debug = true});
     });
     EXPECT_NE(text.find("starts', which created it, and borrows parameter 1"), std::string::npos) << text;
 }
 
 TEST_F(TaskTest, BorrowersThatEndInTimeOrAreJoinedAreNotNamed) {
     EXPECT_EQ(printed([&] {
-        simulate([]() -> Coro<> {
-            std::string s = "a text";
-            auto task = create_task(borrowing::bg(s));
-            co_await sleep(0s);
-            task.cancel();
-            co_await wait(handles(task));
-            bool late = false;
-            try {
-                co_await with(timeout(1s), [&]() -> Coro<> {
-                    co_await with(TaskGroup{}, [&](TaskGroup& tg) { tg.create_task(borrowing::bg(s)); });
-                });
-            } catch (const TimeoutError&) {
-                late = true;
-            }
-            EXPECT_TRUE(late);
-            auto owned = create_task(borrowing::by_value, s, 1);
-            auto owning = [s]() -> Coro<> { co_await borrowing::by_value(s, 1); };
-            create_task(owning);
-            create_task(borrowing::by_value(s, 1));
-            co_await sleep(1s);
-        }(), {.debug = true});
-    }), "");
+                  simulate(
+                      []() -> Coro<> {
+                          std::string s = "a text";
+                          auto task = create_task(borrowing::bg(s));
+                          co_await sleep(0s);
+                          task.cancel();
+                          co_await wait(handles(task));
+                          bool late = false;
+                          try {
+                              co_await with(timeout(1s), [&]() -> Coro<> {
+                                  co_await with(TaskGroup{},
+                                                [&](TaskGroup& tg) { tg.create_task(borrowing::bg(s)); });
+                              });
+                          } catch (const TimeoutError&) {
+                              late = true;
+                          }
+                          EXPECT_TRUE(late);
+                          auto owned = create_task(borrowing::by_value, s, 1);
+                          auto owning = [s]() -> Coro<> { co_await borrowing::by_value(s, 1); };
+                          create_task(owning);
+                          create_task(borrowing::by_value(s, 1));
+                          co_await sleep(1s);
+                      }(),
+                      {.debug = true});
+              }),
+              "");
 }
 
-}  // namespace
-}  // namespace asyncio::task_test
+}}  // namespace asyncio::task_test

@@ -86,7 +86,7 @@ struct Operation {
     };
     const char* data = nullptr;  // receive without a buffer: the bytes, valid until `complete` (or, after a
                                  // `submit` that returned true, the next call of the backend) returns
-    Operation* link = nullptr;  // the backend's own while it is held
+    Operation* link = nullptr;   // the backend's own while it is held
     Operation* back = nullptr;
     std::uint64_t token = 0;
 

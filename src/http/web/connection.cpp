@@ -85,8 +85,7 @@ Connection::~Connection() {
     site_.left(*this);
 }
 
-// ---- its life
-// ----------------------------------------------------------------------------------------------------
+// ---- its life -----------------------------------------------------------------------------------
 
 Coro<> Connection::serve() {
     bool well = co_await run_step(converse());
@@ -256,8 +255,7 @@ Coro<> Connection::close() {
     co_await writer_.wait_closed();
 }
 
-// ---- time
-// --------------------------------------------------------------------------------------------------------
+// ---- time ---------------------------------------------------------------------------------------
 
 void Connection::enter(Phase phase, Duration limit) noexcept {
     phase_ = phase;
@@ -282,8 +280,7 @@ void Connection::retire() noexcept {
     task_.cancel("the server is closing");
 }
 
-// ---- the request
-// -------------------------------------------------------------------------------------------------
+// ---- the request --------------------------------------------------------------------------------
 
 /// Lets the parser have what is buffered, at most so many bytes of it.
 Event Connection::offer(std::size_t most) {
@@ -353,8 +350,7 @@ void Connection::route_missing(Response& response) {
     response.headers().set("Allow", allowed);
 }
 
-// ---- what went wrong
-// ---------------------------------------------------------------------------------------------
+// ---- what went wrong ----------------------------------------------------------------------------
 
 /// The response to what a handler has thrown; false: there is none that could be sent. A cancel passes.
 bool Connection::explain(const std::exception_ptr& error, Response& response) {
@@ -394,8 +390,7 @@ void Connection::report(const std::exception_ptr& error) noexcept {
     }
 }
 
-// ---- the response
-// ------------------------------------------------------------------------------------------------
+// ---- the response -------------------------------------------------------------------------------
 
 /// Whether the connection can go on after this request's body: it was read, or the rest of it is short.
 bool Connection::body_is_manageable() {
@@ -480,8 +475,7 @@ void Connection::append_head(const Response& response, bool keep, Stream framing
     out_.append("\r\n");
 }
 
-// ---- the streamed response
-// ---------------------------------------------------------------------------------------
+// ---- the streamed response ----------------------------------------------------------------------
 
 Coro<> Connection::begin_stream(Response& head, std::optional<std::uint64_t> length) {
     if (stream_ != Stream::none) throw RuntimeError("this request has been answered already");

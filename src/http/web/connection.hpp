@@ -34,7 +34,7 @@ class Connection {
     /// The whole life of the connection.
     Coro<> serve();
 
-    // ---- what the site asks for
+    // ---- what the site asks for -----------------------------------------------------------------
     /// Closes it now, or after the request that it is at.
     void retire() noexcept;
     /// Cancels whatever it is at.
@@ -42,7 +42,7 @@ class Connection {
     /// A tick has passed.
     void look_at_clock(std::uint64_t now) noexcept;
 
-    // ---- what the handler's objects ask for
+    // ---- what the handler's objects ask for -----------------------------------------------------
     /// The next bytes of the body, at most `most`; empty at its end. Valid until the next turn of the loop.
     Coro<std::string_view> next_piece(std::size_t most);
     bool body_ended() const noexcept { return parser_.complete(); }
