@@ -10,6 +10,11 @@ ASYNCIO_ON_REAL_BACKENDS(StreamWriterTest);
 
 constexpr std::size_t much = 8 * 1024 * 1024;  // more than socket buffers hold
 
+const std::string& much_data() {
+    static const std::string made = pattern(much);
+    return made;
+}
+
 TEST_P(StreamWriterTest, SendsAtOnceWhatTheKernelTakes) {
     run([]() -> Coro<> {
         Pair p = unix_pair();
@@ -49,7 +54,7 @@ TEST_P(StreamWriterTest, SendsPartsInOrder) {
 TEST_P(StreamWriterTest, PartsThatDoNotFitFollowLater) {
     run([]() -> Coro<> {
         Pair p = unix_pair();
-        const std::string all = pattern(much);
+        const std::string& all = much_data();
         std::vector<std::string_view> parts;
         for (std::size_t at = 0; at < all.size();) {
             const std::size_t length = std::min<std::size_t>(all.size() - at, 1 + at % 100'003);
@@ -71,7 +76,7 @@ Coro<> drain_it(StreamWriter& writer) { co_await writer.drain(); }
 TEST_P(StreamWriterTest, DrainWaitsForAFullBufferUntilItIsLow) {
     run([]() -> Coro<> {
         Pair p = tcp_pair();
-        const std::string all = pattern(much);
+        const std::string& all = much_data();
         p.writer.write(all);
         EXPECT_GT(p.writer.get_write_buffer_size(), default_stream_limit);
         std::vector<Task<>> drains;
@@ -146,7 +151,7 @@ TEST_P(StreamWriterTest, ASendThatIsCancelledBeforeItBeginsSendsNothing) {
 TEST_P(StreamWriterTest, ACancelledDrainLeavesTheOthersWaiting) {
     run([]() -> Coro<> {
         Pair p = unix_pair();
-        const std::string all = pattern(much);
+        const std::string& all = much_data();
         p.writer.write(all);
         std::vector<Task<>> drains;
         for (int i = 0; i < 3; ++i) drains.push_back(create_task(drain_it(p.writer)));
@@ -176,7 +181,7 @@ TEST_P(StreamWriterTest, LimitsCanBeSet) {
         EXPECT_EQ(p.writer.get_write_buffer_limits().low, 250u);
         EXPECT_THROW(p.writer.set_write_buffer_limits({.high = 1, .low = 2}), ValueError);
         p.writer.set_write_buffer_limits({.high = 0, .low = 0});
-        p.writer.write(pattern(much));
+        p.writer.write(much_data());
         Task<> drain = create_task(drain_it(p.writer));
         co_await testing::wait_all_tasks_blocked();
         EXPECT_FALSE(drain.done());
@@ -212,7 +217,7 @@ TEST_P(StreamWriterTest, WriteEofEndsOneDirection) {
 TEST_P(StreamWriterTest, WriteEofComesAfterWhatIsBuffered) {
     run([]() -> Coro<> {
         Pair p = tcp_pair();
-        const std::string all = pattern(much);
+        const std::string& all = much_data();
         p.writer.write(all);
         p.writer.write_eof();
         const std::string got = co_await drain_peer(p.peer);
@@ -242,7 +247,7 @@ TEST_P(StreamWriterTest, ThePeersHalfCloseLeavesTheWayBack) {
 TEST_P(StreamWriterTest, CloseSendsWhatIsBufferedFirst) {
     run([]() -> Coro<> {
         Pair p = tcp_pair();
-        const std::string all = pattern(much);
+        const std::string& all = much_data();
         p.writer.write(all);
         p.writer.close();
         EXPECT_TRUE(p.writer.is_closing());
@@ -259,7 +264,7 @@ TEST_P(StreamWriterTest, CloseSendsWhatIsBufferedFirst) {
 TEST_P(StreamWriterTest, AbortDropsWhatIsBuffered) {
     run([]() -> Coro<> {
         Pair p = unix_pair();
-        p.writer.write(pattern(much));
+        p.writer.write(much_data());
         Task<> drain = create_task(drain_it(p.writer));
         co_await testing::wait_all_tasks_blocked();
         p.writer.abort();
@@ -277,7 +282,7 @@ TEST_P(StreamWriterTest, DrainAfterCloseYieldsOnceThenTells) {
     run([]() -> Coro<> {
         Pair p = unix_pair();
         p.writer.set_write_buffer_limits({.high = much});  // drain need not wait for room
-        p.writer.write(pattern(much));
+        p.writer.write(much_data());
         p.writer.close();
         bool other_ran = false;
         get_running_loop().call_soon([&] { other_ran = true; });
@@ -386,7 +391,7 @@ TEST_P(StreamWriterTest, KnowsBothAddresses) {
 TEST_P(StreamWriterTest, AResetEndsTheWaitForRoom) {
     run([]() -> Coro<> {
         Pair p = tcp_pair();
-        p.writer.write(pattern(much));
+        p.writer.write(much_data());
         Task<> drain = create_task(drain_it(p.writer));
         co_await testing::wait_all_tasks_blocked();
         EXPECT_FALSE(drain.done());
