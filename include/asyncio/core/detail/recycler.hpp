@@ -43,7 +43,8 @@ ASYNCIO_COLD void give_block_slow(void* block, std::size_t bytes) noexcept;
 #if ASYNCIO_ASAN || ASYNCIO_TSAN
 // Sanitizers must see each frame as an allocation of its own. (Rounded as below: a library built without the
 // sanitizer may take the block back.)
-inline void* take_block(std::size_t bytes) {
+// (Not inlined: g++ 12 at -O2 would see operator new met by another delete than its own, and warn.)
+ASYNCIO_NOINLINE inline void* take_block(std::size_t bytes) {
     void* const block = ::operator new((bytes + 15) / 16 * 16);
     ++recycler.taken;
     return block;
