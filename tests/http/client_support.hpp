@@ -90,7 +90,6 @@ Coro<> with_site(Handler handler, Body body) {
     }
     server.abort_clients();
     co_await server.aexit(nullptr);  // waits for the handlers, too
-    co_await sleep(1ms);             // the kernel lets go of the listening socket
     if (error != nullptr) std::rethrow_exception(error);
 }
 
