@@ -1,5 +1,6 @@
 // The recorded programs of data/*.json (README.md is their definition).
 #pragma once
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -19,9 +20,15 @@ struct Program {
     std::vector<std::string> trace;
 };
 
-/// The programs of `data/<style>.json`.
+/// Where the programs are: data/, or what `record.py --more` wrote.
+inline std::string data_folder() {
+    const char* const other = std::getenv("ASYNCIO_CONFORMANCE_DATA");
+    return other != nullptr ? other : ASYNCIO_TESTS_DIR "/conformance/data";
+}
+
+/// The programs of `<style>.json`.
 inline std::vector<Program> load(const std::string& style) {
-    const std::string path = ASYNCIO_TESTS_DIR "/conformance/data/" + style + ".json";
+    const std::string path = data_folder() + "/" + style + ".json";
     std::ifstream file(path);
     if (!file) throw std::runtime_error("cannot open " + path);
     const Json data = Json::parse(file);

@@ -4,6 +4,9 @@
     record.py             write data/ anew (CPython 3.13 or newer; the same CPython gives the same files)
     record.py --check     compare data/ with what would be written; exit status 1 if anything differs
     record.py --show NAME print one recorded program and its trace
+    record.py --more FROM COUNT DIR
+                          write DIR/*.json: of each style the seeds FROM to FROM+COUNT-1, not only small programs.
+                          ASYNCIO_CONFORMANCE_DATA=DIR makes the tests replay these
 """
 
 import argparse
@@ -86,6 +89,20 @@ class Recorder:
         return programs
 
 
+def more(first, count, folder):
+    """Records new seeds, to look for differences that data/ does not show."""
+    recorder = Recorder()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "handwritten.json").write_text(render(recorder.handwritten()))
+    for style in STYLES:
+        recorded = (recorder.record(f"{style}_{seed}", generate(style, seed), seed)[0]
+                    for seed in range(first, first + count))
+        programs = [program for program in recorded if program is not None]
+        (folder / f"{style}.json").write_text(render(programs))
+        print(f"{style}: {len(programs)} programs", flush=True)
+    return 0
+
+
 def encode(program):
     return json.dumps(program, separators=(",", ":"))
 
@@ -125,6 +142,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--show", metavar="NAME")
+    parser.add_argument("--more", nargs=3, metavar=("FROM", "COUNT", "DIR"))
     options = parser.parse_args()
     if options.show:
         return show(options.show)
@@ -134,6 +152,8 @@ def main():
     # A stuck program's coroutines complain while they are taken apart; nobody wants to hear it.
     sys.unraisablehook = lambda _: None
     virtual_loop.pin_orders()
+    if options.more:
+        return more(int(options.more[0]), int(options.more[1]), pathlib.Path(options.more[2]))
     files, recorder = build()
     if options.check:
         different = [name for name, text in files.items()
