@@ -66,7 +66,6 @@ struct Exchange {
     bool body_kept = false;      // read() has been called: `body` is the whole of it and stays.
     bool body_touched = false;   // A part was handed out through content().
     bool session_gone = false;   // Closed under the request.
-    bool dropped = false;        // The user has destroyed the response.
     bool has_announced_length = false;
 
     SessionRef session;
