@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "asyncio/asyncio.hpp"
+#include "asyncio/testing/mock_clock.hpp"
 #include "support/loop_fixture.hpp"
 
 namespace asyncio { namespace {
@@ -233,6 +234,45 @@ std::string run_program(std::uint64_t seed, bool swallows, Totals& totals) {
         trouble = "the program ended with " + describe(std::current_exception());
     }
     return trouble;
+}
+
+class CancelBookkeeping : public test::LoopTest {};
+
+TEST_F(CancelBookkeeping, AScopesRequestThatNobodyHasMetIsTakenBackAlsoWhileOthersCount) {
+    // A request from outside is counted, delivered and swallowed. Then a deadline passes between the end of a
+    // task and the step that takes its result: the result is delivered, and no await has met the scope's
+    // request.
+    asyncio::testing::MockClock clock;
+    const auto scenario = [](asyncio::testing::MockClock* time) -> Coro<std::string> {
+        std::string log;
+        current_task().cancel();
+        try {
+            co_await sleep(0s);
+        } catch (const CancelledError&) {
+            log += "cancelled";
+        }
+        Timeout limit = timeout(5ms);
+        co_await with(limit, [&]() -> Coro<> {
+            // Its last step stands in the ready queue when the deadline comes due behind it.
+            auto task = create_task([](asyncio::testing::MockClock* moved) -> Coro<int> {
+                moved->advance(5ms);
+                co_await sleep(0s);
+                co_return 7;
+            }(time));
+            const int value = co_await wait_for(std::move(task), 1h);
+            log += " " + std::to_string(value);
+        });
+        if (limit.expired()) log += " expired";
+        log += " " + std::to_string(current_task().cancelling());
+        try {
+            co_await sleep(0s);
+        } catch (const CancelledError&) {
+            log += " and cancelled by nobody";
+        }
+        co_return log;
+    };
+    const std::string log = test::run_and_check(scenario(&clock), {.backend = Backend::sim, .clock = &clock});
+    EXPECT_EQ(log, "cancelled 7 expired 1");
 }
 
 class CancelProperty : public test::LoopTest {
