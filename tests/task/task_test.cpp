@@ -140,6 +140,26 @@ TEST_F(TaskTest, EagerTasksMayBeCreatedInDestructorsOfEndingTasks) {
     });
 }
 
+class TaskSlowTest : public test::BackendTest {};
+ASYNCIO_ON_EVERY_BACKEND(TaskSlowTest);
+
+TEST_P(TaskSlowTest, AMillionTasksSleepAtOnceAndAllOfThemEnd) {
+#if ASYNCIO_ASAN || ASYNCIO_TSAN
+    constexpr int tasks = 100'000;  // a sanitizer needs many times the memory
+#else
+    constexpr int tasks = 1'000'000;
+#endif
+    run([]() -> Coro<> {
+        int ended = 0;
+        const auto sleeper = [](Duration delay, int& count) -> Coro<> {
+            co_await sleep(delay);
+            ++count;
+        };
+        for (int i = 0; i < tasks; ++i) create_task(sleeper(std::chrono::microseconds(i % 1000), ended));
+        while (ended != tasks) co_await sleep(1ms);
+    });
+}
+
 // ---- refusals -----------------------------------------------------------------------------------
 
 TEST_F(TaskTest, WithoutALoopCreateTaskRefusesAndDestroysTheCoroutine) {
