@@ -550,7 +550,7 @@ constexpr int innermost_line = __LINE__ - 1;
 struct Client {
     Coro<> middle(std::string) { co_await innermost(); }
 };
-constexpr int middle_line = __LINE__ - 3;
+constexpr int middle_line = __LINE__ - 2;
 Coro<int> outermost(Client client) {
     co_await client.middle("x");
     co_return 1;
@@ -770,7 +770,7 @@ TEST_P(TaskOnBackends, AnExceptionNobodyRetrievedGoesToTheHandlerWithTheTaskAndI
             get_running_loop().set_exception_handler(
                 [&](EventLoop&, const ExceptionContext& context) { reports.push_back(context); });
             create_task(fails("unseen"), {.name = "lost"});
-            line = __LINE__;
+            line = __LINE__ - 1;
             co_await sleep(1ms);
             auto seen = create_task(fails("seen"));
             co_await wait(handles(seen));
