@@ -132,8 +132,10 @@ std::string timeline(const std::vector<Result>& results, std::size_t rows_max, s
     std::vector<const Result*> by_start;
     by_start.reserve(results.size());
     for (const Result& result : results) by_start.push_back(&result);
-    std::stable_sort(by_start.begin(), by_start.end(),
-                     [](const Result* a, const Result* b) { return a->started < b->started; });
+    // The order of equal starts is that of the URLs, whose results lie in one array.
+    std::sort(by_start.begin(), by_start.end(), [](const Result* a, const Result* b) {
+        return a->started != b->started ? a->started < b->started : a < b;
+    });
     asyncio::debug::Timeline chart;
     for (const Result* result : by_start) {
         const std::size_t row = chart.add_row(printable(result->url));
