@@ -44,7 +44,8 @@ http::web::Application application() {
 }
 
 asyncio::Coro<> uses_the_client(std::string base) {
-    std::vector<std::string> urls{base + "/hello/a", base + "/hello/b", base + "/nothing", "http://127.0.0.1:1/"};
+    std::vector<std::string> urls{base + "/hello/a", base + "/hello/b", base + "/nothing",
+                                  "http://127.0.0.1:1/"};
     auto outcomes = co_await fetch_all(urls);
     EXPECT_EQ(outcomes[0].value(), "hello a none");
     EXPECT_EQ(outcomes[1].value(), "hello b none");
@@ -52,18 +53,21 @@ asyncio::Coro<> uses_the_client(std::string base) {
     EXPECT_FALSE(outcomes[3]);
 
     http::ClientSession session;
-    auto page = co_await asyncio::with(session.get(base + "/hello/" + text(1)), [&](http::ClientResponse& r) -> asyncio::Coro<std::string> {
-        EXPECT_EQ(r.status(), 200);
-        co_return co_await r.text();
-    });
+    auto page = co_await asyncio::with(session.get(base + "/hello/" + text(1)),
+                                       [&](http::ClientResponse& r) -> asyncio::Coro<std::string> {
+                                           EXPECT_EQ(r.status(), 200);
+                                           co_return co_await r.text();
+                                       });
     EXPECT_EQ(page, "hello " + text(1) + " none");
 
     const std::string id = text(2);
-    auto posted = co_await session.post(base + "/echo", http::text(text(3)),
-                                        {.headers = http::headers("Accept", "text/html", "X-Id", id), .timeout = {.total = 3s}});
+    auto posted = co_await session.post(
+        base + "/echo", http::text(text(3)),
+        {.headers = http::headers("Accept", "text/html", "X-Id", id), .timeout = {.total = 3s}});
     EXPECT_EQ(posted.status(), 201);
     EXPECT_EQ(co_await posted.text(), text(3) + "|" + id);
-    auto temporary = co_await session.post(base + "/echo", http::bytes(text(4)), {.headers = http::headers("X-Id", text(5))});
+    auto temporary = co_await session.post(base + "/echo", http::bytes(text(4)),
+                                           {.headers = http::headers("X-Id", text(5))});
     EXPECT_EQ(co_await temporary.text(), text(4) + "|" + text(5));
     auto with_params = co_await session.get(base + "/hello/c", {.params = http::params("n", text(6))});
     EXPECT_EQ(co_await with_params.read(), "hello c " + text(6));
@@ -87,7 +91,8 @@ asyncio::Coro<> serves_and_fetches() {
         std::string base = s.url();
         while (base.ends_with('/')) base.pop_back();
         co_await uses_the_client(base);
-        auto blocking = co_await asyncio::to_thread([](std::string url) { return http::get_sync(url); }, base + "/hello/sync");
+        auto blocking = co_await asyncio::to_thread([](std::string url) { return http::get_sync(url); },
+                                                    base + "/hello/sync");
         EXPECT_EQ(blocking.text, "hello sync none");
         bool refused = false;
         try {

@@ -24,7 +24,8 @@ asyncio::Coro<> on_client(asyncio::StreamReader reader, asyncio::StreamWriter wr
 }
 
 asyncio::Coro<> talks() {
-    auto server = co_await asyncio::start_server(on_client, "127.0.0.1", 0, {.backlog = 1024, .reuse_port = true});
+    auto server =
+        co_await asyncio::start_server(on_client, "127.0.0.1", 0, {.backlog = 1024, .reuse_port = true});
     const std::uint16_t port = server.port();
     {
         auto [reader, writer] = co_await asyncio::open_connection("127.0.0.1", port, {.timeout = 30s});

@@ -108,8 +108,7 @@ TEST_P(SlowInterop, OurClientTalksToAPythonServer) {
     });
 }
 
-// ---- ten thousand
-// ------------------------------------------------------------------------------------------------
+// ---- ten thousand -------------------------------------------------------------------------------
 
 class SlowConnections : public NetTest {};
 ASYNCIO_ON_REAL_BACKENDS(SlowConnections);
