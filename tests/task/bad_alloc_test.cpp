@@ -205,6 +205,7 @@ TEST_P(BadAllocOn, TasksThatAreLeftAreCancelledAndJoinedAtTheEnd) {
         loop.run_until_complete(leaves_tasks(std::ref(begun), std::ref(ended)));
         loop.close();
     });
+    if (IsSkipped()) return;  // nothing was run
     EXPECT_GT(begun, 0);
     EXPECT_EQ(begun, ended);
 }
