@@ -55,10 +55,6 @@ void append_number(std::string& out, std::uint64_t number) {
 }
 
 void append_status_line(std::string& out, int status, std::string_view reason) {
-    if (status == 200 && reason.empty()) {
-        out.append("HTTP/1.1 200 OK\r\n");
-        return;
-    }
     out.append("HTTP/1.1 ");
     append_number(out, static_cast<std::uint64_t>(status));
     out.append(" ").append(reason.empty() ? proto::reason(status) : reason).append("\r\n");
@@ -167,10 +163,10 @@ Coro<> Connection::converse() {
         } else if (answer) {
             keep = keeps_alive(response);
             compose(response, keep);
-            if (response.body_.size() <= joined_body_max || to_head_) {
+            if (response.body().size() <= joined_body_max || to_head_) {
                 co_await writer_.send(out_);
             } else {
-                co_await writer_.send(out_, response.body_);
+                co_await writer_.send(out_, response.body());
             }
         } else {
             cut_ = true;
@@ -414,8 +410,8 @@ bool Connection::keeps_alive(const Response& response) {
         body_is_manageable();  // so that closing need not linger
         return false;
     }
-    if (!response.headers_.empty()) {
-        if (const auto connection = response.headers_.get("Connection")) {
+    if (!response.headers().empty()) {
+        if (const auto connection = response.headers().get("Connection")) {
             if (proto::list_contains(*connection, "close")) return false;
         }
     }
@@ -423,41 +419,30 @@ bool Connection::keeps_alive(const Response& response) {
 }
 
 void Connection::compose(const Response& response, bool keep) {
-    const bool bodiless = proto::has_no_body(response.status_);
-    append_head(response, keep, bodiless ? Stream::bodiless : Stream::sized, response.body_.size());
-    if (!bodiless && !to_head_ && response.body_.size() <= joined_body_max) out_.append(response.body_);
+    const bool bodiless = proto::has_no_body(response.status());
+    append_head(response, keep, bodiless ? Stream::bodiless : Stream::sized, response.body().size());
+    if (!bodiless && !to_head_ && response.body().size() <= joined_body_max) out_.append(response.body());
 }
 
 /// Fills `out_` with a head. The fields of `headers()` are valid as they are: proto::Headers lets in no
 /// others.
 void Connection::append_head(const Response& response, bool keep, Stream framing, std::uint64_t length) {
-    out_.clear();
-    append_status_line(out_, response.status_, response.reason_);
-    bool has_type = response.status_ == 204 || response.status_ == 304;
-    bool own_fields = false;
+    bool has_type = response.status() == 204 || response.status() == 304;
     std::string_view own_length;
-    for (const proto::HeaderView field : response.headers_) {
-        if (proto::equals_ignore_case(field.name, "Connection") ||
-            proto::equals_ignore_case(field.name, "Transfer-Encoding")) {
-            continue;  // ours to say
-        }
-        if (proto::equals_ignore_case(field.name, "Content-Length")) {
-            own_length = field.value;
-            continue;
-        }
-        has_type = has_type || proto::equals_ignore_case(field.name, "Content-Type");
-        own_fields = own_fields || proto::equals_ignore_case(field.name, "Date") ||
-                     proto::equals_ignore_case(field.name, "Server");
-        out_.append(field.name).append(": ").append(field.value).append("\r\n");
+    if (response.headers().empty() && response.status() == 200 && response.reason().empty()) {
+        out_.assign(site_.usual_head);
+    } else {
+        out_.clear();
+        append_status_line(out_, response.status(), response.reason());
+        append_fields(response.headers(), has_type, own_length);
     }
     if (const std::string_view type = response.content_type(); !has_type && !type.empty()) {
         out_.append("Content-Type: ").append(type).append("\r\n");
     }
     if (framing == Stream::sized) {
-        // A handler may say how long the body would be that it does not make for a HEAD.
-        const bool told = to_head_ && length == 0 && !own_length.empty();
         out_.append("Content-Length: ");
-        if (told) {
+        // A handler may say how long the body would be that it does not make for a HEAD.
+        if (to_head_ && length == 0 && !own_length.empty()) {
             out_.append(own_length);
         } else {
             append_number(out_, length);
@@ -466,13 +451,32 @@ void Connection::append_head(const Response& response, bool keep, Stream framing
     } else if (framing == Stream::chunked) {
         out_.append("Transfer-Encoding: chunked\r\n");
     }
-    if (!own_fields) out_.append(site_.common_fields);
     if (!keep) {
         out_.append("Connection: close\r\n");
     } else if (parser_.head().version == proto::HttpVersion::http_1_0) {
         out_.append("Connection: keep-alive\r\n");
     }
     out_.append("\r\n");
+}
+
+/// The fields of a response that are not ours to say, and Date and Server if they are not among them.
+void Connection::append_fields(const proto::Headers& headers, bool& has_type, std::string_view& length) {
+    bool has_common = false;
+    for (const proto::HeaderView field : headers) {
+        if (proto::equals_ignore_case(field.name, "Connection") ||
+            proto::equals_ignore_case(field.name, "Transfer-Encoding")) {
+            continue;
+        }
+        if (proto::equals_ignore_case(field.name, "Content-Length")) {
+            length = field.value;
+            continue;
+        }
+        has_type = has_type || proto::equals_ignore_case(field.name, "Content-Type");
+        has_common = has_common || proto::equals_ignore_case(field.name, "Date") ||
+                     proto::equals_ignore_case(field.name, "Server");
+        out_.append(field.name).append(": ").append(field.value).append("\r\n");
+    }
+    if (!has_common) out_.append(std::string_view(site_.usual_head).substr(SiteState::usual_status.size()));
 }
 
 // ---- the streamed response ----------------------------------------------------------------------

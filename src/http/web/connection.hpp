@@ -91,8 +91,8 @@ class Connection {
     bool keeps_alive(const Response& response);
     bool body_is_manageable();
     void compose(const Response& response, bool keep);
+    void append_fields(const proto::Headers& headers, bool& has_type, std::string_view& length);
     void append_head(const Response& response, bool keep, Stream framing, std::uint64_t length);
-    void cut() noexcept;
 
     SiteState& site_;
     StreamReader reader_;

@@ -15,9 +15,13 @@ namespace asyncio { inline namespace v1 { namespace http::web {
 namespace {
 
 // Content types that need no copy.
-constexpr std::array<std::string_view, 6> known_types = {
-    "text/plain; charset=utf-8", "application/json", "application/octet-stream",
-    "text/html; charset=utf-8",  "text/html",        "text/plain"};
+constexpr std::array<std::string_view, 7> known_types = {"text/plain; charset=utf-8",
+                                                         "application/json",
+                                                         "application/octet-stream",
+                                                         "text/html; charset=utf-8",
+                                                         "text/html",
+                                                         "text/plain",
+                                                         ""};
 
 void check_status(int status) {
     if (status < 200 || status > 599) {
@@ -42,27 +46,51 @@ HTTPError::HTTPError(int status, std::string_view text) : Error(default_text(sta
 HTTPError::~HTTPError() = default;
 
 Response::Response(std::string body, ResponseOptions options) : body_(std::move(body)) {
-    set_status(options.status, options.reason);
+    if (options.status != 200 || !options.reason.empty()) set_status(options.status, options.reason);
     set_content_type(options.content_type);
+}
+
+Response::Response(const Response& other)
+    : status_(other.status_),
+      streamed_(other.streamed_),
+      content_type_is_own_(other.content_type_is_own_),
+      content_type_(other.content_type_),
+      rare_(other.rare_ ? std::make_unique<Rare>(*other.rare_) : nullptr),
+      body_(other.body_) {}
+
+Response& Response::operator=(Response other) noexcept {
+    status_ = other.status_;
+    streamed_ = other.streamed_;
+    content_type_is_own_ = other.content_type_is_own_;
+    content_type_ = other.content_type_;
+    rare_ = std::move(other.rare_);
+    body_ = std::move(other.body_);
+    return *this;
+}
+
+const proto::Headers& Response::headers() const noexcept {
+    static const proto::Headers none;
+    return rare_ ? rare_->headers : none;
 }
 
 void Response::set_status(int status, std::string_view reason) {
     check_status(status);
     if (!proto::is_field_value(reason)) throw ValueError("control character in the reason of a response");
+    if (!reason.empty() || rare_) rare().reason.assign(reason);
     status_ = status;
-    reason_.assign(reason);
 }
 
 void Response::set_content_type(std::string_view content_type) {
     const auto known = std::find(known_types.begin(), known_types.end(), content_type);
-    if (known != known_types.end() || content_type.empty()) {
-        own_content_type_.clear();
-        content_type_ = content_type.empty() ? std::string_view() : *known;
-        return;
+    if (known != known_types.end()) {
+        content_type_ = *known;
+    } else {
+        if (!proto::is_field_value(content_type)) {
+            throw ValueError("control character in the content type of a response");
+        }
+        rare().content_type.assign(content_type);
     }
-    if (!proto::is_field_value(content_type))
-        throw ValueError("control character in the content type of a response");
-    own_content_type_.assign(content_type);
+    content_type_is_own_ = known == known_types.end();
 }
 
 Response json_response(std::string json, int status) {

@@ -10,6 +10,7 @@
 #include "http/web/router.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/proto/headers.hpp"
@@ -32,14 +33,21 @@ bool is_unreserved(unsigned char c) noexcept {
 }
 
 /// What may not stand in a path as it is.
-bool needs_escape(unsigned char c) noexcept {
+constexpr bool needs_escape(unsigned char c) noexcept {
     return c <= 0x20 || c >= 0x7f ||
            std::string_view("\"<>\\^`{|}").find(static_cast<char>(c)) != std::string_view::npos;
 }
 
+/// Whether an octet is as it is in the normal form of a path.
+constexpr std::array<bool, 256> normal_octets = [] {
+    std::array<bool, 256> table{};
+    for (unsigned c = 0; c != 256; ++c) table[c] = c != '%' && !needs_escape(static_cast<unsigned char>(c));
+    return table;
+}();
+
 bool is_normal(std::string_view path) noexcept {
-    return std::none_of(path.begin(), path.end(),
-                        [](char c) { return c == '%' || needs_escape(static_cast<unsigned char>(c)); });
+    return std::all_of(path.begin(), path.end(),
+                       [](char c) { return normal_octets[static_cast<unsigned char>(c)]; });
 }
 
 std::string normal_form(std::string_view path) {

@@ -48,6 +48,7 @@ std::string http_date(std::time_t when) {
 }
 
 Coro<> serve_client(std::shared_ptr<SiteState> site, StreamReader reader, StreamWriter writer) {
+    if (site == nullptr) co_return;  // the site has gone since this client was accepted
     Connection connection(*site, std::move(reader), std::move(writer));
     co_await connection.serve();
 }
@@ -90,8 +91,9 @@ void SiteState::tick() {
 }
 
 void SiteState::write_date() {
-    common_fields =
-        "Date: " + http_date(std::time(nullptr)) + "\r\nServer: asyncio/" ASYNCIO_VERSION_STRING "\r\n";
+    usual_head.assign(usual_status);
+    usual_head.append("Date: ").append(http_date(std::time(nullptr)));
+    usual_head.append("\r\nServer: asyncio/" ASYNCIO_VERSION_STRING "\r\n");
 }
 
 // ---- connections --------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "asyncio/base/intrusive.hpp"
 #include "asyncio/core/handle.hpp"
@@ -44,7 +45,8 @@ struct SiteState {
     std::uint16_t port = 0;
     std::string url;
 
-    std::string common_fields;  // "Date: …\r\nServer: …\r\n"
+    static constexpr std::string_view usual_status = "HTTP/1.1 200 OK\r\n";
+    std::string usual_head;  // that, Date and Server
     std::uint64_t ticks = 0;
     Duration tick_length;
     std::optional<TimerHandle> ticker;  // armed while there are connections

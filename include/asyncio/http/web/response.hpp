@@ -1,17 +1,15 @@
 // Response: what a handler gives back.
 #pragma once
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "asyncio/base/config.hpp"
 #include "asyncio/base/option.hpp"
 #include "asyncio/proto/headers.hpp"
 
 namespace asyncio { inline namespace v1 { namespace http::web {
-
-namespace detail {
-class Connection;
-}
 
 /// What a response is made with. All members may be left out.
 struct ResponseOptions {
@@ -23,9 +21,9 @@ static_assert(OptionStruct<ResponseOptions>);
 
 /// A whole response: a status, header fields, and a body that lies in memory. A plain value.
 ///
-/// The server adds Content-Length, Content-Type, Date, Server and Connection; of these, the ones that
-/// `headers()` has are taken from there. No body is sent in answer to HEAD, nor with the statuses 204 and
-/// 304.
+/// The server adds Content-Length and Connection, and Content-Type, Date and Server unless `headers()` has
+/// them; `Connection: close` among the headers closes the connection. No body is sent in answer to HEAD, nor
+/// with the statuses 204 and 304.
 ///
 ///     co_return web::Response("no such user", {.status = 404});
 ///
@@ -38,21 +36,28 @@ class ASYNCIO_API Response {
     Response() noexcept = default;
     /// Throws  ValueError  a status out of range, a control character in the reason or content type
     explicit Response(std::string body, ResponseOptions options = ResponseOptions());
+    Response(const Response& other);
+    Response(Response&&) noexcept = default;
+    Response& operator=(Response other) noexcept;
+    ~Response() = default;
 
     int status() const noexcept { return status_; }
-    const std::string& reason() const noexcept { return reason_; }
+    /// Empty: the usual one.
+    std::string_view reason() const noexcept {
+        return rare_ ? std::string_view(rare_->reason) : std::string_view();
+    }
     /// Throws  ValueError  as the constructor
     void set_status(int status, std::string_view reason = {});
 
     std::string_view content_type() const noexcept {
-        return own_content_type_.empty() ? content_type_ : std::string_view(own_content_type_);
+        return content_type_is_own_ ? std::string_view(rare_->content_type) : content_type_;
     }
     /// Throws  ValueError  a control character
     void set_content_type(std::string_view content_type);
 
     /// Further header fields.
-    proto::Headers& headers() noexcept { return headers_; }
-    const proto::Headers& headers() const noexcept { return headers_; }
+    proto::Headers& headers() { return rare().headers; }
+    const proto::Headers& headers() const noexcept;
 
     const std::string& body() const noexcept { return body_; }
     void set_body(std::string body) noexcept { body_ = std::move(body); }
@@ -62,14 +67,23 @@ class ASYNCIO_API Response {
 
   private:
     friend class StreamResponse;
-    friend class detail::Connection;
+
+    // What most responses lack, so that all of them are cheap to move.
+    struct Rare {
+        std::string reason;
+        std::string content_type;
+        proto::Headers headers;
+    };
+    Rare& rare() {
+        if (!rare_) rare_ = std::make_unique<Rare>();
+        return *rare_;
+    }
 
     int status_ = 200;
     bool streamed_ = false;
+    bool content_type_is_own_ = false;
     std::string_view content_type_;  // A literal; what is none is owned.
-    std::string own_content_type_;
-    std::string reason_;
-    proto::Headers headers_;
+    std::unique_ptr<Rare> rare_;
     std::string body_;
 };
 
