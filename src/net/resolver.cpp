@@ -6,8 +6,9 @@
 //
 // A look-up (`Lookup`) is shared by the loop and the thread, and owns what it needs: the name, the results,
 // the callback that brings it back. So a wait that is cancelled just leaves it, and a loop that closes leaves
-// the threads that are in getaddrinfo behind; they free what they hold when they return. Equal look-ups in
-// flight are one; each wait is told.
+// the threads that are in getaddrinfo behind; they free what they hold when they return. They do not keep the
+// loop's wake descriptor open meanwhile: the way back is a weak pointer, followed under the pool's mutex and
+// only while the pool is not ending. Equal look-ups in flight are one; each wait is told.
 //
 // Who writes what: the thread alone from the moment it takes the job to the post; the loop before and after.
 // The mutexes of the queue and of the loop's posts order the two.
@@ -48,7 +49,7 @@ class LookupWait;
 struct Lookup {
     std::string host;
     AddressFamily family = AddressFamily::any;
-    std::shared_ptr<RemoteState> remote;
+    std::weak_ptr<RemoteState> remote;
     std::unique_ptr<Callback> back;  // made beforehand: the way back must not fail
     std::vector<LookupWait*> waits;  // the loop's
     bool counted = false;            // among LoopImpl::thread_jobs
@@ -113,10 +114,13 @@ struct Pool {
             // it.
             lock.lock();
             --pool->busy;
+            std::shared_ptr<RemoteState> remote;
+            if (!pool->ending) remote = job->remote.lock();
             lock.unlock();
-            std::shared_ptr<RemoteState> remote = job->remote;
             std::unique_ptr<Callback> back = std::move(job->back);
-            if (remote->post_made(back.get())) static_cast<void>(back.release());  // it is the loop's now
+            if (remote != nullptr && remote->post_made(back.get())) {
+                static_cast<void>(back.release());  // it is the loop's now
+            }
             back.reset();
             job.reset();
             remote.reset();
