@@ -57,7 +57,7 @@ void release_callback(Callback* callback) noexcept {
 /// The loop closes before its turn came: handles may keep it, but not what it captured.
 static void drop_callback(Callback* callback) noexcept {
     callback->scheduled = false;
-    callback->index = Timer::idle;
+    callback->slot = Timer::idle;
     const auto function = std::move(callback->function);  // dies last
     release_callback(callback);
 }
@@ -180,6 +180,7 @@ LoopImpl::LoopImpl(EventLoop* owning_loop, RunOptions loop_options) : options(lo
     clock = options.clock;
     if (clock == nullptr && backend->kind() == Backend::sim) clock = &own_clock.emplace();
     virtual_clock = clock != nullptr;
+    timers.advance(real_or_virtual_now());
     register_loop(this);
     try {
         grow_ready(this);
@@ -212,9 +213,9 @@ std::string LoopImpl::list_tasks() const {
     for (const PromiseBase* task = live.live.next; task != &live; task = task->live.next) {
         text += "  " + record_name(task);
         if (task->is(started)) {
-            const PromiseBase* innermost = task->live.leaf != nullptr ? task->live.leaf->frame : nullptr;
+            const PromiseBase* innermost = task->live.waits_on.frame();
             if (innermost != nullptr) {
-                text += std::string(": waits in ") + task->live.leaf->ops->what + " at " +
+                text += std::string(": waits in ") + task->live.waits_on.what() + " at " +
                         place_text(innermost->where);
                 for (const PromiseBase* frame = innermost; frame != nullptr && frame != task;
                      frame = frame->continuation) {
@@ -522,7 +523,9 @@ void EventLoop::close() {
             }
         }
         while (!impl_->timers.empty()) {
-            detail::Timer* const timer = impl_->timers.pop();
+            const detail::TimerRef ref = impl_->timers.pop();
+            ASYNCIO_ASSERT((ref.word() & detail::tag_mask) == detail::tag_timer, "a task sleeps that has ended");
+            auto* const timer = static_cast<detail::Timer*>(ref.node());
             ASYNCIO_ASSERT(timer->ops == &detail::callback_ops, "a timer is armed whose task has ended");
             detail::drop_callback(static_cast<detail::Callback*>(timer));
         }
@@ -530,12 +533,20 @@ void EventLoop::close() {
             const std::uintptr_t word = impl_->ready.pop();
             void* const target = reinterpret_cast<void*>(word & ~std::uintptr_t{detail::tag_mask});
             if (target == nullptr) continue;
-            if ((word & detail::tag_mask) == detail::tag_done) {
-                auto* const record = static_cast<detail::PromiseBase*>(target);
-                record->clear(detail::queued_done | detail::owns_slot);
-                detail::release(record);
-            } else {
-                detail::drop_callback(static_cast<detail::Callback*>(static_cast<detail::Leaf*>(target)));
+            switch (word & detail::tag_mask) {
+                case detail::tag_done: {
+                    auto* const record = static_cast<detail::PromiseBase*>(target);
+                    record->clear(detail::queued_done | detail::owns_slot);
+                    detail::release(record);
+                    break;
+                }
+                case detail::tag_timer: {
+                    auto* const timer = static_cast<detail::Timer*>(static_cast<detail::TimerNode*>(target));
+                    detail::drop_callback(static_cast<detail::Callback*>(timer));
+                    break;
+                }
+                default:
+                    detail::drop_callback(static_cast<detail::Callback*>(static_cast<detail::Leaf*>(target)));
             }
         }
         detail::drop_anchors(impl_.get());

@@ -95,23 +95,25 @@ void end_frame(LoopCore* loop, PromiseBase* task, DropFn drop) noexcept {
 /// record's own.
 void schedule_waiters(LoopCore* loop, PromiseBase* record) noexcept {
     const bool has_slot = record->is(owns_slot);
-    if (TaskExtra* extra = record->extra()) {
+    if (record->waiter_word == 0) {
+        // Nobody waits.
+    } else if (TaskExtra* extra = record->extra()) {
         bool only_resumes = true;
         for (Waiter* waiter : extra->waiters) only_resumes &= waiter->resumes != nullptr;
         if (only_resumes) {
             for (Waiter* waiter : extra->waiters) {
-                waiter->resumes->task->live.leaf = nullptr;
+                waiter->resumes->task->live.waits_on.clear();
                 push_frame(loop, waiter->resumes);
             }
             extra->waiters.clear();
         } else if (!extra->waiters.empty()) {
             record->set(queued_done);
         }
-    } else if (record->waiter_word != 0) {
+    } else {
         auto* waiter = reinterpret_cast<Waiter*>(record->waiter_word);
         if (waiter->resumes != nullptr) {
             record->waiter_word = 0;
-            waiter->resumes->task->live.leaf = nullptr;
+            waiter->resumes->task->live.waits_on.clear();
             push_frame(loop, waiter->resumes);
         } else {
             record->set(queued_done);
@@ -171,44 +173,44 @@ void complete_future(PromiseBase* future) noexcept {
     schedule_waiters(loop, future);
 }
 
-void LoopImpl::step(PromiseBase* frame) noexcept {
+/// Resumes one coroutine after another, from `frame` on, until the task suspends or has ended. Leaves `current`
+/// and `running` as they were last.
+inline void LoopImpl::resume_task(PromiseBase* frame) noexcept {
     PromiseBase* const task = frame->task;
     ASYNCIO_DASSERT(task->magic == record_magic && !task->is(done));
-    PromiseBase* const outer_task = std::exchange(current, task);
-    PromiseBase* const outer_frame = running;
-    const int outer_budget = std::exchange(budget, completions_per_step_max);
+    current = task;
+    budget = completions_per_step_max;
     step_time = 0;
-    bool ended = false;
-    DropFn drop_result = nullptr;
     if (!task->is(started)) {
         task->set(started);
         if (task->pending != 0) [[unlikely]] {
             // Cancelled before its first step: the body never runs, nothing is thrown.
             unlink_live(task);
             task->set(was_cancelled);
-            ended = true;
+            return finish_task(this, task, nullptr);
         }
     }
-    while (!ended) {
+    do {
         next = 0;
         running = frame;
         frame->handle().resume();
-        if (next == 0) break;
-        if (next == task_finished) {
-            drop_result = drop;
-            ended = true;
-        } else {
-            frame = reinterpret_cast<PromiseBase*>(next);
-        }
-    }
-    if (ended) finish_task(this, task, drop_result);
+        frame = reinterpret_cast<PromiseBase*>(next);
+    } while (next > task_finished);
+    if (next == task_finished) finish_task(this, task, drop);
+}
+
+void LoopImpl::step(PromiseBase* frame) noexcept {
+    PromiseBase* const outer_task = current;
+    PromiseBase* const outer_frame = running;
+    const int outer_budget = budget;
+    resume_task(frame);
     current = outer_task;
     running = outer_frame;
     budget = outer_budget;
 }
 
 void step_frame(LoopCore* loop, PromiseBase* frame) noexcept {
-    frame->task->live.leaf = nullptr;
+    frame->task->live.waits_on.clear();
     impl_of(loop)->step(frame);
 }
 
@@ -220,30 +222,41 @@ void LoopImpl::run_ready_batch() noexcept {
         if (watcher != nullptr) [[unlikely]]
             watcher->at_step(ready.slots[ready.head & ready.mask]);
         const std::uintptr_t word = ready.pop();
+        if ((word & tag_mask) == tag_frame) [[likely]] {
+            resume_task(reinterpret_cast<PromiseBase*>(word));
+            continue;
+        }
+        current = nullptr;
+        running = nullptr;
+        step_time = 0;
         void* const target = reinterpret_cast<void*>(word & ~std::uintptr_t{tag_mask});
         switch (word & tag_mask) {
-            case tag_frame: step(static_cast<PromiseBase*>(target)); break;
             case tag_leaf: {
-                auto* leaf = static_cast<Leaf*>(target);
-                step_time = 0;
+                auto* const leaf = static_cast<Leaf*>(target);
                 leaf->ops->run(leaf);
                 break;
             }
-            case tag_done:
-                step_time = 0;
-                tell_waiters(this, static_cast<PromiseBase*>(target));
-                break;
+            case tag_done: tell_waiters(this, static_cast<PromiseBase*>(target)); break;
             case tag_timer: {
                 --ready.timer_entries;
-                auto* timer = static_cast<Timer*>(target);
-                if (timer == nullptr) break;  // withdrawn after it had become due
-                timer->index = Timer::idle;
-                step_time = 0;
+                if (target == nullptr) break;  // withdrawn after it had become due
+                auto* const timer = static_cast<Timer*>(static_cast<TimerNode*>(target));
+                timer->slot = TimerNode::idle;
                 timer->ops->run(timer);
+                break;
+            }
+            case tag_sleeper: {
+                --ready.timer_entries;
+                auto* const sleeper = static_cast<Sleeper*>(static_cast<TimerNode*>(target));
+                sleeper->slot = TimerNode::idle;
+                sleeper->frame->task->live.waits_on.clear();
+                push_frame(this, sleeper->frame);
                 break;
             }
         }
     }
+    current = nullptr;
+    running = nullptr;
 }
 
 /// Sim with a seed: the tasks of a batch run in a random order; callbacks keep theirs, which is promised.
@@ -296,24 +309,34 @@ std::uint64_t read_clock(LoopCore* loop) noexcept {
     return impl->last_clock;
 }
 
-void arm_timer(LoopCore* loop, Timer* timer, std::uint64_t deadline_ns) {
+void arm_timer(LoopCore* loop, TimerRef timer, std::uint64_t deadline_ns) {
     impl_of(loop)->timers.insert(timer, deadline_ns);
 }
+
+namespace {
+
+/// There is room for it.
+void push_timer(ReadyQueue& ready, TimerRef timer) noexcept {
+    TimerNode* const node = timer.node();
+    node->slot = TimerNode::queued;
+    node->index = static_cast<std::uint32_t>(ready.tail);  // enough: a queue has fewer places
+    ++ready.timer_entries;
+    ready.push(timer.word());
+}
+
+}  // namespace
 
 void queue_timer(LoopCore* loop, Timer* timer) {
     ASYNCIO_ASSERT(!timer->armed());
     if (loop->ready.reserved + loop->ready.timer_entries >= loop->ready.capacity()) grow_ready(loop);
-    timer->index = Timer::queued;
-    timer->position = loop->ready.tail;
-    ++loop->ready.timer_entries;
-    loop->ready.push(reinterpret_cast<std::uintptr_t>(timer) | tag_timer);
+    push_timer(loop->ready, timer);
 }
 
-void disarm_timer(LoopCore* loop, Timer* timer) noexcept {
-    if (timer->index == Timer::idle) return;
-    if (timer->index == Timer::queued) {
-        loop->ready.slots[timer->position & loop->ready.mask] = tag_timer;  // a null timer
-        timer->index = Timer::idle;
+void disarm_timer(LoopCore* loop, TimerNode* timer) noexcept {
+    if (!timer->armed()) return;
+    if (timer->slot == TimerNode::queued) {
+        loop->ready.slots[timer->index & loop->ready.mask] = tag_timer;  // a null timer
+        timer->slot = TimerNode::idle;
         return;
     }
     impl_of(loop)->timers.erase(timer);
@@ -327,12 +350,9 @@ void LoopImpl::fire_timers(std::uint64_t now) noexcept {
             if (ready.size() != 0) return;
             std::abort();  // unreachable: an empty queue has room for one
         }
-        Timer* const timer = timers.pop();
-        timer->index = Timer::queued;
-        timer->position = ready.tail;
-        ++ready.timer_entries;
-        ready.push(reinterpret_cast<std::uintptr_t>(timer) | tag_timer);
+        push_timer(ready, timers.pop());
     }
+    timers.advance(now);
 }
 
 // ---- iterations ---------------------------------------------------------------------------------
@@ -411,7 +431,7 @@ void LoopImpl::iterate(std::uint64_t deadline) {
     } else {
         if (clock != nullptr) last_clock = clock_ns();
         if (remote->has_posts.load(std::memory_order_relaxed)) take_posts();
-        if (timers.next_deadline() <= last_clock) fire_timers(last_clock);
+        if (timers.deadline_bound() <= last_clock) fire_timers(last_clock);
     }
     run_ready_batch();
 }

@@ -67,6 +67,10 @@ void promote(PromiseBase* frame, std::uint32_t refs) {
     LoopCore* const loop = current_loop;
     ASYNCIO_ASSERT(loop != nullptr);
     reserve_slot(loop);  // the only thing that can fail
+    promote_reserved(loop, frame, refs);
+}
+
+void promote_reserved(LoopCore* loop, PromiseBase* frame, std::uint32_t refs) noexcept {
     frame->task = frame;
     frame->waiter_word = 0;
     frame->refs = refs + 1;
@@ -78,7 +82,7 @@ void promote(PromiseBase* frame, std::uint32_t refs) {
     frame->epoch = 0;
     ++loop->generation;
     PromiseBase* const head = &loop->live;
-    frame->live = {head->live.prev, head, nullptr};
+    frame->live = {head->live.prev, head, {}};
     head->live.prev->live.next = frame;
     head->live.prev = frame;
     ++loop->generation;
@@ -112,7 +116,7 @@ TaskExtra& make_extra(PromiseBase* record) {
     return *made;
 }
 
-void add_waiter(PromiseBase* record, Waiter* waiter) {
+void add_waiter_slow(PromiseBase* record, Waiter* waiter) {
     ASYNCIO_ASSERT(!record->is(done));
     LoopCore* const loop = current_loop;
     if (record->is(is_future) && loop != nullptr) record->id = loop->loop_id;
@@ -183,7 +187,16 @@ void leave_pending(LoopCore* loop, PromiseBase* task, bool let_go) noexcept {
 bool pass_cancel(LoopCore* loop, PromiseBase* task, CancelAnswer& answer) noexcept {
     if (task->cancels != 0xffff) ++task->cancels;
     loop->cancel_next = nullptr;
-    Leaf* const leaf = task->live.leaf;
+    const WaitsOn waits_on = task->live.waits_on;
+    Leaf* const leaf = waits_on.leaf();
+    if (Sleeper* const sleeper = waits_on.sleeper()) {
+        disarm_timer(loop, sleeper);
+        task->live.waits_on.clear();
+        push_frame(loop, sleeper->frame);
+        leave_pending(loop, task, true);
+        answer = CancelAnswer::resume;
+        return false;
+    }
     answer = leaf != nullptr ? leaf->ops->cancel(leaf) : CancelAnswer::pending;
     if (answer == CancelAnswer::passed || answer == CancelAnswer::forward) {
         ++task->epoch;
@@ -196,7 +209,7 @@ bool pass_cancel(LoopCore* loop, PromiseBase* task, CancelAnswer& answer) noexce
 
 /// `task` waits for somebody who waits for `task`: only a cancel can end that, and it ends it here.
 void break_circle(LoopCore* loop, PromiseBase* task) noexcept {
-    Leaf* const leaf = task->live.leaf;
+    Leaf* const leaf = task->live.waits_on.leaf();
     loop->cancel_in_circle = true;
     const CancelAnswer answer = leaf->ops->cancel(leaf);
     loop->cancel_in_circle = false;
@@ -339,8 +352,10 @@ void release_last(PromiseBase* record) noexcept {
         // A future with callbacks that nobody will complete. Its loop may be gone, with its queue.
         if (LoopCore* const loop = loop_of(record)) release_slot(loop);
     }
-    drop_done_callbacks(record);
-    delete record->extra();
+    if (record->waiter_word != 0) {
+        drop_done_callbacks(record);
+        delete record->extra();
+    }
     record->magic = 0;
     Husk* const husk = husk_of(record);
     if (record->is(has_error)) record->error().~exception_ptr();

@@ -19,8 +19,6 @@ constexpr std::size_t kept_bytes_per_class_max = std::size_t{16} << 20;
 enum class Cache : unsigned char { unopened, open, closed };
 constinit thread_local Cache cache_state = Cache::unopened;
 
-std::size_t class_bytes(std::size_t index) { return index * 16; }
-
 /// Gives everything back when its thread ends.
 struct CacheGuard {
     CacheGuard() noexcept {
@@ -66,7 +64,7 @@ std::ptrdiff_t blocks_in_use() noexcept {
 void* take_block_slow(std::size_t bytes) {
     if (cache_state == Cache::unopened) open_cache();
     // The whole class is asked for, so that the block fits every later request of its class.
-    void* const block = ::operator new(bytes <= recycled_bytes_max ? (bytes + 15) / 16 * 16 : bytes);
+    void* const block = ::operator new(bytes <= recycled_bytes_max ? class_bytes(recycler_class(bytes)) : bytes);
     ++recycler.taken;
     return block;
 }

@@ -76,6 +76,7 @@ struct LoopImpl final : LoopCore {
     void iterate(std::uint64_t deadline);
     void run_ready_batch() noexcept;
     void step(PromiseBase* frame) noexcept;
+    void resume_task(PromiseBase* frame) noexcept;
     void poll_kernel(std::uint64_t deadline);
     void wait_for_work(std::uint64_t deadline);
     void fire_timers(std::uint64_t now) noexcept;

@@ -1,10 +1,25 @@
-// The timers of a loop: a 4-ary heap in exact order of (deadline, creation), with O(log n) eager removal.
+// The timers of a loop: exact order of (deadline, creation), insertion and withdrawal in O(1).
 //
-// An array of {deadline, sequence, timer}: comparisons touch no timer, and each timer knows its place. Memory
-// grows in `insert` alone (which may throw); `erase` and `pop` never fail, so that a timer can be withdrawn
-// anywhere.
+// A hierarchy of slots, as in a timer wheel: a level has 64 of them, level 0's are 2^20 ns (1 ms) wide, those
+// of the next level 64 times as wide, and so on to the end of time. A timer goes into the finest level of which
+// its deadline is less than half a round away, seen from `base_`, which is never after the next deadline. It
+// stays there: nothing cascades, so time passing needs no memory and cannot fail.
+//
+// A slot is an array of {deadline, timer}, in order of creation until somebody must know its first deadline;
+// then it is sorted (stably) where it lies, and sealed: whoever comes later and belongs there goes into a heap
+// beside the slots, until the slot is empty. So no array is sorted twice, however timers come and go.
+//
+// Ties. Of equal deadlines the one in the coarser level was made earlier, since the level shrinks as its
+// deadline comes near; within a level, and so within one slot, what is in the slot was made before what had to
+// go into the heap; the heap counts.
+//
+// A timer that is withdrawn leaves a hole in its slot, at once filled at either end, and never more of them
+// than there are timers. Small arrays come from the frame recycler, and one is kept at hand: timers that are
+// set and withdrawn all the time allocate nothing.
 #pragma once
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "asyncio/core/detail/loop_core.hpp"
@@ -13,79 +28,92 @@ namespace asyncio { inline namespace v1 { namespace detail {
 
 class TimerQueue {
   public:
-    bool empty() const noexcept { return heap_.empty(); }
-    std::size_t size() const noexcept { return heap_.size(); }
-    std::uint64_t next_deadline() const noexcept {
-        return heap_.empty() ? ~std::uint64_t{0} : heap_.front().deadline;
+    TimerQueue();
+    ~TimerQueue();
+    TimerQueue(const TimerQueue&) = delete;
+    TimerQueue& operator=(const TimerQueue&) = delete;
+
+    bool empty() const noexcept { return size_ == 0; }
+    std::size_t size() const noexcept { return size_; }
+
+    /// Not after the first deadline: a look that costs nothing. No deadline at all: the end of time.
+    std::uint64_t deadline_bound() const noexcept { return bound_; }
+    /// The first deadline.
+    std::uint64_t next_deadline() noexcept {
+        if (!exact_) find_first();
+        return bound_;
     }
 
-    /// Throws std::bad_alloc.
-    void insert(Timer* timer, std::uint64_t deadline) {
-        ASYNCIO_ASSERT(!timer->armed(), "a timer is armed once");
-        heap_.push_back({deadline, next_sequence_, timer});
-        ++next_sequence_;
-        sift_up(heap_.size() - 1, heap_.back());
-    }
-    void erase(Timer* timer) noexcept {
-        const std::size_t at = timer->index;
-        ASYNCIO_ASSERT(at < heap_.size() && heap_[at].timer == timer);
-        timer->index = Timer::idle;
-        const Entry last = heap_.back();
-        heap_.pop_back();
-        if (at == heap_.size()) return;
-        if (at > 0 && last < heap_[(at - 1) / 4]) {
-            sift_up(at, last);
-        } else {
-            sift_down(at, last);
-        }
-    }
-    Timer* pop() noexcept {
-        Timer* const first = heap_.front().timer;
-        erase(first);
-        return first;
+    /// Throws std::bad_alloc; then nothing has changed.
+    void insert(TimerRef timer, std::uint64_t deadline);
+    void erase(TimerNode* timer) noexcept;
+    /// Takes the first one out; there must be one.
+    TimerRef pop() noexcept;
+
+    /// Time has come so far, and no timer before it is left here.
+    void advance(std::uint64_t now) noexcept {
+        if (now > base_) base_ = now;
     }
 
   private:
     struct Entry {
         std::uint64_t deadline;
+        TimerRef timer;  // null: a hole
+    };
+    /// entries[head, size) are timers and holes; neither the first nor the last is a hole.
+    struct Slot {
+        Entry* entries = nullptr;
+        std::uint32_t capacity = 0;
+        std::uint32_t size = 0;
+        std::uint32_t head = 0;
+        std::uint32_t holes = 0;
+        std::uint32_t spilled = 0;  // timers in the heap that belong here
+        bool sealed = false;        // it is sorted, or will stay empty until `spilled` is 0
+    };
+    struct HeapEntry {
+        std::uint64_t deadline;
         std::uint64_t sequence;
-        Timer* timer;
-        bool operator<(const Entry& other) const noexcept {
+        TimerRef timer;
+        bool operator<(const HeapEntry& other) const noexcept {
             return deadline != other.deadline ? deadline < other.deadline : sequence < other.sequence;
         }
     };
-    void place(std::size_t at, const Entry& entry) noexcept {
-        heap_[at] = entry;
-        entry.timer->index = static_cast<std::uint32_t>(at);
-    }
-    void sift_up(std::size_t at, Entry entry) noexcept {
-        while (at > 0) {
-            const std::size_t parent = (at - 1) / 4;
-            if (!(entry < heap_[parent])) break;
-            place(at, heap_[parent]);
-            at = parent;
-        }
-        place(at, entry);
-    }
-    void sift_down(std::size_t at, Entry entry) noexcept {
-        const std::size_t size = heap_.size();
-        for (;;) {
-            const std::size_t first = 4 * at + 1;
-            if (first >= size) break;
-            std::size_t least = first;
-            const std::size_t end = first + 4 < size ? first + 4 : size;
-            for (std::size_t child = first + 1; child < end; ++child) {
-                if (heap_[child] < heap_[least]) least = child;
-            }
-            if (!(heap_[least] < entry)) break;
-            place(at, heap_[least]);
-            at = least;
-        }
-        place(at, entry);
-    }
+    static constexpr unsigned levels = 8;
+    static constexpr unsigned slots_per_level = 64;
+    static constexpr unsigned finest_shift = 20;
+    static constexpr std::uint32_t least_capacity = 8;
+    static constexpr std::uint32_t heap_number = levels * slots_per_level;  // as a place: the heap comes first
 
-    std::vector<Entry> heap_;
+    static unsigned shift_of(unsigned level) noexcept { return finest_shift + 6 * level; }
+    unsigned slot_of(std::uint64_t deadline) const noexcept;
+    void append(Slot& slot, unsigned number, TimerRef timer, std::uint64_t deadline);
+    void drop_entry(Slot& slot, unsigned number, std::uint32_t at) noexcept;
+    void close_up(Slot& slot) noexcept;
+    void seal(Slot& slot) noexcept;
+    void set_empty(Slot& slot, unsigned number) noexcept;
+    void find_first() noexcept;
+    void make_room(Slot& slot);
+    static void give_back(Entry* entries, std::uint32_t capacity) noexcept;
+
+    void heap_insert(TimerRef timer, std::uint64_t deadline, unsigned number);
+    void heap_erase(std::size_t at) noexcept;
+    void place(std::size_t at, const HeapEntry& entry) noexcept;
+    void sift_up(std::size_t at, HeapEntry entry) noexcept;
+    void sift_down(std::size_t at, HeapEntry entry) noexcept;
+
+    std::unique_ptr<Slot[]> slots_;
+    std::array<std::uint64_t, levels> occupied_{};  // a bit for each slot that has timers
+    Entry* spare_ = nullptr;  // the array of a slot that has become empty, of the least capacity
+    std::vector<HeapEntry> heap_;
     std::uint64_t next_sequence_ = 0;
+    std::uint64_t base_ = 0;
+    std::size_t size_ = 0;
+
+    std::uint64_t bound_ = ~std::uint64_t{0};
+    bool exact_ = true;         // `bound_` is the first deadline, and …
+    unsigned first_ = none;     // … this the slot where it is, or `heap_number`, or not known; …
+    std::uint64_t rivals_ = 0;  // … if it is known, timers elsewhere are not due before this
+    static constexpr unsigned none = ~0u;
 };
 
 }}}  // namespace asyncio::v1::detail

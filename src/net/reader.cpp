@@ -204,7 +204,7 @@ void ReadBase::run(Leaf* leaf) noexcept {
 // The loop need not run when a stream is closed, so this is not detail::wake.
 void ReadBase::wake_up() noexcept {
     state_ = State::woken;
-    frame->task->live.leaf = nullptr;
+    frame->task->live.waits_on.clear();
     push_frame(inlet_->loop, frame);
 }
 

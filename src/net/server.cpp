@@ -334,7 +334,7 @@ void ServerCore::check_waiters() noexcept {
         }
         *at = std::exchange(waiter->next_, nullptr);
         waiter->listed_ = false;
-        waiter->frame->task->live.leaf = nullptr;
+        waiter->frame->task->live.waits_on.clear();
         push_frame(part->loop, waiter->frame);
     }
 }

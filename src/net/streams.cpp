@@ -383,7 +383,7 @@ void Connection::wake(WriteBase::Want want) noexcept {
         }
         *at = std::exchange(waiter->next_, nullptr);
         waiter->listed_ = false;
-        waiter->frame->task->live.leaf = nullptr;
+        waiter->frame->task->live.waits_on.clear();
         push_frame(loop, waiter->frame);
     }
 }

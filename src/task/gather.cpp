@@ -17,44 +17,54 @@ std::string_view last_message(const PromiseBase* record) noexcept {
 }  // namespace
 
 bool GatherCore::start() {
-    // Nothing may fail between the first promotion and the last: what can is done first.
-    std::size_t promoted = 0;
-    std::size_t watched = 0;
-    try {
-        for (; promoted != count_; ++promoted) {
-            if (children_[promoted].owned) promote(children_[promoted].record, 1);
-        }
-        for (; watched != count_; ++watched) {
-            GatherChild& child = children_[watched];
-            if (child.record == frame->task) throw_awaits_itself(child.record);
-            if (child.owned) child.record->set(adopted);
-            if (!child.record->is(done)) add_waiter(child.record, child.owned ? &owned_ : &others_);
-        }
-    } catch (...) {
-        // No memory: the children that became tasks are cancelled before their first step; they never run.
-        for (std::size_t i = 0; i != watched; ++i) {
-            remove_waiter(children_[i].record, children_[i].owned ? &owned_ : &others_);
-        }
-        for (std::size_t i = 0; i != promoted; ++i) {
-            if (!children_[i].owned) continue;
-            request_cancel(children_[i].record);
-            release(children_[i].record);
-            children_[i] = {};
-        }
-        throw;
+    LoopCore* const loop = current_loop;
+    // What can fail is done first: room for the children that will be tasks, and the ears at the tasks of
+    // others.
+    std::size_t owned = 0;
+    for (std::size_t i = 0; i != count_; ++i) {
+        if (children_[i].record == frame->task) throw_awaits_itself(children_[i].record);
+        owned += children_[i].owned ? 1u : 0u;
     }
+    if (owned != 0) reserve_slots(loop, owned);
+    if (owned != count_) listen_to_others(owned);
+
     started_ = true;
     suspend_on(this);
     left_ = count_;
-    for (std::size_t i = 0; i != count_; ++i) owned_left_ += children_[i].owned ? 1u : 0u;
+    owned_left_ = owned;
+    for (std::size_t i = 0; i != count_; ++i) {
+        if (!children_[i].owned) continue;
+        PromiseBase* const record = children_[i].record;
+        promote_reserved(loop, record, 1);
+        record->set(adopted);
+        record->waiter_word = reinterpret_cast<std::uintptr_t>(static_cast<Waiter*>(&owned_));
+    }
+    if (owned == count_) return true;
     for (std::size_t i = 0; i != count_; ++i) {
         if (children_[i].record->is(done)) ended(children_[i].record);  // done before: counted now
     }
     if (!finished_) return true;
-    frame->task->live.leaf = nullptr;
-    if (!budget_spent(current_loop)) return false;
-    push_frame(current_loop, frame);  // too much was done already in this step: the others have a turn
+    frame->task->live.waits_on.clear();
+    if (!budget_spent(loop)) return false;
+    push_frame(loop, frame);  // too much was done already in this step: the others have a turn
     return true;
+}
+
+/// On failure nothing has changed, and the slots that were set aside for the children are given back.
+void GatherCore::listen_to_others(std::size_t slots) {
+    std::size_t watched = 0;
+    try {
+        for (; watched != count_; ++watched) {
+            const GatherChild& child = children_[watched];
+            if (!child.owned && !child.record->is(done)) add_waiter(child.record, &others_);
+        }
+    } catch (...) {
+        for (std::size_t i = 0; i != watched; ++i) {
+            if (!children_[i].owned) remove_waiter(children_[i].record, &others_);
+        }
+        current_loop->ready.reserved -= slots;
+        throw;
+    }
 }
 
 void GatherCore::ended(PromiseBase* record) noexcept {
@@ -135,7 +145,9 @@ void GatherCore::drop() noexcept {
         if (child.owned && !started_) {
             drop_unstarted(child.record);
         } else {
-            if (started_) remove_waiter(child.record, child.owned ? &owned_ : &others_);
+            if (started_ && child.record->waiter_word != 0) {
+                remove_waiter(child.record, child.owned ? &owned_ : &others_);
+            }
             release(child.record);
         }
     }

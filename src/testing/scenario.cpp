@@ -59,10 +59,12 @@ std::string describe_entry(std::uintptr_t entry) {
         case tag_done:
             return "before the waiters of " + record_name(static_cast<const PromiseBase*>(target)) +
                    " were told";
+        case tag_sleeper: return "before the turn of a timer of sleep";
         default:
-            return target == nullptr ? "before the turn of a timer that was withdrawn"
-                                     : std::string("before the turn of a timer of ") +
-                                           static_cast<const Leaf*>(target)->ops->what;
+            return target == nullptr
+                       ? "before the turn of a timer that was withdrawn"
+                       : std::string("before the turn of a timer of ") +
+                             static_cast<const Timer*>(static_cast<const TimerNode*>(target))->ops->what;
     }
 }
 

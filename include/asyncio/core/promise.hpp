@@ -115,11 +115,35 @@ struct Borrow {
     const char* spelling;  // names its type: __PRETTY_FUNCTION__ of type_spelling
 };
 
+struct Sleeper;
+
+/// What the innermost coroutine of a task is suspended on: a leaf, a sleeper (which has no `ops`: the low bit
+/// says so), or nothing.
+class WaitsOn {
+  public:
+    void operator=(Leaf* leaf) noexcept { word_ = reinterpret_cast<std::uintptr_t>(leaf); }
+    void operator=(Sleeper* sleeper) noexcept { word_ = reinterpret_cast<std::uintptr_t>(sleeper) | 1; }
+    void clear() noexcept { word_ = 0; }
+
+    explicit operator bool() const noexcept { return word_ != 0; }
+    /// Null if it is something else.
+    Leaf* leaf() const noexcept { return (word_ & 1) == 0 ? reinterpret_cast<Leaf*>(word_) : nullptr; }
+    Sleeper* sleeper() const noexcept {
+        return (word_ & 1) != 0 ? reinterpret_cast<Sleeper*>(word_ - 1) : nullptr;
+    }
+    /// The coroutine that is suspended.
+    inline PromiseBase* frame() const noexcept;
+    /// "sleep", "gather" …
+    inline const char* what() const noexcept;
+
+  private:
+    std::uintptr_t word_;
+};
+
 struct LiveLinks {
     PromiseBase* prev;
     PromiseBase* next;
-    Leaf* leaf;  // what the task's innermost coroutine is suspended on; null while it runs or stands in the
-                 // ready queue
+    WaitsOn waits_on;  // nothing while it runs or stands in the ready queue
 };
 
 /// See the head of this file.

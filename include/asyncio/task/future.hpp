@@ -28,7 +28,7 @@ PromiseBase* make_future_record() {
     record->cancels = 0;
     record->pending = 0;
     record->epoch = 0;
-    record->live = {nullptr, nullptr, nullptr};
+    record->live = {nullptr, nullptr, {}};
     record->set(is_future);
     return record;
 }

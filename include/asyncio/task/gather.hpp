@@ -67,6 +67,7 @@ class GatherCore : public Leaf {
         Listener(GatherCore* g, void (*n)(Waiter*, PromiseBase*) noexcept) noexcept : Waiter(n), gather(g) {}
     };
     bool start();
+    void listen_to_others(std::size_t slots);
     void ended(PromiseBase* record) noexcept;
     void cancel_owned() noexcept;
     static void owned_ended(Waiter* waiter, PromiseBase* record) noexcept;
@@ -169,7 +170,11 @@ class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]]
         check();
         std::vector<std::conditional_t<Keep, Outcome<T>, OrMonostate<T>>> results;
         results.reserve(all_.size());
-        for (const GatherChild& child : all_) results.push_back(take_child<T, Keep>(child));
+        for (GatherChild& child : all_) {
+            results.push_back(take_child<T, Keep>(child));
+            // Owned, so it has ended, and its waiter was told.
+            if (child.owned) release(std::exchange(child.record, nullptr));
+        }
         drop();
         return results;
     }

@@ -11,20 +11,17 @@ namespace detail {
 
 /// Waits in the timer queue; for a delay of zero or less, for one turn of the ready queue.
 class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::sleep(…)")]] SleepAwaiter
-    : Timer {
+    : Sleeper {
   public:
     /// For a delay; not more than 0: one turn.
-    explicit SleepAwaiter(std::int64_t delay_ns) noexcept : Timer(&ops_) {
-        position = delay_ns > 0 ? static_cast<std::uint64_t>(delay_ns) : 0;
-    }
+    explicit SleepAwaiter(std::int64_t delay_ns) noexcept : Sleeper(delay_ns > 0 ? delay_ns : 0) {}
     /// Before it is awaited.
-    SleepAwaiter(SleepAwaiter&& other) noexcept : Timer(&ops_), absolute_(other.absolute_) {
-        ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
-        position = other.position;
+    SleepAwaiter(SleepAwaiter&& other) noexcept : Sleeper(other.delay) {
+        ASYNCIO_ASSERT(other.index == unawaited, "an awaiter is movable until it is awaited");
     }
     using LooseAwaitableTag = void;
     /// For a point in time.
-    static SleepAwaiter until(TimePoint when) noexcept { return SleepAwaiter(when, 0); }
+    static SleepAwaiter until(TimePoint when) noexcept { return SleepAwaiter(when); }
     ~SleepAwaiter() {
         if (armed()) [[unlikely]]
             disarm_timer(current_loop, this);
@@ -33,32 +30,31 @@ class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::slee
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
-        if (enter_leaf(this, h, where)) {
+        const std::int64_t wanted = delay;
+        frame = awaiting(h);
+        index = awaited;
+        LoopCore* const loop = current_loop;
+        if (enter_wait(loop, frame, where)) {
             // Of a sleep that is one turn of the queue nothing was let go: a later request may still say why.
-            if (position == 0) frame->task->clear(cancel_thrown);
+            if (wanted == 0) frame->task->clear(cancel_thrown);
             return;
         }
-        LoopCore* const loop = current_loop;
-        if (position == 0) return push_frame(loop, frame);
-        arm_timer(loop, this, absolute_ ? position : saturating_add(now_ns(loop), position));
-        suspend_on(this);
+        if (wanted == 0) return push_frame(loop, frame);
+        arm_timer(loop, static_cast<Sleeper*>(this),
+                  wanted < 0 ? static_cast<std::uint64_t>(-wanted)
+                             : saturating_add(now_ns(loop), static_cast<std::uint64_t>(wanted)));
+        frame->task->live.waits_on = this;
     }
     void await_resume() const { throw_if_cancelled(frame->task); }
 
   private:
-    SleepAwaiter(TimePoint when, int) noexcept : Timer(&ops_), absolute_(true) {
-        const auto ns = when.time_since_epoch().count();
-        position = ns > 0 ? static_cast<std::uint64_t>(ns) : 1;
-    }
-    static CancelAnswer cancel(Leaf* leaf) noexcept {
-        disarm_timer(current_loop, static_cast<SleepAwaiter*>(leaf));
-        return CancelAnswer::resume;
-    }
-    static void due(Leaf* leaf) noexcept { wake(leaf); }
-    static constexpr LeafOps ops_{&cancel, &due, "sleep"};
-
-    bool absolute_ = false;
+    static constexpr std::uint32_t unawaited = 0;
+    static constexpr std::uint32_t awaited = 1;
+    /// A point in time is a delay below 0.
+    explicit SleepAwaiter(TimePoint when) noexcept
+        : Sleeper(when.time_since_epoch().count() > 0 ? -when.time_since_epoch().count() : -1) {}
 };
+static_assert(sizeof(SleepAwaiter) == 16);
 
 template <class T>
 class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::sleep(…)")]] SleepResultAwaiter
@@ -86,6 +82,11 @@ class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::slee
 /// Cost        no allocation
 /// Python      asyncio.sleep. Takes any std::chrono duration; a bare number is refused: write sleep(1s)
 inline detail::SleepAwaiter sleep(Duration delay) noexcept { return detail::SleepAwaiter(delay.count_ns()); }
+// Without a Duration between, which g++ would keep in the frame.
+template <class Rep, class Period>
+detail::SleepAwaiter sleep(std::chrono::duration<Rep, Period> delay) {
+    return detail::SleepAwaiter(Duration(delay).count_ns());
+}
 
 /// The same; the await gives `result`.
 ///

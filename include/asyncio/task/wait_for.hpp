@@ -94,14 +94,14 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
     void await_suspend(std::coroutine_handle<Parent> h, Where where = __builtin_source_location()) {
         if (limit_.count_ns() <= 0) return cancel_and_wait(h, where);
         RecordAwaiterBase::await_suspend(h, where);
-        if (frame->task->live.leaf != this || !limit_.has_value()) return;
+        if (frame->task->live.waits_on.leaf() != this || !limit_.has_value()) return;
         alarm_.watch(frame->task);
         try {
             alarm_.arm(current_loop,
                        saturating_add(now_ns(current_loop), static_cast<std::uint64_t>(limit_.count_ns())));
         } catch (...) {
             remove_waiter(ref.record(), this);
-            frame->task->live.leaf = nullptr;
+            frame->task->live.waits_on.clear();
             throw;
         }
     }

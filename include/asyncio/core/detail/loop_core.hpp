@@ -14,15 +14,14 @@ class CancelledError;
 
 namespace detail {
 
-struct Timer;
-
 /// What a word of the ready queue means, in its low bits.
 enum Tag : std::uintptr_t {
-    tag_frame = 0,  // PromiseBase*: step its task there
-    tag_leaf = 1,   // Leaf*: ops->run
-    tag_done = 2,   // PromiseBase*: done, tell its waiters
-    tag_timer = 3,  // Timer* that is due (0 | 3: it was withdrawn)
-    tag_mask = 3,
+    tag_frame = 0,    // PromiseBase*: step its task there
+    tag_leaf = 1,     // Leaf*: ops->run
+    tag_done = 2,     // PromiseBase*: done, tell its waiters
+    tag_timer = 3,    // Timer* that is due (0 | 3: it was withdrawn)
+    tag_sleeper = 4,  // Sleeper* that is due
+    tag_mask = 7,
 };
 
 /// FIFO of tagged words. Never grows while something is woken: whoever creates a task or handle sets a slot
@@ -85,7 +84,7 @@ struct LoopCore {
         live.task = &live;
         live.where = this;  // see loop_of
         live.flags = 0;
-        live.live = {&live, &live, nullptr};
+        live.live = {&live, &live, {}};
     }
 };
 
@@ -104,6 +103,19 @@ inline void reserve_slot(LoopCore* loop) {
         grow_ready(loop);
     ++q.reserved;
 }
+/// The same for many at once.
+inline void reserve_slots(LoopCore* loop, std::uint64_t count) {
+    ReadyQueue& q = loop->ready;
+    q.reserved += count;
+    if (q.reserved + q.timer_entries > q.capacity() || q.slots == nullptr) [[unlikely]] {
+        try {
+            grow_ready(loop);
+        } catch (...) {
+            q.reserved -= count;
+            throw;
+        }
+    }
+}
 inline void release_slot(LoopCore* loop) noexcept {
     ASYNCIO_ASSERT(loop->ready.reserved != 0);
     --loop->ready.reserved;
@@ -117,7 +129,7 @@ inline void push_leaf(LoopCore* loop, Leaf* leaf) noexcept {
 }
 /// Resumes the coroutine that is suspended on `leaf`, in its turn.
 inline void wake(Leaf* leaf) noexcept {
-    leaf->frame->task->live.leaf = nullptr;
+    leaf->frame->task->live.waits_on.clear();
     push_frame(current_loop, leaf->frame);
 }
 
@@ -154,30 +166,36 @@ ASYNCIO_COLD void report_borrowers(PromiseBase* creator) noexcept;
 
 ASYNCIO_COLD void assert_in_step(const LoopCore* loop) noexcept;
 
-/// The common end of each leaf's await_suspend: true = a cancel is pending, so nothing may be started; the
+/// The common beginning of each await_suspend: true = a cancel is pending, so nothing may be started; the
 /// coroutine is resumed in its turn and `throw_if_cancelled` throws there.
-template <class Promise>
-[[nodiscard]] bool enter_leaf(Leaf* leaf, std::coroutine_handle<Promise> h, Where where) noexcept {
-    static_assert(std::is_base_of_v<PromiseBase, Promise>,
-                  "this can be awaited in a coroutine of this library (Coro<T>, AsyncGenerator<T>) only: "
-                  "wrap the foreign "
-                  "coroutine, or start this one with run_coroutine_threadsafe");
-    PromiseBase* const frame = &h.promise();
-    LoopCore* const loop = current_loop;
+[[nodiscard]] inline bool enter_wait(LoopCore* loop, PromiseBase* frame, Where where) noexcept {
     if (loop == nullptr || loop->running != frame) [[unlikely]]
         assert_in_step(loop);
     frame->where = where;
-    leaf->frame = frame;
-    if (frame->task->pending != 0) [[unlikely]] {
-        frame->task->set(cancel_thrown);
+    if (loop->current->pending != 0) [[unlikely]] {
+        loop->current->set(cancel_thrown);
         push_frame(loop, frame);
         return true;
     }
     return false;
 }
+/// The record of a coroutine that awaits.
+template <class Promise>
+PromiseBase* awaiting(std::coroutine_handle<Promise> h) noexcept {
+    static_assert(std::is_base_of_v<PromiseBase, Promise>,
+                  "this can be awaited in a coroutine of this library (Coro<T>, AsyncGenerator<T>) only: "
+                  "wrap the foreign "
+                  "coroutine, or start this one with run_coroutine_threadsafe");
+    return &h.promise();
+}
+template <class Promise>
+[[nodiscard]] bool enter_leaf(Leaf* leaf, std::coroutine_handle<Promise> h, Where where) noexcept {
+    leaf->frame = awaiting(h);
+    return enter_wait(current_loop, leaf->frame, where);
+}
 
 /// The task waits on `leaf` from here on.
-inline void suspend_on(Leaf* leaf) noexcept { leaf->frame->task->live.leaf = leaf; }
+inline void suspend_on(Leaf* leaf) noexcept { leaf->frame->task->live.waits_on = leaf; }
 
 /// For leaves whose data is ready: true when the step's budget is used up, so that it must yield once.
 inline bool budget_spent(LoopCore* loop) noexcept { return --loop->budget < 0; }
@@ -186,6 +204,8 @@ inline bool budget_spent(LoopCore* loop) noexcept { return --loop->budget < 0; }
 /// Makes the frame of an unstarted coroutine a task, with `refs` handles besides the loop's own reference,
 /// and puts it into the ready queue. Throws std::bad_alloc, before anything has changed.
 void promote(PromiseBase* frame, std::uint32_t refs);
+/// The same where a slot of the ready queue was set aside before.
+void promote_reserved(LoopCore* loop, PromiseBase* frame, std::uint32_t refs) noexcept;
 
 /// A Coro dropped before anybody awaited it: warns in debug mode, destroys the frame.
 ASYNCIO_COLD void drop_unstarted(PromiseBase* frame) noexcept;
@@ -199,7 +219,15 @@ inline void release(PromiseBase* record) noexcept {
 void step_frame(LoopCore* loop, PromiseBase* frame) noexcept;
 
 /// Registers a waiter; in order. Throws std::bad_alloc, then nothing has changed.
-void add_waiter(PromiseBase* record, Waiter* waiter);
+void add_waiter_slow(PromiseBase* record, Waiter* waiter);
+inline void add_waiter(PromiseBase* record, Waiter* waiter) {
+    if (record->waiter_word == 0 && (record->flags & (is_task | owns_slot)) == (is_task | owns_slot))
+        [[likely]] {
+        record->waiter_word = reinterpret_cast<std::uintptr_t>(waiter);
+    } else {
+        add_waiter_slow(record, waiter);
+    }
+}
 void remove_waiter(PromiseBase* record, Waiter* waiter) noexcept;
 
 inline void unlink_live(PromiseBase* task) noexcept {
@@ -223,24 +251,66 @@ inline std::uint64_t now_ns(LoopCore* loop) noexcept {
     return loop->step_time;
 }
 
+/// Where a timer stands.
+struct TimerNode {
+    static constexpr std::uint32_t idle = ~0u;
+    static constexpr std::uint32_t queued = ~0u - 1;  // due: `index` is its place in the ready queue
+    std::uint32_t slot = idle;                        // else its place in the timer queue, with `index`
+    std::uint32_t index = 0;
+
+    constexpr TimerNode() noexcept {}
+    TimerNode(const TimerNode&) = delete;
+    TimerNode& operator=(const TimerNode&) = delete;
+    bool armed() const noexcept { return slot != idle; }
+};
+
 /// A point in time at which `ops->run` gets its turn. Lies wherever its owner likes; must be withdrawn before
 /// it dies.
-struct Timer : Leaf {
-    static constexpr std::uint32_t idle = ~0u;
-    static constexpr std::uint32_t queued = ~0u - 1;  // due: `position` is its place in the ready queue
-    std::uint32_t index = idle;                       // place in the timer queue
-    std::uint64_t position = 0;
-
+struct Timer : Leaf, TimerNode {
     explicit constexpr Timer(const LeafOps* o) noexcept : Leaf(o) {}
-    bool armed() const noexcept { return index != idle; }
+};
+
+/// The timer of a `sleep`: it only resumes a coroutine. A million tasks may sleep at once, so it is smaller
+/// than a Timer: what it is can be told by the pointers to it.
+struct Sleeper : TimerNode {
+    union {
+        PromiseBase* frame;  // who is resumed
+        std::int64_t delay;  // before it is awaited
+    };
+    explicit Sleeper(std::int64_t d) noexcept : delay(d) {}
+};
+
+/// A pointer to either: the word by which a due timer stands in the ready queue.
+class TimerRef {
+  public:
+    constexpr TimerRef() noexcept = default;
+    TimerRef(Timer* timer) noexcept  // NOLINT(google-explicit-constructor)
+        : word_(reinterpret_cast<std::uintptr_t>(static_cast<TimerNode*>(timer)) | tag_timer) {}
+    TimerRef(Sleeper* sleeper) noexcept  // NOLINT(google-explicit-constructor)
+        : word_(reinterpret_cast<std::uintptr_t>(static_cast<TimerNode*>(sleeper)) | tag_sleeper) {}
+
+    explicit operator bool() const noexcept { return word_ != 0; }
+    std::uintptr_t word() const noexcept { return word_; }
+    TimerNode* node() const noexcept {
+        return reinterpret_cast<TimerNode*>(word_ & ~std::uintptr_t{tag_mask});
+    }
+
+  private:
+    std::uintptr_t word_ = 0;
 };
 
 /// Arms a timer. Throws std::bad_alloc.
-void arm_timer(LoopCore* loop, Timer* timer, std::uint64_t deadline_ns);
+void arm_timer(LoopCore* loop, TimerRef timer, std::uint64_t deadline_ns);
 /// Puts it at the end of the ready queue: due now, without a look at the clock. Throws std::bad_alloc.
 void queue_timer(LoopCore* loop, Timer* timer);
 /// Withdraws it, also when it is due already but has not had its turn.
-void disarm_timer(LoopCore* loop, Timer* timer) noexcept;
+void disarm_timer(LoopCore* loop, TimerNode* timer) noexcept;
+
+inline PromiseBase* WaitsOn::frame() const noexcept {
+    if (const Sleeper* each = sleeper()) return each->frame;
+    return word_ != 0 ? leaf()->frame : nullptr;
+}
+inline const char* WaitsOn::what() const noexcept { return leaf() != nullptr ? leaf()->ops->what : "sleep"; }
 
 inline std::uint64_t saturating_add(std::uint64_t a, std::uint64_t b) noexcept {
     const std::uint64_t sum = a + b;
