@@ -232,18 +232,27 @@ std::string LoopImpl::list_tasks() const {
     return text;
 }
 
-void LoopImpl::cancel_tasks(std::uint32_t first, std::uint32_t below) noexcept {
+void LoopImpl::cancel_new_tasks() noexcept {
     // Cancelling runs no user code, so the list holds still.
     for (PromiseBase* task = live.live.next; task != &live; task = task->live.next) {
-        if (task->id >= first && task->id < below) request_cancel(task);
+        if (task->asked_to_end) continue;
+        task->asked_to_end = 1;
+        request_cancel(task);
     }
 }
 
-void LoopImpl::warn_of_tasks() const noexcept {
+void LoopImpl::cancel_tasks_again() noexcept {
+    for (PromiseBase* task = live.live.next; task != &live; task = task->live.next) {
+        if (task->asked_to_end) request_cancel(task);
+    }
+}
+
+void LoopImpl::warn_of_tasks(std::uint64_t cancelled_for_ns) const noexcept {
     try {
-        std::fprintf(stderr,
-                     "asyncio: the loop is closing, these tasks were cancelled and have not ended:\n%s",
-                     list_tasks().c_str());
+        std::fprintf(
+            stderr,
+            "asyncio: the loop is closing, these tasks were cancelled %.0f s ago and have not ended:\n%s",
+            static_cast<double>(cancelled_for_ns) / 1e9, list_tasks().c_str());
     } catch (const std::bad_alloc&) {
         std::fputs("asyncio: the loop is closing, and tasks that were cancelled have not ended\n", stderr);
     }
@@ -296,28 +305,26 @@ void LoopImpl::shut_down() {
     deadlocked = false;
     const std::uint64_t began = backend->now();
     std::uint64_t warn_at = began + first_warning_ns;
-    std::uint32_t cancelled_below = 0;
     int turns_left = turns_at_the_end;
     bool parts_told = false;
     for (;;) {
         if (task_count == 0 && net != nullptr && !std::exchange(parts_told, true)) net->shut_down();
         if (task_count == 0 && backend->in_flight() == 0 && (ready.size() == 0 || turns_left-- <= 0)) break;
-        if (task_count != 0 && next_task_id > cancelled_below && live.live.prev->id >= cancelled_below) {
+        if (task_count != 0 && !live.live.prev->asked_to_end) {
             // First everything, then what the cleanup of the cancelled created, and so on.
             Leftovers leftovers;
             leftovers.take_all(*this);
-            cancel_tasks(cancelled_below, next_task_id);
-            cancelled_below = next_task_id;
-            while (live.live.next != &live && live.live.next->id < cancelled_below) {  // in order of creation
+            cancel_new_tasks();
+            while (live.live.next != &live && live.live.next->asked_to_end) {  // in order of creation
                 iterate(warn_at);
                 if (deadlocked) {
                     deadlocked = false;
                     // Virtual time and a task that swallowed its cancel: cancel once more, or nothing moves
                     // again.
-                    cancel_tasks(0, cancelled_below);
+                    cancel_tasks_again();
                 }
                 if (backend->now() >= warn_at) {
-                    warn_of_tasks();
+                    warn_of_tasks(backend->now() - began);
                     warn_at = backend->now() + next_warning_ns;
                 }
             }
@@ -384,7 +391,18 @@ EventLoop::EventLoop(RunOptions options) : impl_(std::make_unique<LoopImpl>(this
 
 EventLoop::~EventLoop() {
     ASYNCIO_ASSERT(!impl_->running_now, "an EventLoop was destroyed while it runs");
-    if (!impl_->closed) close();
+    if (impl_->closed) return;
+    // Also inside a callback of another loop, and on another thread than the one that ran it.
+    detail::LoopCore* const outer = std::exchange(detail::current_loop, nullptr);
+    impl_->thread = std::this_thread::get_id();
+    try {
+        close();
+    } catch (...) {
+        std::fprintf(stderr, "asyncio: closing an event loop failed: %s\n",
+                     describe(std::current_exception()).c_str());
+        std::abort();  // what it still holds cannot be let go
+    }
+    detail::current_loop = outer;
 }
 
 Handle EventLoop::schedule_soon(UniqueFunction<void()> function) {
@@ -524,7 +542,8 @@ void EventLoop::close() {
         }
         while (!impl_->timers.empty()) {
             const detail::TimerRef ref = impl_->timers.pop();
-            ASYNCIO_ASSERT((ref.word() & detail::tag_mask) == detail::tag_timer, "a task sleeps that has ended");
+            ASYNCIO_ASSERT((ref.word() & detail::tag_mask) == detail::tag_timer,
+                           "a task sleeps that has ended");
             auto* const timer = static_cast<detail::Timer*>(ref.node());
             ASYNCIO_ASSERT(timer->ops == &detail::callback_ops, "a timer is armed whose task has ended");
             detail::drop_callback(static_cast<detail::Callback*>(timer));

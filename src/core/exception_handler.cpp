@@ -31,9 +31,10 @@ void print_context(const ExceptionContext& context) noexcept {
 
 }  // namespace
 
-void EventLoop::set_exception_handler(ExceptionHandler handler) noexcept {
-    auto old = std::move(impl_->exception_handler);  // dies last: its captures may look at the loop
-    impl_->exception_handler = std::move(handler);
+void EventLoop::set_exception_handler(ExceptionHandler handler) {
+    std::shared_ptr<ExceptionHandler> made;
+    if (handler) made = std::make_shared<ExceptionHandler>(std::move(handler));
+    made.swap(impl_->exception_handler);  // the old one dies last: its captures may look at the loop
 }
 
 void EventLoop::default_exception_handler(const ExceptionContext& context) noexcept {
@@ -41,9 +42,11 @@ void EventLoop::default_exception_handler(const ExceptionContext& context) noexc
 }
 
 void EventLoop::call_exception_handler(const ExceptionContext& context) noexcept {
-    if (!impl_->exception_handler) return print_context(context);
+    // A share of its own: it may replace itself.
+    const std::shared_ptr<ExceptionHandler> handler = impl_->exception_handler;
+    if (handler == nullptr) return print_context(context);
     try {
-        impl_->exception_handler(*this, context);
+        (*handler)(*this, context);
     } catch (...) {
         print_context(context);
         ExceptionContext failed;

@@ -17,6 +17,7 @@
 // none, every task waits for something that cannot happen, and `deadlocked` says so.
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <new>
 
 #include "asyncio/core/detail/record.hpp"
@@ -46,6 +47,7 @@ constexpr std::uint64_t poll_interval_ticks = 130'000;  // 50 us at 2.6 GHz
 constexpr std::uint64_t long_pass_ticks = 26'000;       // 10 us
 constexpr int passes_between_looks = 16;
 
+constexpr std::uint64_t for_ever_ns = std::numeric_limits<std::int64_t>::max();  // a timer that is never due
 constexpr std::uint64_t kernel_grace_ns =
     10'000'000;  // virtual time waits so long for operations in the kernel
 
@@ -173,11 +175,11 @@ void complete_future(PromiseBase* future) noexcept {
     schedule_waiters(loop, future);
 }
 
-/// Resumes one coroutine after another, from `frame` on, until the task suspends or has ended. Leaves `current`
-/// and `running` as they were last.
+/// Resumes one coroutine after another, from `frame` on, until the task suspends or has ended. Leaves
+/// `current` and `running` as they were last.
 inline void LoopImpl::resume_task(PromiseBase* frame) noexcept {
     PromiseBase* const task = frame->task;
-    ASYNCIO_DASSERT(task->magic == record_magic && !task->is(done));
+    ASYNCIO_DASSERT(task->magic == magic && !task->is(done));
     current = task;
     budget = completions_per_step_max;
     step_time = 0;
@@ -409,18 +411,18 @@ void LoopImpl::wait_for_work(std::uint64_t deadline) {
     }
     poll_kernel(0);
     if (ready.size() != 0 || deadline == 0 || posted != nullptr) return;
-    if (thread_jobs != 0) return poll_kernel(no_deadline);
+    if (thread_jobs != 0) return poll_kernel(deadline);
     if (backend->in_flight() != 0) {
         poll_kernel(backend->now() + kernel_grace_ns);
         if (ready.size() != 0) return;
     }
-    if (!timers.empty() && clock->autojump()) {
+    if (timers.next_deadline() < for_ever_ns && clock->autojump()) {
         clock->advance_to(TimePoint(std::chrono::nanoseconds(timers.next_deadline())));
         last_clock = clock_ns();
         fire_timers(last_clock);
         return;
     }
-    if (backend->in_flight() != 0 || remote.use_count() > 1) return poll_kernel(no_deadline);
+    if (backend->in_flight() != 0 || remote.use_count() > 1) return poll_kernel(deadline);
     deadlocked = true;
     stopping = true;
 }

@@ -85,8 +85,11 @@ std::string coroutine_name(Where where) {
 }
 
 std::string type_name(const char* spelling) {
+    return spells_closure(spelling) ? "a lambda's captures" : callable_name(spelling);
+}
+
+std::string callable_name(const char* spelling) {
     std::string_view text = spelling;
-    if (spells_closure(text)) return "a lambda's captures";
     const auto begin = text.find("T = ");
     if (begin == std::string_view::npos || !text.ends_with(']')) return "?";
     text = text.substr(begin + 4);

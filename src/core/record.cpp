@@ -36,7 +36,8 @@ void register_loop(LoopCore* loop) {
     LoopRegistry& registry = loop_registry();
     std::lock_guard lock(registry.mutex);
     registry.loops.push_back(loop);
-    loop->loop_id = registry.next_id++ & 0x7fffffff;
+    loop->loop_id = registry.next_id++ & 0x3fffffff;
+    loop->magic = static_cast<std::uint16_t>(record_magic | (1 + loop->loop_id % 0x0fff));
 }
 
 void unregister_loop(LoopCore* loop) noexcept {
@@ -75,8 +76,10 @@ void promote_reserved(LoopCore* loop, PromiseBase* frame, std::uint32_t refs) no
     frame->waiter_word = 0;
     frame->refs = refs + 1;
     frame->set(is_task | owns_slot);
-    frame->id = impl_of(loop)->next_task_id++ & 0x7fffffff;
+    frame->magic = loop->magic;
+    frame->id = impl_of(loop)->next_task_id++ & 0x3fffffff;
     frame->made_by_main = 0;
+    frame->asked_to_end = 0;
     frame->cancels = 0;
     frame->pending = 0;
     frame->epoch = 0;
@@ -94,15 +97,41 @@ void drop_unstarted(PromiseBase* frame) noexcept {
     LoopCore* const loop = current_loop;
     const bool debug = loop != nullptr ? loop->debug : environment_debug();
     if (debug) {
-        const std::string name = coroutine_name(frame->where);
-        const std::string place = place_text(frame->where);
-        std::fprintf(stderr,
-                     "RuntimeWarning: coroutine '%s' was never awaited (%s): co_await it, or start it with "
-                     "asyncio::create_task\n",
-                     name.c_str(), place.c_str());
+        try {
+            const std::string name = coroutine_name(frame->where);
+            const std::string place = place_text(frame->where);
+            std::fprintf(
+                stderr,
+                "RuntimeWarning: coroutine '%s' was never awaited (%s): co_await it, or start it with "
+                "asyncio::create_task\n",
+                name.c_str(), place.c_str());
+        } catch (const std::bad_alloc&) {
+            std::fputs("RuntimeWarning: a coroutine was never awaited\n", stderr);
+        }
     }
     frame->magic = 0;
     frame->handle().destroy();
+}
+
+// ---- whose it is --------------------------------------------------------------------------------
+
+void require_own(const PromiseBase* record, const char* what) {
+    const LoopCore* const loop = current_loop;
+    if (record->magic == record_magic || record->is(done)) return;  // nobody's yet, or nobody's any more
+    const bool task = record->is(is_task);
+    if (loop != nullptr) {
+        if (record->magic == loop->magic) return;
+        throw RuntimeError((task ? "task '" + record_name(record) + "'" : std::string("a Future")) +
+                           " belongs to a different loop and cannot be " + what +
+                           " here: use its remote() handle, or run_coroutine_threadsafe");
+    }
+    // Between two runs of its loop all is allowed; from another thread, nothing.
+    LoopCore* const own = loop_of(record);
+    if (own != nullptr && impl_of(own)->running_now) {
+        throw RuntimeError(std::string(task ? "a Task" : "a Future") +
+                           " belongs to its loop's thread and cannot be " + what +
+                           " on another: use its remote() handle");
+    }
 }
 
 // ---- waiters ------------------------------------------------------------------------------------
@@ -119,7 +148,11 @@ TaskExtra& make_extra(PromiseBase* record) {
 void add_waiter_slow(PromiseBase* record, Waiter* waiter) {
     ASYNCIO_ASSERT(!record->is(done));
     LoopCore* const loop = current_loop;
-    if (record->is(is_future) && loop != nullptr) record->id = loop->loop_id;
+    if (loop != nullptr && record->magic != loop->magic) {
+        require_own(record, "awaited");
+        record->magic = loop->magic;
+        record->id = loop->loop_id;
+    }
     if (waiter->resumes == nullptr && !record->is(owns_slot)) {
         ASYNCIO_ASSERT(loop != nullptr, "futures are awaited and get callbacks on their loop's thread only");
         reserve_slot(loop);
@@ -340,7 +373,7 @@ void rethrow_and_destroy(PromiseBase* frame) {
 }
 
 void release_last(PromiseBase* record) noexcept {
-    ASYNCIO_DASSERT(record->magic == record_magic);
+    ASYNCIO_DASSERT((record->magic & record_magic_mask) == record_magic);
     const auto seen_or_silent = retrieved | was_cancelled | logs_off;
     if (record->is(has_error) && !record->is(seen_or_silent)) {
         report_exception(impl_of(current_loop),

@@ -64,7 +64,8 @@ std::ptrdiff_t blocks_in_use() noexcept {
 void* take_block_slow(std::size_t bytes) {
     if (cache_state == Cache::unopened) open_cache();
     // The whole class is asked for, so that the block fits every later request of its class.
-    void* const block = ::operator new(bytes <= recycled_bytes_max ? class_bytes(recycler_class(bytes)) : bytes);
+    void* const block =
+        ::operator new(bytes <= recycled_bytes_max ? class_bytes(recycler_class(bytes)) : bytes);
     ++recycler.taken;
     return block;
 }

@@ -29,8 +29,7 @@ inline unsigned TimerQueue::slot_of(std::uint64_t deadline) const noexcept {
     const auto bits = static_cast<unsigned>(std::bit_width(from_here - base_));
     constexpr unsigned bits_of_half = finest_shift + 5;
     const unsigned level = bits <= bits_of_half ? 0 : (bits - bits_of_half + 5) / 6;
-    return level * slots_per_level +
-           static_cast<unsigned>(from_here >> shift_of(level)) % slots_per_level;
+    return level * slots_per_level + static_cast<unsigned>(from_here >> shift_of(level)) % slots_per_level;
 }
 
 // ---- slots --------------------------------------------------------------------------------------
@@ -126,7 +125,7 @@ ASYNCIO_NOINLINE void TimerQueue::close_up(Slot& slot) noexcept {
 /// Sorts a slot, so that its first deadline is its first entry.
 void TimerQueue::seal(Slot& slot) noexcept {
     const auto earlier = [](const Entry& a, const Entry& b) { return a.deadline < b.deadline; };
-    if (slot.holes != 0) close_up(slot);
+    if (slot.holes != 0 || slot.head != 0) close_up(slot);
     slot.sealed = true;
     Entry* const begin = slot.entries;
     Entry* const end = begin + slot.size;

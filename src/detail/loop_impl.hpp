@@ -92,9 +92,10 @@ struct LoopImpl final : LoopCore {
 
     // ---- ending ---------------------------------------------------------------------------------
     void shut_down();
-    /// Those with first <= id < below.
-    void cancel_tasks(std::uint32_t first, std::uint32_t below) noexcept;
-    void warn_of_tasks() const noexcept;
+    /// Those that were not asked to end yet; or all that were, once more.
+    void cancel_new_tasks() noexcept;
+    void cancel_tasks_again() noexcept;
+    void warn_of_tasks(std::uint64_t cancelled_for_ns) const noexcept;
     bool quiet() const noexcept;
     std::string list_tasks() const;
 
@@ -105,11 +106,11 @@ struct LoopImpl final : LoopCore {
     std::optional<VirtualClock> own_clock;
     TimerQueue timers;
     std::uint64_t last_clock = 0;  // the latest time anybody read: timers up to here are due
-    EventLoop::ExceptionHandler exception_handler;
-    std::shared_ptr<ThreadPool> pool;  // made by the first to_thread
-    std::unique_ptr<LoopPart> net;     // made by the first connection, server or name lookup
-    Callback* posted = nullptr;        // taken from `remote`, waiting for room in the ready queue
-    std::size_t thread_jobs = 0;       // to_thread calls not yet delivered
+    std::shared_ptr<EventLoop::ExceptionHandler> exception_handler;  // null: what nobody awaits is printed
+    std::shared_ptr<ThreadPool> pool;                                // made by the first to_thread
+    std::unique_ptr<LoopPart> net;  // made by the first connection, server or name lookup
+    Callback* posted = nullptr;     // taken from `remote`, waiting for room in the ready queue
+    std::size_t thread_jobs = 0;    // to_thread calls not yet delivered
     std::vector<std::shared_ptr<RemoteAnchor>> anchors;  // of remote handles to tasks and futures
     std::vector<Leaf*> idle_waiters;                     // wait_all_tasks_blocked
     std::uint32_t next_task_id = 1;
@@ -169,5 +170,7 @@ std::string place_text(Where where);
 std::string coroutine_name(Where where);
 /// The type in what `type_spelling` gives; "a lambda's captures" for a closure.
 std::string type_name(const char* spelling);
+/// The same; a closure is named by where it stands, as the compiler spells it: "amain()::<lambda()>".
+std::string callable_name(const char* spelling);
 
 }}}  // namespace asyncio::v1::detail

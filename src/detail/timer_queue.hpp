@@ -1,17 +1,17 @@
 // The timers of a loop: exact order of (deadline, creation), insertion and withdrawal in O(1).
 //
 // A hierarchy of slots, as in a timer wheel: a level has 64 of them, level 0's are 2^20 ns (1 ms) wide, those
-// of the next level 64 times as wide, and so on to the end of time. A timer goes into the finest level of which
-// its deadline is less than half a round away, seen from `base_`, which is never after the next deadline. It
-// stays there: nothing cascades, so time passing needs no memory and cannot fail.
+// of the next level 64 times as wide, and so on to the end of time. A timer goes into the finest level of
+// which its deadline is less than half a round away, seen from `base_`, which is never after the next
+// deadline. It stays there: nothing cascades, so time passing needs no memory and cannot fail.
 //
 // A slot is an array of {deadline, timer}, in order of creation until somebody must know its first deadline;
-// then it is sorted (stably) where it lies, and sealed: whoever comes later and belongs there goes into a heap
-// beside the slots, until the slot is empty. So no array is sorted twice, however timers come and go.
+// then it is sorted (stably) where it lies, and sealed: whoever comes later and belongs there goes into a
+// heap beside the slots, until the slot is empty. So no array is sorted twice, however timers come and go.
 //
 // Ties. Of equal deadlines the one in the coarser level was made earlier, since the level shrinks as its
-// deadline comes near; within a level, and so within one slot, what is in the slot was made before what had to
-// go into the heap; the heap counts.
+// deadline comes near; within a level, and so within one slot, what is in the slot was made before what had
+// to go into the heap; the heap counts.
 //
 // A timer that is withdrawn leaves a hole in its slot, at once filled at either end, and never more of them
 // than there are timers. Small arrays come from the frame recycler, and one is kept at hand: timers that are
@@ -82,7 +82,8 @@ class TimerQueue {
     static constexpr unsigned slots_per_level = 64;
     static constexpr unsigned finest_shift = 20;
     static constexpr std::uint32_t least_capacity = 8;
-    static constexpr std::uint32_t heap_number = levels * slots_per_level;  // as a place: the heap comes first
+    static constexpr std::uint32_t heap_number =
+        levels * slots_per_level;  // as a place: the heap comes first
 
     static unsigned shift_of(unsigned level) noexcept { return finest_shift + 6 * level; }
     unsigned slot_of(std::uint64_t deadline) const noexcept;

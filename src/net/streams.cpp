@@ -350,9 +350,14 @@ void Connection::close_if_free() noexcept {
 
 void Connection::writer_dropped() noexcept {
     if (state == State::open && loss == nullptr && part->loop->debug) {
-        std::fprintf(stderr,
-                     "ResourceWarning: unclosed StreamWriter to %s: call close() and await wait_closed()\n",
-                     peer().to_string().c_str());
+        try {
+            std::fprintf(
+                stderr,
+                "ResourceWarning: unclosed StreamWriter to %s: call close() and await wait_closed()\n",
+                peer().to_string().c_str());
+        } catch (const std::bad_alloc&) {
+            std::fputs("ResourceWarning: unclosed StreamWriter\n", stderr);
+        }
     }
     close();
     drop();

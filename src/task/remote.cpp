@@ -104,17 +104,20 @@ struct CrossThreadState::Impl {
 CrossThreadState::CrossThreadState() : impl_(std::make_unique<Impl>()) {}
 CrossThreadState::~CrossThreadState() = default;
 
+void CrossThreadState::require_other_thread() const {
+    if (done() || current_loop == nullptr) return;
+    throw RuntimeError(
+        "waiting for a ConcurrentFuture here would block this thread's event loop: co_await the coroutine");
+}
+
 void CrossThreadState::wait() {
-    if (!done() && current_loop != nullptr) {
-        throw RuntimeError(
-            "waiting for a ConcurrentFuture here would block this thread's event loop: co_await the "
-            "coroutine");
-    }
+    require_other_thread();
     std::unique_lock lock(impl_->mutex);
     impl_->changed.wait(lock, [this] { return impl_->finished; });
 }
 
 bool CrossThreadState::wait_for(Duration limit) {
+    require_other_thread();
     std::unique_lock lock(impl_->mutex);
     if (!limit.has_value()) {
         impl_->changed.wait(lock, [this] { return impl_->finished; });

@@ -121,11 +121,11 @@ void report_borrowers(PromiseBase* creator) noexcept {
 
 void assert_in_step(const LoopCore* loop) noexcept {
     ASYNCIO_ASSERT(loop != nullptr,
-                   "a coroutine was resumed outside of its loop: let asyncio::run drive it, and adapt "
-                   "foreign awaitables");
+                   "a coroutine was resumed outside of its loop, perhaps by a foreign awaitable on another "
+                   "thread: let that complete a Future through its remote() handle, and await the Future");
     ASYNCIO_ASSERT(false,
-                   "a coroutine was resumed by something else than its loop's step: adapt the foreign "
-                   "awaitable that did it");
+                   "a coroutine was resumed by something else than its loop's step, perhaps by a foreign "
+                   "awaitable: let that complete a Future, and await the Future");
     __builtin_unreachable();
 }
 

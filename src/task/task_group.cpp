@@ -121,8 +121,9 @@ void TaskGroup::child_ended(PromiseBase* child) noexcept {
     try {
         errors_.push_back(child->error());
         child->set(detail::retrieved);
-    } catch (...) {
-        unkept_ = detail::RecordRef::share(child);
+    } catch (const std::bad_alloc&) {
+        // Of several the later ones go to the exception handler when their tasks are dropped.
+        if (unkept_.record() == nullptr) unkept_ = detail::RecordRef::share(child);
     }
     if (aborting_ || parent_asked_) return;
     abort();
@@ -180,11 +181,6 @@ Coro<bool> TaskGroup::leave() {
     }
     finished_ = true;
     children_.clear();
-    if (unkept_.record() != nullptr) {
-        const detail::RecordRef failed = std::exchange(unkept_, detail::RecordRef(nullptr));
-        errors_.push_back(failed.record()->error());
-        failed.record()->set(detail::retrieved);
-    }
     if (parent_asked_) {
         // Withdraw exactly our own request. What is left beyond the entry's count came from outside.
         const unsigned left = detail::withdraw_cancel(parent_, parent_request_);
@@ -192,7 +188,27 @@ Coro<bool> TaskGroup::leave() {
     } else if (cancelled_ && !body_cancelled && parent_->cancels <= cancels_at_entry_) {
         propagate = false;
     }
-    if (error != nullptr && !body_cancelled) errors_.push_back(error);
+    if (unkept_.record() != nullptr || (error != nullptr && !body_cancelled)) {
+        const detail::RecordRef failed = std::exchange(unkept_, detail::RecordRef(nullptr));
+        try {
+            errors_.reserve(errors_.size() + 2);
+        } catch (const std::bad_alloc&) {
+            // That is what the scope ends with; what was to be said goes to the exception handler.
+            auto* const loop = detail::impl_of(detail::current_loop);
+            for (const std::exception_ptr& each : errors_) {
+                detail::report_exception(loop, "unhandled error in a TaskGroup", each, nullptr);
+            }
+            if (error != nullptr && !body_cancelled) {
+                detail::report_exception(loop, "unhandled error in a TaskGroup", error, nullptr);
+            }
+            throw;
+        }
+        if (failed.record() != nullptr) {
+            errors_.push_back(failed.record()->error());
+            failed.record()->set(detail::retrieved);
+        }
+        if (error != nullptr && !body_cancelled) errors_.push_back(error);
+    }
     if (propagate && errors_.empty()) {
         if (body_cancelled) co_return false;  // the body's own CancelledError goes on
         throw met;

@@ -3,6 +3,7 @@
 #include "asyncio/task/detail/thread_call.hpp"
 
 #include <cstdio>
+#include <utility>
 
 #include "asyncio/base/error.hpp"
 #include "detail/loop_impl.hpp"
@@ -33,17 +34,25 @@ void submit_to_pool(LoopImpl* loop, PoolJob* job) {
 
 const LeafOps ThreadCall::ops_{&ThreadCall::cancel, nullptr, "to_thread"};
 const LeafOps ThreadCall::warning_ops_{&unasked, &print_warning, "to_thread"};
+const LeafOps ThreadCall::stop_ops_{&unasked, &ThreadCall::stop_now, "to_thread"};
 const LeafOps AbandoningBase::ops_{&AbandoningBase::cancel, nullptr, "to_thread"};
 
-ThreadCall::Warning::Warning(ThreadCall* c) noexcept : Timer(&ThreadCall::warning_ops_), call(c) {}
+ThreadCall::Helper::Helper(ThreadCall* c, const LeafOps* ops) noexcept : Timer(ops), call(c) {}
 
-ThreadCall::ThreadCall(void (*run)(PoolJob*) noexcept, void (*ask_to_stop)(ThreadCall*) noexcept) noexcept
-    : Leaf(&ops_), PoolJob(run), ask_to_stop_(ask_to_stop), back_(nullptr), warning_(this) {
+ThreadCall::ThreadCall(void (*run)(PoolJob*) noexcept, void (*ask_to_stop)(ThreadCall*) noexcept,
+                       const char* what) noexcept
+    : Leaf(&ops_),
+      PoolJob(run, what),
+      ask_to_stop_(ask_to_stop),
+      back_(nullptr),
+      warning_(this, &warning_ops_),
+      stop_(this, &stop_ops_) {
     back_.refs = 2;  // it lies in this object: nobody deletes it
 }
 
 ThreadCall::~ThreadCall() {
     if (warning_.armed()) disarm_timer(current_loop, &warning_);
+    if (stop_.armed()) disarm_timer(current_loop, &stop_);
 }
 
 void ThreadCall::start() {
@@ -51,10 +60,18 @@ void ThreadCall::start() {
     remote_ = loop->remote;
     back_.function = [this] {
         --impl_of(current_loop)->thread_jobs;
+        if (!stop_asked_) release_slot(current_loop);
         if (warning_.armed()) disarm_timer(current_loop, &warning_);
+        if (stop_.armed()) disarm_timer(current_loop, &stop_);
         wake(this);
     };
-    submit_to_pool(loop, this);
+    reserve_slot(loop);  // for `stop_`
+    try {
+        submit_to_pool(loop, this);
+    } catch (...) {
+        release_slot(loop);
+        throw;
+    }
     suspend_on(this);
 }
 
@@ -67,7 +84,11 @@ void ThreadCall::report_back() noexcept {
 
 CancelAnswer ThreadCall::cancel(Leaf* leaf) noexcept {
     auto* const call = static_cast<ThreadCall*>(leaf);
-    call->ask_to_stop_(call);
+    // In a turn of its own: who listens to the stop_token is user code, and a cancel runs none.
+    if (!std::exchange(call->stop_asked_, true)) {
+        release_slot(current_loop);
+        queue_timer(current_loop, &call->stop_);  // there is room: the slot was set aside for it
+    }
     if (current_loop->debug && !call->warning_.armed()) {
         try {
             arm_timer(current_loop, &call->warning_, read_clock(current_loop) + warning_after_ns);
@@ -76,6 +97,11 @@ CancelAnswer ThreadCall::cancel(Leaf* leaf) noexcept {
         }
     }
     return CancelAnswer::pending;
+}
+
+void ThreadCall::stop_now(Leaf* leaf) noexcept {
+    ThreadCall* const call = static_cast<Helper*>(leaf)->call;
+    call->ask_to_stop_(call);
 }
 
 void SharedThreadCall::run_on_thread(PoolJob* job) noexcept {
@@ -110,9 +136,15 @@ void AbandoningBase::start() {
     suspend_on(this);
 }
 
+void AbandoningBase::finish() {
+    if (frame->task->pending == 0) return;
+    // Only now, in the task's own step: who listens to the stop_token is user code.
+    shared_->ask_to_stop();
+    deliver_cancel(frame->task);
+}
+
 CancelAnswer AbandoningBase::cancel(Leaf* leaf) noexcept {
     auto* const me = static_cast<AbandoningBase*>(leaf);
-    me->shared_->ask_to_stop();
     me->shared_->waiting = nullptr;
     return CancelAnswer::resume;
 }

@@ -5,19 +5,29 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <thread>
 
 #include "asyncio/base/error.hpp"
+#include "detail/loop_impl.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
+namespace {
+
+constexpr unsigned threads_limit = 32;
+
+}  // namespace
+
 struct ThreadPool::Shared {
     std::mutex mutex;
-    std::condition_variable work;      // a job, or the end
-    std::condition_variable all_gone;  // threads == 0
-    std::deque<PoolJob*> jobs;         // all below guarded by mutex
+    std::condition_variable work;                      // a job, or the end
+    std::condition_variable all_gone;                  // threads == 0
+    std::deque<PoolJob*> jobs;                         // all below guarded by mutex
+    std::array<const char*, threads_limit> running{};  // what each thread calls; null: nothing
     unsigned threads = 0;
     unsigned idle = 0;
     bool ending = false;
@@ -31,9 +41,12 @@ struct ThreadPool::Shared {
             if (shared->jobs.empty()) break;
             PoolJob* const job = shared->jobs.front();
             shared->jobs.pop_front();
+            const auto place = std::find(shared->running.begin(), shared->running.end(), nullptr);
+            *place = job->what;  // there are no more threads than places
             lock.unlock();
             job->run(job);
             lock.lock();
+            *place = nullptr;
         }
         if (--shared->threads == 0) shared->all_gone.notify_all();
     }
@@ -43,7 +56,7 @@ namespace {
 
 unsigned threads_max() noexcept {
     const unsigned wanted = std::thread::hardware_concurrency() + 4;
-    return wanted < 32 ? wanted : 32;
+    return wanted < threads_limit ? wanted : threads_limit;
 }
 
 }  // namespace
@@ -94,9 +107,16 @@ void ThreadPool::shut_down(Duration limit) noexcept {
     if (!ended && limit.count_ns() > 0) {
         std::fprintf(stderr,
                      "asyncio: %u thread(s) of to_thread still run a blocking call after the shutdown "
-                     "timeout: they are left "
-                     "behind\n",
+                     "timeout, and are left behind:\n",
                      shared_->threads);
+        for (const char* what : shared_->running) {
+            if (what == nullptr) continue;
+            try {
+                std::fprintf(stderr, "  %s\n", callable_name(what).c_str());
+            } catch (const std::bad_alloc&) {
+                std::fputs("  (no memory to name it)\n", stderr);
+            }
+        }
     }
 }
 

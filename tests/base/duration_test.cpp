@@ -36,6 +36,15 @@ TEST(Duration, IsNotMadeFromABareNumber) {
     static_assert(std::is_trivially_copyable_v<Duration> && std::is_trivially_destructible_v<Duration>);
 }
 
+TEST(Duration, AMomentAndAnyDurationMakeAMomentThatDoesNotWrapAround) {
+    constexpr TimePoint never = TimePoint::max();
+    static_assert(never + 5s == never && never - 5s == never && 5s + never == never);
+    constexpr TimePoint one = TimePoint(1s);
+    static_assert(one + 1.5s == TimePoint(2500ms) && one + 300 * 365 * 24h == never &&
+                  one - 1s == TimePoint(0s));
+    EXPECT_EQ(one + Duration(2s), TimePoint(3s));
+}
+
 TEST(Duration, RoundsUpSoThatNothingEndsEarly) {
     using Third = std::chrono::duration<int, std::ratio<1, 3>>;
     using Frame = std::chrono::duration<int, std::ratio<1, 60>>;

@@ -560,6 +560,21 @@ TEST_F(VirtualTimeTest, WhenNothingCanWakeATaskTheRunEndsAndNamesEach) {
     EXPECT_NE(text.find("event_loop_test.cpp:"), std::string::npos) << text;
 }
 
+TEST_F(VirtualTimeTest, AnEndlessSleepIsNoDeadlineToJumpTo) {
+    const std::string text = thrown<RuntimeError>([&] {
+        simulate([]() -> Coro<> {
+            auto other = create_task(sleep(Duration::none()));
+            co_await sleep(1s);
+            co_await other;
+        }());
+    });
+    EXPECT_EQ(text.find("deadlock: every task waits"), 0u) << text;
+    VirtualClock clock;
+    clock.advance(Duration::max());
+    clock.advance(1s);
+    EXPECT_GT(clock.now(), TimePoint(1s));
+}
+
 TEST_F(VirtualTimeTest, AClockOfTheUserMovesWhenTheUserSaysSo) {
     VirtualClock clock(false);
     EventLoop loop({.clock = &clock});

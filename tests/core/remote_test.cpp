@@ -191,6 +191,24 @@ TEST_P(RemoteTest, ACapturingLambdasCoroutineIsRefusedFromAfarToo) {
     });
 }
 
+TEST_P(RemoteTest, AResultForAnotherThreadIsTakenOnce) {
+    run([]() -> Coro<> {
+        std::string second;
+        const auto elsewhere = [&, loop = get_running_loop().remote()] {
+            auto result = run_coroutine_threadsafe(
+                []() -> Coro<std::string> { co_return "a result of some length, to be moved"; }(), loop);
+            EXPECT_EQ(result.get(), "a result of some length, to be moved");
+            try {
+                result.get();
+            } catch (const InvalidStateError& error) {
+                second = error.what();
+            }
+        };
+        co_await to_thread(std::ref(elsewhere));
+        EXPECT_NE(second.find("already taken"), std::string::npos) << second;
+    });
+}
+
 TEST_P(RemoteTest, WaitingOnTheLoopsOwnThreadIsRefused) {
     run([]() -> Coro<> {
         auto future = run_coroutine_threadsafe([]() -> Coro<> { co_return; }(), get_running_loop().remote());

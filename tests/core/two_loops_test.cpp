@@ -2,9 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include <asyncio/asyncio.hpp>
+
+#include "detail/loop_impl.hpp"
 
 using namespace std::chrono_literals;
 
@@ -88,6 +93,119 @@ TEST_P(TwoLoops, ATaskIsRefusedByALoopThatIsNotTheOneThatRuns) {
             co_return;
         },
         {.backend = GetParam()});
+}
+
+template <class F>
+std::string refusal_of(F&& call) {
+    try {
+        call();
+    } catch (const asyncio::RuntimeError& error) {
+        return error.what();
+    }
+    return "not refused";
+}
+
+TEST_P(TwoLoops, ATaskOfAnotherLoopIsNeitherAwaitedNorCancelledHere) {
+    asyncio::EventLoop other({.backend = GetParam()});
+    auto theirs = other.create_task(three());
+    asyncio::Future<int> future;
+    auto waiter = other.create_task(value_of(future));
+    other.poll_once();
+    other.poll_once();
+    asyncio::run(
+        [&]() -> Coro<> {
+            std::string text;
+            try {
+                co_await theirs;
+            } catch (const asyncio::RuntimeError& error) {
+                text = error.what();
+            }
+            EXPECT_NE(text.find("belongs to a different loop and cannot be awaited here"), std::string::npos)
+                << text;
+            text.clear();
+            try {
+                co_await asyncio::gather(theirs, future);
+            } catch (const asyncio::RuntimeError& error) {
+                text = error.what();
+            }
+            EXPECT_NE(text.find("belongs to a different loop"), std::string::npos) << text;
+            EXPECT_NE(refusal_of([&] { theirs.cancel(); }).find("different loop"), std::string::npos);
+            EXPECT_NE(refusal_of([&] { future.set_result(1); }).find("different loop"), std::string::npos);
+        },
+        {.backend = GetParam()});
+    future.set_result(4);
+    EXPECT_EQ(other.run_until_complete(wait_for_task(theirs)), 3);
+    EXPECT_EQ(other.run_until_complete(wait_for_task(waiter)), 4);
+}
+
+TEST_P(TwoLoops, AnotherThreadMayNotTouchWhatARunningLoopHas) {
+    asyncio::run(
+        []() -> Coro<> {
+            asyncio::Future<int> future;
+            auto waiter = asyncio::create_task(value_of(future));
+            co_await asyncio::sleep(0s);
+            std::string set;
+            std::string cancelled;
+            std::thread([&] {
+                set = refusal_of([&] { future.set_result(1); });
+                cancelled = refusal_of([&] { waiter.cancel(); });
+            }).join();
+            EXPECT_NE(set.find("belongs to its loop's thread"), std::string::npos) << set;
+            EXPECT_NE(cancelled.find("use its remote() handle"), std::string::npos) << cancelled;
+            future.set_result(5);
+            int got = co_await waiter;
+            EXPECT_EQ(got, 5);
+        },
+        {.backend = GetParam()});
+}
+
+TEST_P(TwoLoops, ALoopMayBeDestroyedInsideAnotherOneAndOnAnotherThread) {
+    auto inner = std::make_unique<asyncio::EventLoop>(asyncio::RunOptions{.backend = GetParam()});
+    EXPECT_EQ(inner->run_until_complete(three()), 3);
+    auto task = inner->create_task(three());
+    bool called = false;
+    inner->call_soon([&] { called = true; });
+    asyncio::run(
+        [&]() -> Coro<> {
+            inner.reset();
+            co_await asyncio::sleep(1ms);  // this loop goes on
+        },
+        {.backend = GetParam()});
+    EXPECT_TRUE(task.cancelled());
+    EXPECT_TRUE(called);
+
+    auto moved = std::make_unique<asyncio::EventLoop>(asyncio::RunOptions{.backend = GetParam()});
+    EXPECT_EQ(moved->run_until_complete(three()), 3);
+    std::thread([&] { moved.reset(); }).join();
+}
+
+TEST_P(TwoLoops, ALoopThatHasMadeABillionTasksEndsItsTasks) {
+    asyncio::EventLoop loop({.backend = GetParam()});
+    loop.impl().next_task_id = 0x3ffffffe;
+    std::vector<asyncio::Task<int>> tasks;
+    for (int i = 0; i < 5; ++i) tasks.push_back(loop.create_task(three()));
+    loop.poll_once();
+    loop.close();
+    for (const auto& task : tasks) EXPECT_TRUE(task.cancelled());
+}
+
+TEST_P(TwoLoops, AnExceptionHandlerMayReplaceItself) {
+    asyncio::EventLoop loop({.backend = GetParam()});
+    std::vector<std::string> told;
+    loop.set_exception_handler([&told, name = std::string("a name too long for any buffer of a string")](
+                                   asyncio::EventLoop& where, const asyncio::ExceptionContext& context) {
+        where.set_exception_handler([&told](asyncio::EventLoop&, const asyncio::ExceptionContext& next) {
+            told.push_back("second: " + next.message);
+        });
+        told.push_back(name + ": " + context.message);
+    });
+    asyncio::ExceptionContext context;
+    context.message = "one";
+    loop.call_exception_handler(context);
+    context.message = "two";
+    loop.call_exception_handler(context);
+    EXPECT_EQ(told,
+              (std::vector<std::string>{"a name too long for any buffer of a string: one", "second: two"}));
 }
 
 TEST_P(TwoLoops, PollingALoopThatHasNothingToDoIsNoDeadlock) {

@@ -243,9 +243,34 @@ TEST_P(ToThreadTest, AThreadThatDoesNotEndIsNamedAndLeftBehind) {
             {.backend = backend(), .shutdown_timeout = 10ms});
     });
     EXPECT_NE(text.find("1 thread(s) of to_thread still run"), std::string::npos) << text;
+    EXPECT_NE(text.find("lambda"), std::string::npos) << text;
     gate->open();
     // The thread ends by itself; it holds the last reference to the door.
     while (gate.use_count() > 1) std::this_thread::sleep_for(1ms);
+}
+
+TEST_P(ToThreadTest, WhoListensToTheStopTokenIsCalledInATurnOfTheLoopNotInsideTheCancel) {
+    run([]() -> Coro<> {
+        auto gate = std::make_shared<Gate>();
+        bool inside = false;
+        bool called_inside = false;
+        const auto blocking = [&](std::stop_token token) {
+            const std::stop_callback listen(token, [&] {
+                called_inside = inside;
+                gate->open();
+            });
+            gate->pass();
+        };
+        auto task = create_task([&]() -> Coro<> { co_await to_thread(blocking); });
+        co_await sleep(0s);
+        gate->wait_until_somebody_is_there();
+        inside = true;
+        task.cancel();
+        inside = false;
+        co_await wait(std::vector<Task<>>(1, task));
+        EXPECT_TRUE(task.cancelled());
+        EXPECT_FALSE(called_inside);
+    });
 }
 
 TEST_P(ToThreadTest, ThreadsOfThePoolTakeNoSignals) {

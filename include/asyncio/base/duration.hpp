@@ -134,6 +134,19 @@ constexpr TimePoint operator+(TimePoint at, Duration by) noexcept {
 constexpr TimePoint operator-(TimePoint at, Duration by) noexcept {
     return TimePoint((Duration(at.time_since_epoch()) - by).to_chrono());
 }
+// Better matches than the standard library's operators, which overflow.
+template <class Rep, class Period>
+constexpr TimePoint operator+(const TimePoint& at, const std::chrono::duration<Rep, Period>& by) {
+    return at + Duration(by);
+}
+template <class Rep, class Period>
+constexpr TimePoint operator+(const std::chrono::duration<Rep, Period>& by, const TimePoint& at) {
+    return at + Duration(by);
+}
+template <class Rep, class Period>
+constexpr TimePoint operator-(const TimePoint& at, const std::chrono::duration<Rep, Period>& by) {
+    return at - Duration(by);
+}
 /// How long from `now` to `at`: negative when past, for ever when `at` is never.
 constexpr Duration time_until(TimePoint at, TimePoint now) noexcept {
     return Duration(at.time_since_epoch()) - Duration(now.time_since_epoch());

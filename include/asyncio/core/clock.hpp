@@ -24,7 +24,9 @@ class VirtualClock {
     TimePoint now() const noexcept { return TimePoint(std::chrono::nanoseconds(ns_)); }
     /// Moves the time on by `by` (not back). What became due runs in the loop's next iteration.
     void advance(Duration by) noexcept {
-        if (by.count_ns() > 0) ns_ += static_cast<std::uint64_t>(by.count_ns());
+        if (by.count_ns() > 0)
+            ns_ = static_cast<std::uint64_t>(
+                (Duration::from_ns(static_cast<std::int64_t>(ns_)) + by).count_ns());
     }
     /// Moves the time to `to`, unless it is there already.
     void advance_to(TimePoint to) noexcept {

@@ -153,7 +153,7 @@ class EventLoop {
     using ExceptionHandler = UniqueFunction<void(EventLoop&, const ExceptionContext&)>;
     /// Replaces what is done with exceptions that nobody awaits; an empty one restores the default, which
     /// prints.
-    void set_exception_handler(ExceptionHandler handler) noexcept;
+    void set_exception_handler(ExceptionHandler handler);
     /// Reports to the handler. What the handler throws is printed, never propagated.
     void call_exception_handler(const ExceptionContext& context) noexcept;
     void default_exception_handler(const ExceptionContext& context) noexcept;

@@ -107,7 +107,9 @@ enum Flag : std::uint16_t {
     logs_off = 1 << 15,       // an owner reports its exception: say nothing when it is dropped unseen
 };
 
-inline constexpr std::uint16_t record_magic = 0xA51C;
+/// The high bits of `magic`; the low ones tell whose record it is: 0 until a loop has it.
+inline constexpr std::uint16_t record_magic = 0xA000;
+inline constexpr std::uint16_t record_magic_mask = 0xF000;
 
 /// Which parameter of a coroutine looks at something that the coroutine does not own.
 struct Borrow {
@@ -156,9 +158,10 @@ struct PromiseBase {
     Where where;            // the place of the current await; before the first one, of the definition
     std::uint32_t refs;     // handles, plus one of the loop while the task lives
     std::uint16_t flags;    // Flag
-    std::uint16_t magic;    // record_magic while this is one
-    std::uint32_t id : 31;  // of a task: the N of "Task-N"; of a future: the loop that it is awaited on
+    std::uint16_t magic;    // record_magic while this is one, with the mark of its loop (LoopCore::magic)
+    std::uint32_t id : 30;  // of a task: the N of "Task-N"; of a future: the loop that it is awaited on
     std::uint32_t made_by_main : 1;  // detached and borrowing, created by the coroutine that `run` was given
+    std::uint32_t asked_to_end : 1;  // cancelled because its loop closes
     std::uint16_t cancels;           // cancelling(): requests minus uncancels
     std::uint8_t pending;            // requests that no await has delivered yet
     std::uint8_t epoch;  // counts deliveries: tells a scope whether its own request was among them

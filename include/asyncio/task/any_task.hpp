@@ -68,8 +68,12 @@ class AnyTask : public detail::RecordRef {
 
     /// Asks the task to stop: CancelledError is thrown at the await where it is suspended, or at its next
     /// one. A task that has not started never will. Returns false if it is done.
+    /// Throws  RuntimeError  it belongs to another loop, or its loop runs on another thread: see remote()
     /// Python  Task.cancel(msg)
-    bool cancel(std::string_view message = {}) const noexcept {
+    bool cancel(std::string_view message = {}) const {
+        detail::LoopCore* const loop = detail::current_loop;
+        if (loop == nullptr || record_->magic != loop->magic) [[unlikely]]
+            detail::require_own(record_, "cancelled");
         return detail::cancel_record(record_, message);
     }
     /// Requests so far minus `uncancel()` calls.

@@ -25,6 +25,7 @@ PromiseBase* make_future_record() {
     record->refs = 1;
     record->id = 0;
     record->made_by_main = 0;
+    record->asked_to_end = 0;
     record->cancels = 0;
     record->pending = 0;
     record->epoch = 0;
@@ -34,6 +35,15 @@ PromiseBase* make_future_record() {
 }
 
 [[noreturn]] ASYNCIO_COLD void throw_already_done(PromiseBase* record);
+
+/// Throws InvalidStateError if the future is done, RuntimeError if it is another loop's.
+inline void require_settable(PromiseBase* record) {
+    if (record->is(done)) throw_already_done(record);
+    if (record->magic != record_magic && (current_loop == nullptr || record->magic != current_loop->magic))
+        [[unlikely]] {
+        require_own(record, "completed");
+    }
+}
 
 }  // namespace detail
 
@@ -55,18 +65,19 @@ class Future : public AnyTask {
     Future() : AnyTask(detail::RecordRef(detail::make_future_record<T>())) {}
 
     /// Sets the result and wakes who waits, in their turn.
-    /// Throws  InvalidStateError  it is done already
+    /// Throws  InvalidStateError  it is done already; RuntimeError  another loop's task awaits it, or another
+    ///         thread's loop runs that: see remote()
     template <class U = T>
         requires(!std::is_void_v<T>)
     void set_result(U&& value) const {
-        if (record_->is(detail::done)) detail::throw_already_done(record_);
+        detail::require_settable(record_);
         detail::write_value<T>(static_cast<detail::Record<T>*>(record_), std::forward<U>(value));
         detail::complete_future(record_);
     }
     void set_result() const
         requires(std::is_void_v<T>)
     {
-        if (record_->is(detail::done)) detail::throw_already_done(record_);
+        detail::require_settable(record_);
         record_->set(detail::has_value);
         detail::complete_future(record_);
     }
@@ -74,7 +85,7 @@ class Future : public AnyTask {
     /// Throws  InvalidStateError  it is done already
     template <class E>
     void set_exception(E&& error) const {
-        if (record_->is(detail::done)) detail::throw_already_done(record_);
+        detail::require_settable(record_);
         if constexpr (std::is_same_v<std::decay_t<E>, std::exception_ptr>) {
             ASYNCIO_ASSERT(error != nullptr, "set_exception: the exception_ptr is null");
             detail::store_exception(record_, std::forward<E>(error));

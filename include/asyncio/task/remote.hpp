@@ -35,6 +35,7 @@ class CrossThreadState {
     bool cancel();
 
   private:
+    void require_other_thread() const;
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };
@@ -42,6 +43,7 @@ class CrossThreadState {
 template <class T>
 struct CrossThreadResult : CrossThreadState {
     std::optional<Outcome<T>> outcome;  // written before finish(), read after wait()
+    bool taken = false;                 // the asking thread's
 };
 
 }  // namespace detail
@@ -132,12 +134,16 @@ class ConcurrentFuture {
 
     /// Blocks the thread until the coroutine has ended; gives its result.
     /// Throws  what the coroutine threw; CancelledError  it was cancelled; RuntimeError  on the loop's own
-    ///         thread
+    ///         thread; InvalidStateError  the result was taken already
     T get() {
         state_->wait();
+        if (!std::is_void_v<T> && state_->outcome->has_value() && std::exchange(state_->taken, true)) {
+            throw InvalidStateError("the result of this ConcurrentFuture was already taken");
+        }
         return std::move(*state_->outcome).value();
     }
     /// Blocks at most `limit`; returns whether it has ended.
+    /// Throws  RuntimeError  on the loop's own thread, if it has not ended
     bool wait_for(Duration limit) { return state_->wait_for(limit); }
     bool done() const noexcept { return state_->done(); }
     /// Asks the coroutine's task to stop. False if it has ended.
@@ -180,16 +186,18 @@ struct CrossThreadStart {
     }
     void operator()() {
         const auto shared = state;
+        std::optional<Task<>> task;
         try {
-            auto task = create_task(run_for_other_thread<T>(std::move(coro), shared));
+            task = create_task(run_for_other_thread<T>(std::move(coro), shared));
             // A task that is cancelled before its first step never runs its body: then this tells.
-            task.add_done_callback([shared] {
+            task->add_done_callback([shared] {
                 if (shared->outcome) return;
                 shared->outcome.emplace(std::make_exception_ptr(CancelledError()));
                 shared->finish();
             });
-            shared->set_task(make_anchor(task.record()));
+            shared->set_task(make_anchor(task->record()));
         } catch (...) {
+            if (task.has_value()) task->cancel();  // before its first step: it never runs
             if (!shared->outcome) {
                 shared->outcome.emplace(std::current_exception());
                 shared->finish();

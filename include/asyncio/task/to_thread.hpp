@@ -55,6 +55,7 @@ struct ThreadWork {
     explicit ThreadWork(std::in_place_t, G&& g, A&&... a)
         : function(std::forward<G>(g)), args(std::forward<A>(a)...) {}
 
+    static const char* what() noexcept { return type_spelling<F>(); }
     void run() noexcept {
         try {
             if constexpr (std::is_void_v<R>) {
@@ -75,7 +76,7 @@ class [[nodiscard("nothing is called before this is awaited: co_await it")]] Thr
   public:
     template <class... A>
     explicit ThreadAwaiter(std::in_place_t, A&&... args)
-        : ThreadCall(&run, &ask_to_stop), work_(std::in_place, std::forward<A>(args)...) {}
+        : ThreadCall(&run, &ask_to_stop, Work::what()), work_(std::in_place, std::forward<A>(args)...) {}
     /// Before it is awaited.
     ThreadAwaiter(ThreadAwaiter&& other) : ThreadCall(std::move(other)), work_(std::move(other.work_)) {}
     using LooseAwaitableTag = void;
@@ -101,7 +102,7 @@ struct AbandonedCall final : SharedThreadCall {
     Work work;
     template <class... A>
     explicit AbandonedCall(std::in_place_t, A&&... args)
-        : SharedThreadCall(), work(std::in_place, std::forward<A>(args)...) {}
+        : SharedThreadCall(Work::what()), work(std::in_place, std::forward<A>(args)...) {}
     void call() noexcept override { work.run(); }
     void ask_to_stop() noexcept override { work.stop.request_stop(); }
 };

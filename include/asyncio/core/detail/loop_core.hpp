@@ -74,7 +74,8 @@ struct LoopCore {
     std::uint64_t generation = 0;  // odd while the live list changes
     PromiseBase live;              // head of the circular list of live tasks
     std::uint64_t task_count = 0;
-    std::uint32_t loop_id = 0;  // a number no other loop of this process has (31 bits)
+    std::uint32_t loop_id = 0;  // a number no other loop of this process has (30 bits)
+    std::uint16_t magic = 0;    // of its records: other loops' differ, nearly always
     EventLoop* owner = nullptr;
     std::string_view cancel_message;     // of the request that is being passed on
     PromiseBase* cancel_next = nullptr;  // whom it reaches next: see CancelAnswer::forward
@@ -218,11 +219,12 @@ inline void release(PromiseBase* record) noexcept {
 /// Resumes a suspended coroutine from inside a callback of the loop (not from inside another coroutine).
 void step_frame(LoopCore* loop, PromiseBase* frame) noexcept;
 
-/// Registers a waiter; in order. Throws std::bad_alloc, then nothing has changed.
+/// Registers a waiter; in order. Throws std::bad_alloc, or RuntimeError if the record is another loop's; then
+/// nothing has changed.
 void add_waiter_slow(PromiseBase* record, Waiter* waiter);
 inline void add_waiter(PromiseBase* record, Waiter* waiter) {
-    if (record->waiter_word == 0 && (record->flags & (is_task | owns_slot)) == (is_task | owns_slot))
-        [[likely]] {
+    if (record->waiter_word == 0 && (record->flags & (is_task | owns_slot)) == (is_task | owns_slot) &&
+        current_loop != nullptr && record->magic == current_loop->magic) [[likely]] {
         record->waiter_word = reinterpret_cast<std::uintptr_t>(waiter);
     } else {
         add_waiter_slow(record, waiter);
@@ -232,11 +234,17 @@ void remove_waiter(PromiseBase* record, Waiter* waiter) noexcept;
 
 inline void unlink_live(PromiseBase* task) noexcept {
     LoopCore* const loop = current_loop;
+    if (loop == nullptr) [[unlikely]]
+        assert_in_step(loop);
     ++loop->generation;
     task->live.prev->live.next = task->live.next;
     task->live.next->live.prev = task->live.prev;
     ++loop->generation;
 }
+
+/// Throws RuntimeError if the record belongs to a loop that is not this thread's, as far as that can be seen:
+/// before it is completed or cancelled by hand.
+void require_own(const PromiseBase* record, const char* what);
 
 /// Ends a future (no coroutine): its waiters are told in their turn. The result or flags are in place
 /// already.

@@ -11,16 +11,18 @@ struct RemoteState;
 /// A blocking call; see src/detail/thread_pool.hpp.
 struct PoolJob {
     void (*run)(PoolJob*) noexcept;
-    explicit PoolJob(void (*r)(PoolJob*) noexcept) noexcept : run(r) {}
+    const char* what;  // spells the callable's type: __PRETTY_FUNCTION__ of type_spelling
+    PoolJob(void (*r)(PoolJob*) noexcept, const char* w) noexcept : run(r), what(w) {}
 };
 
 /// A call that the await always waits for: everything lies in the awaiter. Its end is posted without an
 /// allocation.
 class ThreadCall : public Leaf, public PoolJob {
   public:
-    ThreadCall(void (*run)(PoolJob*) noexcept, void (*ask_to_stop)(ThreadCall*) noexcept) noexcept;
+    ThreadCall(void (*run)(PoolJob*) noexcept, void (*ask_to_stop)(ThreadCall*) noexcept,
+               const char* what) noexcept;
     /// Before it is awaited.
-    ThreadCall(ThreadCall&& other) noexcept : ThreadCall(other.run, other.ask_to_stop_) {
+    ThreadCall(ThreadCall&& other) noexcept : ThreadCall(other.run, other.ask_to_stop_, other.what) {
         ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
     }
     ~ThreadCall();
@@ -38,24 +40,28 @@ class ThreadCall : public Leaf, public PoolJob {
     void finish() { throw_if_cancelled(frame->task); }
 
   private:
-    struct Warning : Timer {
+    struct Helper : Timer {
         ThreadCall* call;
-        explicit Warning(ThreadCall* c) noexcept;
+        explicit Helper(ThreadCall* c, const LeafOps* ops) noexcept;
     };
     void start();
     static CancelAnswer cancel(Leaf* leaf) noexcept;
     static const LeafOps ops_;
+    static void stop_now(Leaf* leaf) noexcept;
     static const LeafOps warning_ops_;
+    static const LeafOps stop_ops_;
 
     void (*ask_to_stop_)(ThreadCall*) noexcept;
     std::shared_ptr<RemoteState> remote_;
     Callback back_;  // the post that brings the end to the loop
-    Warning warning_;
+    Helper warning_;
+    Helper stop_;  // sets the stop_token, in its turn after a cancel
+    bool stop_asked_ = false;
 };
 
 /// A call that may be left behind: shared by the awaiter and the thread.
 struct SharedThreadCall : PoolJob, std::enable_shared_from_this<SharedThreadCall> {
-    SharedThreadCall() noexcept : PoolJob(&run_on_thread) {}
+    explicit SharedThreadCall(const char* what) noexcept : PoolJob(&run_on_thread, what) {}
     virtual ~SharedThreadCall() = default;
     virtual void call() noexcept = 0;
     virtual void ask_to_stop() noexcept = 0;
@@ -81,7 +87,8 @@ class AbandoningBase : public Leaf {
     }
 
   protected:
-    void finish() { throw_if_cancelled(frame->task); }
+    /// Throws CancelledError if the task was cancelled meanwhile, after the call was asked to stop.
+    void finish();
 
   private:
     void start();
