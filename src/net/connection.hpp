@@ -36,6 +36,8 @@ struct Connection final : Inlet {
     Pulled pull(char* into, std::size_t room) noexcept override;
     bool stop_pulling() noexcept override;
     void reader_dropped() noexcept override;
+    // A closed connection may outlive its loop.
+    std::string* spare() noexcept override { return state < State::shut ? &part->spare_buffer : nullptr; }
 
     // ---- writing --------------------------------------------------------------------------------
     void write(std::span<const std::string_view> parts);

@@ -49,6 +49,9 @@ struct Inlet {
     /// Removes the first `count` unread bytes.
     void consume(std::size_t count) noexcept;
     std::string take(std::size_t count);
+    /// Where a buffer that is used up waits for the next one to need it; null if there is no such place (any
+    /// more).
+    virtual std::string* spare() noexcept { return nullptr; }
     /// Puts bytes back before the unread ones.
     void put_back(const char* data, std::size_t count) noexcept;
 

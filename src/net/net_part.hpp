@@ -2,6 +2,7 @@
 // needed.
 #pragma once
 #include <memory>
+#include <string>
 
 #include "detail/loop_impl.hpp"
 
@@ -15,7 +16,7 @@ struct Connection;
 struct ServerCore;
 
 struct NetPart final : LoopPart {
-    explicit NetPart(LoopImpl* l) noexcept : loop(l) {}
+    explicit NetPart(LoopImpl* l) noexcept;
     ~NetPart() override;
     void shut_down() noexcept override;
 
@@ -24,6 +25,7 @@ struct NetPart final : LoopPart {
     ServerCore* servers = nullptr;       // those that listen, by ServerCore::next
     std::shared_ptr<Resolver> resolver;  // null until it is first needed
     std::shared_ptr<Resolver> default_resolver;
+    std::string spare_buffer;  // for the next connection that has to keep bytes
     bool closing = false;
 };
 

@@ -27,6 +27,7 @@ namespace detail {
 namespace {
 
 constexpr int pieces_per_turn = 16;
+constexpr std::size_t spare_bytes_max = 256 * 1024;
 
 }  // namespace
 
@@ -44,6 +45,9 @@ void Inlet::received(const char* data, std::size_t count) noexcept {
             bytes.erase(0, head);
             head = 0;
         }
+        if (bytes.empty() && bytes.capacity() < count && reader != nullptr && reader->takes_pieces()) {
+            if (std::string* const kept = spare()) bytes.swap(*kept);
+        }
         bytes.append(data, count);
     } catch (...) {
         error = std::current_exception();
@@ -59,6 +63,11 @@ void Inlet::consume(std::size_t count) noexcept {
     ASYNCIO_DASSERT(head <= bytes.size());
     if (head == bytes.size()) {
         // An idle connection keeps no buffer.
+        std::string* const place = bytes.capacity() <= spare_bytes_max ? spare() : nullptr;
+        if (place != nullptr && place->capacity() < bytes.capacity()) {
+            bytes.clear();
+            bytes.swap(*place);
+        }
         std::string().swap(bytes);
         head = 0;
     }

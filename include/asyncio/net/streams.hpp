@@ -41,6 +41,10 @@ class ReadBase : public Leaf {
     void progressed() noexcept;
     /// Bytes for the caller's own memory; returns how many it took.
     std::size_t take_directly(const char* data, std::size_t count) noexcept;
+    /// It takes pieces out of the buffer, rather than the buffer itself.
+    bool takes_pieces() const noexcept {
+        return want_ == Want::more || want_ == Want::line || want_ == Want::until;
+    }
     /// So many bytes were put there already.
     void took_directly(std::size_t count) noexcept { progress_ += count; }
 
