@@ -51,7 +51,21 @@ constexpr LeafOps callback_ops{&never_asked, &run_callback, "callback"};
 Callback::Callback(UniqueFunction<void()> f) noexcept : Timer(&callback_ops), function(std::move(f)) {}
 
 void release_callback(Callback* callback) noexcept {
-    if (--callback->refs == 0) delete callback;
+    if (--callback->refs != 0) return;
+    if (!callback->recycled) {
+        delete callback;
+        return;
+    }
+    callback->~Callback();
+    give_block(callback, sizeof(Callback));
+}
+
+/// One that this thread's loop makes and drops.
+static Callback* make_callback(UniqueFunction<void()> function) {
+    void* const block = take_block(sizeof(Callback));
+    auto* const callback = ::new (block) Callback(std::move(function));
+    callback->recycled = true;
+    return callback;
 }
 
 /// The loop closes before its turn came: handles may keep it, but not what it captured.
@@ -168,6 +182,7 @@ LoopImpl::LoopImpl(EventLoop* owning_loop, RunOptions loop_options) : options(lo
         close_wake_descriptor(wake);
         throw;
     }
+    posts = &remote->has_posts;
     BackendOptions backend_options;
     backend_options.timer_slack_ns = static_cast<std::uint64_t>(options.timer_slack.count_ns());
     backend_options.seed = options.seed != 0 ? options.seed : seed_from_environment();
@@ -176,6 +191,7 @@ LoopImpl::LoopImpl(EventLoop* owning_loop, RunOptions loop_options) : options(lo
     if (backend->kind() == Backend::sim) {
         ordered = (backend_options.seed & counted_order) != 0;
         (ordered ? choices : random_state) = backend_options.seed & ~counted_order;
+        reorders = ordered || random_state != 0;
     }
     clock = options.clock;
     if (clock == nullptr && backend->kind() == Backend::sim) clock = &own_clock.emplace();
@@ -408,24 +424,33 @@ EventLoop::~EventLoop() {
 Handle EventLoop::schedule_soon(UniqueFunction<void()> function) {
     impl_->require_open();
     impl_->check_thread("call_soon");
-    auto callback = std::make_unique<detail::Callback>(std::move(function));
     detail::reserve_slot(impl_.get());
+    detail::Callback* callback = nullptr;
+    try {
+        callback = detail::make_callback(std::move(function));
+    } catch (...) {
+        detail::release_slot(impl_.get());
+        throw;
+    }
     callback->scheduled = true;
-    Handle handle(callback.get());
-    detail::push_leaf(impl_.get(), callback.release());
+    Handle handle(callback);
+    detail::push_leaf(impl_.get(), callback);
     return handle;
 }
 
 TimerHandle EventLoop::schedule_at(TimePoint when, UniqueFunction<void()> function) {
     impl_->require_open();
     impl_->check_thread("call_at");
-    auto callback = std::make_unique<detail::Callback>(std::move(function));
+    detail::Callback* const callback = detail::make_callback(std::move(function));
+    TimerHandle handle(callback);
+    --callback->refs;  // the handle's alone, until it is armed
     const auto ns = when.time_since_epoch().count();
     callback->when_ns = ns > 0 ? static_cast<std::uint64_t>(ns) : 1;
-    impl_->timers.insert(callback.get(), callback->when_ns);
+    impl_->timers.insert(callback, callback->when_ns);
+    ++callback->refs;
     callback->loop = impl_.get();
     callback->scheduled = true;
-    return TimerHandle(callback.release());
+    return handle;
 }
 
 void EventLoop::post(UniqueFunction<void()> function) { impl_->remote->post(std::move(function)); }

@@ -117,6 +117,8 @@ void schedule_waiters(LoopCore* loop, PromiseBase* record) noexcept {
             record->waiter_word = 0;
             waiter->resumes->task->live.waits_on.clear();
             push_frame(loop, waiter->resumes);
+        } else if (waiter->counts && record->is(has_value) && static_cast<Counter*>(waiter)->count()) {
+            record->waiter_word = 0;
         } else {
             record->set(queued_done);
         }
@@ -217,8 +219,8 @@ void step_frame(LoopCore* loop, PromiseBase* frame) noexcept {
 }
 
 void LoopImpl::run_ready_batch() noexcept {
-    if (random_state != 0) shuffle_batch();
-    if (ordered) order_batch();
+    if (reorders) [[unlikely]]
+        ordered ? order_batch() : shuffle_batch();
     LoopWatch* const watcher = watch;
     for (std::uint64_t left = ready.size(); left != 0; --left) {
         if (watcher != nullptr) [[unlikely]]
@@ -427,13 +429,21 @@ void LoopImpl::wait_for_work(std::uint64_t deadline) {
     stopping = true;
 }
 
+/// What is due besides what is ready, without a look at the kernel.
+inline void LoopImpl::gather_work() {
+    if (clock != nullptr) [[unlikely]]
+        last_clock = clock_ns();
+    if (posts->load(std::memory_order_relaxed)) [[unlikely]]
+        take_posts();
+    if (timers.deadline_bound() <= last_clock) [[unlikely]]
+        fire_timers(last_clock);
+}
+
 void LoopImpl::iterate(std::uint64_t deadline) {
     if (ready.size() == 0) {
         wait_for_work(deadline);
     } else {
-        if (clock != nullptr) last_clock = clock_ns();
-        if (remote->has_posts.load(std::memory_order_relaxed)) take_posts();
-        if (timers.deadline_bound() <= last_clock) fire_timers(last_clock);
+        gather_work();
     }
     run_ready_batch();
 }
@@ -457,7 +467,8 @@ void LoopImpl::run() {
                 polled = now;
             }
         }
-        iterate(0);
+        gather_work();
+        run_ready_batch();
     } while (!stopping);
 }
 

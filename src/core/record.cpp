@@ -374,6 +374,12 @@ void rethrow_and_destroy(PromiseBase* frame) {
 
 void release_last(PromiseBase* record) noexcept {
     ASYNCIO_DASSERT((record->magic & record_magic_mask) == record_magic);
+    if (!record->is(has_error | owns_slot) && record->waiter_word == 0) [[likely]] {
+        record->magic = 0;
+        Husk* const husk = husk_of(record);
+        if (husk->drop == nullptr || !husk->drop(record)) give_block(husk, husk->bytes);
+        return;
+    }
     const auto seen_or_silent = retrieved | was_cancelled | logs_off;
     if (record->is(has_error) && !record->is(seen_or_silent)) {
         report_exception(impl_of(current_loop),

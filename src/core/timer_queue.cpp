@@ -140,17 +140,24 @@ void TimerQueue::seal(Slot& slot) noexcept {
 
 // ---- the queue ----------------------------------------------------------------------------------
 
-void TimerQueue::insert(TimerRef timer, std::uint64_t deadline) {
-    ASYNCIO_ASSERT(!timer.node()->armed(), "a timer is armed once");
+/// Gives the newest timer its place.
+void TimerQueue::place_fresh() noexcept {
+    const TimerRef timer = fresh_;
+    const std::uint64_t deadline = fresh_deadline_;
     const unsigned number = slot_of(deadline);
     Slot& slot = slots_[number];
+    if (!slot.sealed) {
+        try {
+            append(slot, number, timer, deadline);
+        } catch (const std::bad_alloc&) {
+            seal(slot);
+        }
+    }
     if (slot.sealed) {
         heap_insert(timer, deadline, number);
         ++slot.spilled;
-    } else {
-        append(slot, number, timer, deadline);
     }
-    ++size_;
+    fresh_ = TimerRef();
     if (deadline < bound_) {
         rivals_ = bound_;
         bound_ = deadline;
@@ -161,7 +168,7 @@ void TimerQueue::insert(TimerRef timer, std::uint64_t deadline) {
     }
 }
 
-void TimerQueue::erase(TimerNode* timer) noexcept {
+void TimerQueue::erase_placed(TimerNode* timer) noexcept {
     const std::uint32_t place = timer->slot;
     const std::uint32_t at = timer->index;
     timer->slot = TimerNode::idle;
@@ -178,7 +185,7 @@ void TimerQueue::erase(TimerNode* timer) noexcept {
         if (slot.entries[at].deadline == bound_) exact_ = false;
         drop_entry(slot, place, at);
     }
-    if (size_ == 0) {
+    if (size_ == (fresh_ ? 1 : 0)) {
         bound_ = ~std::uint64_t{0};
         exact_ = true;
         first_ = none;
@@ -186,17 +193,17 @@ void TimerQueue::erase(TimerNode* timer) noexcept {
 }
 
 TimerRef TimerQueue::pop() noexcept {
-    if (!exact_ || first_ == none) find_first();
+    if (!exact_ || first_ == none || fresh_) find_first();
     const unsigned number = first_;
     const std::uint64_t rivals = rivals_;
     if (number == heap_number) {
         const TimerRef timer = heap_.front().timer;
-        erase(timer.node());
+        erase_placed(timer.node());
         return timer;
     }
     const Slot& slot = slots_[number];
     const TimerRef timer = slot.entries[slot.head].timer;
-    erase(timer.node());
+    erase_placed(timer.node());
     // The next one of the same slot is the first of all, if no other can be.
     if (slot.size != slot.head && slot.entries[slot.head].deadline < rivals) {
         bound_ = slot.entries[slot.head].deadline;
@@ -207,6 +214,8 @@ TimerRef TimerQueue::pop() noexcept {
 
 /// The first deadline, and where it is. Sorts the slots that may have it.
 void TimerQueue::find_first() noexcept {
+    if (fresh_) place_fresh();
+    if (exact_ && first_ != none) return;
     bound_ = rivals_ = ~std::uint64_t{0};
     first_ = none;
     for (unsigned level = levels; level-- != 0;) {
@@ -245,7 +254,7 @@ void TimerQueue::find_first() noexcept {
 // ---- the heap -----------------------------------------------------------------------------------
 // 4-ary, in order of (deadline, sequence).
 
-void TimerQueue::heap_insert(TimerRef timer, std::uint64_t deadline, unsigned number) {
+void TimerQueue::heap_insert(TimerRef timer, std::uint64_t deadline, unsigned number) noexcept {
     heap_.push_back({deadline, next_sequence_, timer});
     ++next_sequence_;
     timer.node()->slot = heap_number + number;

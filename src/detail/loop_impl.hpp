@@ -74,6 +74,7 @@ struct LoopImpl final : LoopCore {
     void run();
     /// One iteration; waits at most until `deadline`.
     void iterate(std::uint64_t deadline);
+    void gather_work();
     void run_ready_batch() noexcept;
     void step(PromiseBase* frame) noexcept;
     void resume_task(PromiseBase* frame) noexcept;
@@ -101,6 +102,7 @@ struct LoopImpl final : LoopCore {
 
     std::unique_ptr<KernelBackend> backend;
     std::shared_ptr<RemoteState> remote;
+    std::atomic<bool>* posts = nullptr;  // remote->has_posts
     RunOptions options;
     VirtualClock* clock = nullptr;  // null: the kernel's
     std::optional<VirtualClock> own_clock;
@@ -118,6 +120,7 @@ struct LoopImpl final : LoopCore {
     std::uint64_t random_state = 0;  // sim's order; 0: FIFO, or …
     std::uint64_t choices = 0;       // … the digits that are left of a counted order
     bool ordered = false;            // … which this says
+    bool reorders = false;           // either of them
     LoopWatch* watch = nullptr;      // null but in tests of the kit's kind
     std::thread::id thread;
     bool running_now = false;

@@ -13,6 +13,10 @@
 // deadline comes near; within a level, and so within one slot, what is in the slot was made before what had
 // to go into the heap; the heap counts.
 //
+// The newest timer stands beside all that until the next one comes or the first deadline must be known: most
+// are timeouts, and most of these are withdrawn before either. Room in the heap is kept for it, so that
+// finding it a place cannot fail.
+//
 // A timer that is withdrawn leaves a hole in its slot, at once filled at either end, and never more of them
 // than there are timers. Small arrays come from the frame recycler, and one is kept at hand: timers that are
 // set and withdrawn all the time allocate nothing.
@@ -37,16 +41,33 @@ class TimerQueue {
     std::size_t size() const noexcept { return size_; }
 
     /// Not after the first deadline: a look that costs nothing. No deadline at all: the end of time.
-    std::uint64_t deadline_bound() const noexcept { return bound_; }
+    std::uint64_t deadline_bound() const noexcept {
+        return fresh_ && fresh_deadline_ < bound_ ? fresh_deadline_ : bound_;
+    }
     /// The first deadline.
     std::uint64_t next_deadline() noexcept {
-        if (!exact_) find_first();
+        if (!exact_ || fresh_) find_first();
         return bound_;
     }
 
     /// Throws std::bad_alloc; then nothing has changed.
-    void insert(TimerRef timer, std::uint64_t deadline);
-    void erase(TimerNode* timer) noexcept;
+    void insert(TimerRef timer, std::uint64_t deadline) {
+        ASYNCIO_ASSERT(!timer.node()->armed(), "a timer is armed once");
+        if (fresh_) place_fresh();
+        if (heap_.size() == heap_.capacity()) [[unlikely]]
+            heap_.reserve(heap_.empty() ? 8 : heap_.size() * 2);
+        fresh_ = timer;
+        fresh_deadline_ = deadline;
+        timer.node()->slot = fresh_number;
+        ++size_;
+    }
+    void erase(TimerNode* timer) noexcept {
+        if (timer->slot != fresh_number) return erase_placed(timer);
+        ASYNCIO_ASSERT(fresh_.node() == timer);
+        timer->slot = TimerNode::idle;
+        fresh_ = TimerRef();
+        --size_;
+    }
     /// Takes the first one out; there must be one.
     TimerRef pop() noexcept;
 
@@ -82,11 +103,15 @@ class TimerQueue {
     static constexpr unsigned slots_per_level = 64;
     static constexpr unsigned finest_shift = 20;
     static constexpr std::uint32_t least_capacity = 8;
-    static constexpr std::uint32_t heap_number =
-        levels * slots_per_level;  // as a place: the heap comes first
+    // Places of timers: slots, from here on slots whose timer had to go into the heap, and that of the
+    // newest.
+    static constexpr std::uint32_t heap_number = levels * slots_per_level;
+    static constexpr std::uint32_t fresh_number = 2 * heap_number;
 
     static unsigned shift_of(unsigned level) noexcept { return finest_shift + 6 * level; }
     unsigned slot_of(std::uint64_t deadline) const noexcept;
+    void place_fresh() noexcept;
+    void erase_placed(TimerNode* timer) noexcept;
     void append(Slot& slot, unsigned number, TimerRef timer, std::uint64_t deadline);
     void drop_entry(Slot& slot, unsigned number, std::uint32_t at) noexcept;
     void close_up(Slot& slot) noexcept;
@@ -96,7 +121,7 @@ class TimerQueue {
     void make_room(Slot& slot);
     static void give_back(Entry* entries, std::uint32_t capacity) noexcept;
 
-    void heap_insert(TimerRef timer, std::uint64_t deadline, unsigned number);
+    void heap_insert(TimerRef timer, std::uint64_t deadline, unsigned number) noexcept;
     void heap_erase(std::size_t at) noexcept;
     void place(std::size_t at, const HeapEntry& entry) noexcept;
     void sift_up(std::size_t at, HeapEntry entry) noexcept;
@@ -104,6 +129,8 @@ class TimerQueue {
 
     std::unique_ptr<Slot[]> slots_;
     std::array<std::uint64_t, levels> occupied_{};  // a bit for each slot that has timers
+    TimerRef fresh_;                                // or null
+    std::uint64_t fresh_deadline_ = 0;
     Entry* spare_ = nullptr;  // the array of a slot that has become empty, of the least capacity
     std::vector<HeapEntry> heap_;
     std::uint64_t next_sequence_ = 0;

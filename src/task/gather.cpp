@@ -30,8 +30,8 @@ bool GatherCore::start() {
 
     started_ = true;
     suspend_on(this);
-    left_ = count_;
-    owned_left_ = owned;
+    owned_.left = owned;
+    others_.left = count_ - owned;
     for (std::size_t i = 0; i != count_; ++i) {
         if (!children_[i].owned) continue;
         PromiseBase* const record = children_[i].record;
@@ -41,7 +41,10 @@ bool GatherCore::start() {
     }
     if (owned == count_) return true;
     for (std::size_t i = 0; i != count_; ++i) {
-        if (children_[i].record->is(done)) ended(children_[i].record);  // done before: counted now
+        if (children_[i].record->is(done)) {  // done before: counted now
+            --others_.left;
+            ended(children_[i].record);
+        }
     }
     if (!finished_) return true;
     frame->task->live.waits_on.clear();
@@ -68,19 +71,18 @@ void GatherCore::listen_to_others(std::size_t slots) {
 }
 
 void GatherCore::ended(PromiseBase* record) noexcept {
-    --left_;
     if (keep_errors_) record->set(retrieved);  // an outcome, also if the gather itself is cancelled
     if (finished_) return;
     if (first_failure_ == nullptr && !keep_errors_ && record->is(has_error | was_cancelled)) {
         first_failure_ = record;
         if (!cancel_asked_) cancel_owned();  // a second cancel would break into their cleanup
     }
-    if (first_failure_ != nullptr ? owned_left_ == 0 : left_ == 0) finished_ = true;
+    if (owned_.left == 0 && (first_failure_ != nullptr || others_.left == 0)) finished_ = true;
 }
 
 void GatherCore::owned_ended(Waiter* waiter, PromiseBase* record) noexcept {
     GatherCore* const gather = static_cast<Listener*>(waiter)->gather;
-    --gather->owned_left_;
+    --gather->owned_.left;
     gather->ended(record);
     if (gather->finished_) wake(gather);
 }
@@ -88,6 +90,7 @@ void GatherCore::owned_ended(Waiter* waiter, PromiseBase* record) noexcept {
 void GatherCore::other_ended(Waiter* waiter, PromiseBase* record) noexcept {
     GatherCore* const gather = static_cast<Listener*>(waiter)->gather;
     const bool was_finished = gather->finished_;
+    --gather->others_.left;
     gather->ended(record);
     if (gather->finished_ && !was_finished) wake(gather);
 }

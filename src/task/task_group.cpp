@@ -48,13 +48,13 @@ class TaskGroup::Join : public detail::Leaf {
 };
 
 TaskGroup::Listener::Listener(TaskGroup* g) noexcept
-    : Waiter([](Waiter* me, PromiseBase* child) noexcept {
+    : Counter([](Waiter* me, PromiseBase* child) noexcept {
           static_cast<Listener*>(me)->group->child_ended(child);
       }),
       group(g) {}
 
 TaskGroup::~TaskGroup() {
-    ASYNCIO_ASSERT(live_ == 0, "a TaskGroup was destroyed before its tasks had ended");
+    ASYNCIO_ASSERT(listener_.left == 0, "a TaskGroup was destroyed before its tasks had ended");
     if (leaving_.has_value() && leaving_->valid())
         leaving_->release()->handle().destroy();  // entered, but not by `with`
 }
@@ -63,7 +63,7 @@ void TaskGroup::add(PromiseBase* frame, const TaskOptions& options, detail::Wher
     const char* refusal = nullptr;
     if (parent_ == nullptr) {
         refusal = "this TaskGroup has not been entered: co_await asyncio::with(TaskGroup{}, body)";
-    } else if (finished_ || (exiting_ && live_ == 0)) {
+    } else if (finished_ || (exiting_ && listener_.left == 0)) {
         refusal = "this TaskGroup is finished";
     } else if (aborting_) {
         refusal = "this TaskGroup is shutting down";
@@ -87,7 +87,7 @@ void TaskGroup::add(PromiseBase* frame, const TaskOptions& options, detail::Wher
     ++frame->refs;
     children_.push_back(detail::RecordRef(frame));
     if (frame->is(detail::done)) {  // an eager task that did not suspend
-        ++live_;
+        ++listener_.left;
         child_ended(frame);
         return;
     }
@@ -99,7 +99,7 @@ void TaskGroup::add(PromiseBase* frame, const TaskOptions& options, detail::Wher
         detail::release(frame);
         throw;
     }
-    ++live_;
+    ++listener_.left;
 }
 
 void TaskGroup::forget_ended() {
@@ -115,8 +115,8 @@ void TaskGroup::abort() noexcept {
 }
 
 void TaskGroup::child_ended(PromiseBase* child) noexcept {
-    --live_;
-    if (join_ != nullptr && live_ == 0) join_->all_ended();
+    --listener_.left;
+    if (join_ != nullptr && listener_.left == 0) join_->all_ended();
     if (!child->is(detail::has_error) || child->is(detail::was_cancelled)) return;
     try {
         errors_.push_back(child->error());
@@ -171,7 +171,7 @@ Coro<bool> TaskGroup::leave() {
     bool propagate = body_cancelled;
     CancelledError met;
     if (error != nullptr && !aborting_) abort();
-    while (live_ != 0) {
+    while (listener_.left != 0) {
         const std::optional<CancelledError> cancelled = co_await Join(this);
         if (!cancelled.has_value()) continue;
         // Whether it came from outside, or was our own after all, is looked at below. (CPython bug 155433: a

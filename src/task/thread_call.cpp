@@ -108,9 +108,9 @@ void SharedThreadCall::run_on_thread(PoolJob* job) noexcept {
     auto* const me = static_cast<SharedThreadCall*>(job);
     me->call();
     // The thread's share goes with the post, back to the loop's thread; if that loop is closed, it ends here.
-    const std::shared_ptr<RemoteState> state = me->remote;
     const std::shared_ptr<SharedThreadCall> share = std::move(me->self);
-    if (state->post_made(me->back.get())) {
+    const std::shared_ptr<RemoteState> state = me->remote.lock();
+    if (state != nullptr && state->post_made(me->back.get())) {
         static_cast<void>(me->back.release());
     } else {
         me->back.reset();  // it holds this call: a circle otherwise

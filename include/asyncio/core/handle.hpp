@@ -19,6 +19,7 @@ struct Callback : Timer {
     std::uint32_t refs = 1;
     bool cancelled = false;
     bool scheduled = false;  // the loop holds its reference
+    bool recycled = false;   // its memory is a block of the recycler: made and dropped on the loop's thread
 
     explicit Callback(UniqueFunction<void()> f) noexcept;
 };

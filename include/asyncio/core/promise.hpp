@@ -13,6 +13,7 @@
 // address, its links are plain pointers, `magic` is cleared before the memory is freed.
 #pragma once
 #include <coroutine>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <source_location>
@@ -79,10 +80,27 @@ struct Leaf {
 struct Waiter {
     void (*notify)(Waiter*, PromiseBase* done) noexcept;
     PromiseBase* resumes = nullptr;  // a plain awaiter: the frame to step
+    bool counts = false;             // it is a Counter
 
     explicit constexpr Waiter(void (*n)(Waiter*, PromiseBase*) noexcept) noexcept : notify(n) {}
     Waiter(const Waiter&) = delete;
     Waiter& operator=(const Waiter&) = delete;
+};
+
+/// Waits for many tasks. Those that end well it only counts, but for the last one: nobody can see when, so
+/// that needs no turn of the ready queue.
+struct Counter : Waiter {
+    std::size_t left = 0;
+
+    explicit constexpr Counter(void (*n)(Waiter*, PromiseBase*) noexcept) noexcept : Waiter(n) {
+        counts = true;
+    }
+    /// Told at once of a task that ended with a value. True: nothing more is to be done.
+    bool count() noexcept {
+        if (left <= 1) return false;
+        --left;
+        return true;
+    }
 };
 
 /// State bits of a record.

@@ -62,9 +62,9 @@ class GatherCore : public Leaf {
     std::size_t count_;
 
   private:
-    struct Listener : Waiter {
+    struct Listener : Counter {
         GatherCore* gather;
-        Listener(GatherCore* g, void (*n)(Waiter*, PromiseBase*) noexcept) noexcept : Waiter(n), gather(g) {}
+        Listener(GatherCore* g, void (*n)(Waiter*, PromiseBase*) noexcept) noexcept : Counter(n), gather(g) {}
     };
     bool start();
     void listen_to_others(std::size_t slots);
@@ -79,12 +79,10 @@ class GatherCore : public Leaf {
     bool started_ = false;
     bool finished_ = false;
     bool cancel_asked_ = false;
-    bool asking_ = false;         // cancel() is going through the children
-    std::size_t left_ = 0;        // children that have not ended
-    std::size_t owned_left_ = 0;  // … of those that belong to the gather
+    bool asking_ = false;  // cancel() is going through the children
     PromiseBase* first_failure_ = nullptr;
-    Listener owned_;
-    Listener others_;
+    Listener owned_;   // `left`: children of its own that have not ended
+    Listener others_;  // … and of others
 };
 
 template <class T>

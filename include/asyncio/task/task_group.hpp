@@ -66,7 +66,7 @@ class TaskGroup {
     Coro<bool> aexit(std::exception_ptr error);
 
   private:
-    struct Listener : detail::Waiter {
+    struct Listener : detail::Counter {  // `left`: children that have not ended
         TaskGroup* group;
         explicit Listener(TaskGroup* g) noexcept;
     };
@@ -79,7 +79,6 @@ class TaskGroup {
     void forget_ended();
 
     std::vector<detail::RecordRef> children_;  // in order of creation; with some that have ended
-    std::size_t live_ = 0;                     // children that have not ended
     detail::PromiseBase* parent_ = nullptr;
     std::vector<std::exception_ptr> errors_;
     detail::RecordRef unkept_;           // a child whose failure found no room in `errors_`; may be null

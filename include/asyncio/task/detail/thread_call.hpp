@@ -66,7 +66,7 @@ struct SharedThreadCall : PoolJob, std::enable_shared_from_this<SharedThreadCall
     virtual void call() noexcept = 0;
     virtual void ask_to_stop() noexcept = 0;
 
-    std::shared_ptr<RemoteState> remote;
+    std::weak_ptr<RemoteState> remote;       // a call that is left behind keeps nothing of the loop
     std::shared_ptr<SharedThreadCall> self;  // the thread's share
     std::unique_ptr<Callback> back;          // made beforehand: the end must not fail
     Leaf* waiting = nullptr;                 // loop thread only; null once abandoned
