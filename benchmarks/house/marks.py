@@ -67,7 +67,7 @@ def judge(mark, case, numbers):
         else:
             verdict = "undecided"
         if len(values) < ENOUGH_ROUNDS and not mark.get("once") and verdict != "undecided":
-            verdict = f"undecided ({len(values)} of {ENOUGH_ROUNDS} rounds, so far {verdict})"
+            verdict = f"undecided ({len(values)} of {ENOUGH_ROUNDS} rounds: {verdict})"
         yield about, middle, (low, high), verdict
 
 

@@ -1,5 +1,5 @@
-// n tasks sleep at once and end, then the program goes on quietly: MiB that it still holds half a second
-// later, and at its peak, above what it held before.
+// n tasks sleep at once and end, then the program goes on quietly: bytes a task that it still holds half a
+// second later, and at its peak, above what it held before.
 #include "common/ours.hpp"
 
 namespace {
@@ -18,8 +18,9 @@ asyncio::Coro<> measure(long n) {
     while (ended != n) co_await asyncio::sleep(10ms);
     bench_prove(ended == n, "every task ended");
     for (int i = 0; i < 50; ++i) co_await asyncio::sleep(10ms);
-    const double kept = (bench_resident() - before) / 1048576;
-    bench_print("burst_memory", impl, kept, "MiB", "peak_mib", (bench_peak() - before) / 1048576, nullptr);
+    const double tasks = static_cast<double>(n);
+    const double kept = (bench_resident() - before) / tasks;
+    bench_print("burst_memory", impl, kept, "B", "peak_bytes", (bench_peak() - before) / tasks, nullptr);
 }
 
 }  // namespace

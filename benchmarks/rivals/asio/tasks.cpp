@@ -322,8 +322,9 @@ void measure_burst(long n) {
         co_spawn(context, sleeper(10ms, &ended), detached);
         context.run();
     }
-    const double kept = (bench_resident() - before) / 1048576;
-    bench_print("burst_memory", impl, kept, "MiB", "peak_mib", (bench_peak() - before) / 1048576, nullptr);
+    const double tasks = static_cast<double>(n);
+    const double kept = (bench_resident() - before) / tasks;
+    bench_print("burst_memory", impl, kept, "B", "peak_bytes", (bench_peak() - before) / tasks, nullptr);
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ static void measure_burst(long n) {
         start_timer(10);
         uv_run(loop, UV_RUN_DEFAULT);
     }
-    bench_print("burst_memory", impl, (bench_resident() - before) / 1048576, "MiB", "peak_mib", (bench_peak() - before) / 1048576,
+    bench_print("burst_memory", impl, (bench_resident() - before) / (double)n, "B", "peak_bytes", (bench_peak() - before) / (double)n,
                 (const char*)NULL);
 }
 

@@ -221,7 +221,7 @@ async def burst_memory(n):
     await asyncio.gather(*[asyncio.sleep(0.2) for _ in range(n)])
     for _ in range(50):
         await asyncio.sleep(0.01)
-    result("burst_memory", (resident() - before) / 1048576, "MiB", peak_mib=(peak() - before) / 1048576)
+    result("burst_memory", (resident() - before) / n, "B", peak_bytes=(peak() - before) / n)
 
 
 asyncio.run(globals()[ARGUMENTS["job"]](count("n", 100_000)))

@@ -272,7 +272,7 @@ func measureBurst(n int) {
 	for i := 0; i < 50; i++ {
 		time.Sleep(10 * time.Millisecond)
 	}
-	Print("burst_memory", (Resident()-before)/1048576, "MiB", "peak_mib", (Peak()-before)/1048576)
+	Print("burst_memory", (Resident()-before)/float64(n), "B", "peak_bytes", (Peak()-before)/float64(n))
 }
 
 func main() {

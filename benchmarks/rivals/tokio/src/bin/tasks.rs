@@ -256,8 +256,8 @@ async fn burst_memory(n: usize) {
     for _ in 0..50 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let kept = (resident() - before) / 1048576.0;
-    print("burst_memory", IMPL, kept, "MiB", &[("peak_mib", (peak() - before) / 1048576.0)]);
+    let kept = (resident() - before) / n as f64;
+    print("burst_memory", IMPL, kept, "B", &[("peak_bytes", (peak() - before) / n as f64)]);
 }
 
 async fn run() {
