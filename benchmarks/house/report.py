@@ -148,7 +148,7 @@ def write_results(run, all_marks, path, plots):
         case, numbers = cases.get(key), result["numbers"]
         if case is None:
             continue
-        lines += [f"## {key}: {case.title}", ""]
+        lines += [f"## {case.title}", "", f"`{key}`", ""]
         if case.note:
             lines += [case.note, ""]
         chart = bars(case, numbers, plots)
@@ -167,6 +167,6 @@ def write_results(run, all_marks, path, plots):
         for curve in run["scaling"]:
             svg.line_chart(plots / curve["file"], curve["title"], curve["x"], curve["y"],
                            {contestants.label(name): points for name, points in curve["series"].items()},
-                           {contestants.label(name) for name in contestants.OURS}, contestants.label("floor"))  # fmt: skip
+                           list(contestants.OURS.values()), contestants.label("floor"), [rival.label for rival in contestants.RIVALS.values()])  # fmt: skip
             lines += [f"![{curve['title']}](plots/{curve['file']})", ""]
     path.write_text("\n".join(lines).rstrip() + "\n")

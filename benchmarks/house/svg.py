@@ -6,6 +6,7 @@ from html import escape
 FONT = "font-family='-apple-system, Segoe UI, Helvetica, Arial, sans-serif'"
 INK, FAINT, GRID = "#1f2328", "#656d76", "#e6e8eb"
 COLOURS = {"ours": "#0b62c4", "floor": "#9aa4af", "rival": "#c9a26a"}
+DASHES = ["", " stroke-dasharray='2 4'", " stroke-dasharray='8 4'"]  # of variants of this library
 LINES = ["#c2602d", "#2c8a4b", "#8250df", "#b88700", "#c0398a", "#1b8a9a", "#7a5c3e", "#5f6b7a"]
 
 
@@ -56,8 +57,9 @@ def short(value):
     return f"{value:g}"
 
 
-def line_chart(path, title, x_label, y_label, series, ours, floor):
-    """series: label -> [(x, y), …], drawn over logarithmic axes and labelled at their right ends."""
+def line_chart(path, title, x_label, y_label, series, ours, floor, rivals):
+    """series: label -> [(x, y), …], drawn over logarithmic axes and labelled at their right ends. `rivals` is all labels
+    there may be, so that a rival has the same colour everywhere."""
     width, height, left, right, top, bottom = 760, 430, 64, 190, 66, 52
     points = [p for line in series.values() for p in line if p[0] > 0 and p[1] > 0]
     if not points:
@@ -84,16 +86,16 @@ def line_chart(path, title, x_label, y_label, series, ours, floor):
     body.append(text((left + width - right) / 2, height - 12, x_label, 12, FAINT, "middle"))
 
     labels = []
-    colours = iter(LINES * 3)
     for label, line in series.items():
         line = sorted(p for p in line if p[0] > 0 and p[1] > 0)
         if not line:
             continue
-        colour = COLOURS["ours"] if label in ours else COLOURS["floor"] if label == floor else next(colours)
+        colour = COLOURS["ours"] if label in ours else COLOURS["floor"] if label == floor else LINES[rivals.index(label) % len(LINES)]
         thick = 3 if label in ours else 1.8
+        dashes = DASHES[ours.index(label) % len(DASHES)] if label in ours else ""
         places = [place(*p) for p in line]
         path_text = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        body.append(f"<polyline points='{path_text}' fill='none' stroke='{colour}' stroke-width='{thick}' stroke-linejoin='round'/>")
+        body.append(f"<polyline points='{path_text}' fill='none' stroke='{colour}' stroke-width='{thick}' stroke-linejoin='round'{dashes}/>")
         body += [f"<circle cx='{x:.1f}' cy='{y:.1f}' r='{thick:.1f}' fill='{colour}'/>" for x, y in places]
         labels.append([places[-1][1], label, colour, places[-1]])
     # Labels at the ends of their lines, pushed apart where lines end close together.
