@@ -31,10 +31,12 @@ class Driver:
         self.brief = brief
         self.priority = {"": [], "nice": ["nice", "-n", "-10"], "fifo": ["chrt", "-f", "1"]}[priority]
         self.time_limit = time_limit
+        self.may_be_fifo = True
         self.port = 21000 + os.getpid() % 2000
         self.traced = set()  # cases and contestants whose system calls were counted
 
     def run(self, case, name):
+        self.may_be_fifo = case.fifo
         args = case.brief if self.brief else case.slow if case.slow and contestants.is_python(name) else case.args
         return getattr(self, f"run_{case.kind}")(case, name, args)
 
@@ -53,8 +55,10 @@ class Driver:
     # --- processes -------------------------------------------------------------------------------------------------
 
     def pinned(self, command, cores):
+        priority = self.priority
         # Threads that spin for one another starve under the FIFO policy, so where there are several it is nice.
-        priority = ["nice", "-n", "-10"] if self.priority[:1] == ["chrt"] and "," in cores else self.priority
+        if priority[:1] == ["chrt"] and ("," in cores or not self.may_be_fifo):
+            priority = ["nice", "-n", "-10"]
         return [*priority, "taskset", "-c", cores, *command]
 
     def finish(self, command, cores):
