@@ -8,7 +8,7 @@ help:
 	@echo "make run                  install what is missing, build, and run the demonstration"
 	@echo "make test                 install what is missing, build, and run every test"
 	@echo "make build [PRESET=...]   build one preset: release debug test asan tsan clang clang-tsan clang-asan"
-	@echo "make bench                build release and run every benchmark"
+	@echo "make bench [JOBS=switch,echo] [RIVALS=asio,go] [ROUNDS=15]   run the benchmarks beside their rivals"
 	@echo "make docs                 check the documentation: every listing is compiled and run"
 	@echo "make install-prefix PREFIX=/usr/local"
 	@echo "make fmt | tidy | lint    format the sources, check the house rules, run asyncio-lint and clang-tidy"
@@ -30,8 +30,11 @@ run: setup
 test: setup
 	@scripts/test.sh test
 
+# A run of everything writes benchmarks/RESULTS.md and plots; one of a part of it only prints. INSTALL=1 installs the
+# rivals that are missing.
 bench: setup
-	@scripts/bench.sh
+	@scripts/bench.sh $(if $(JOBS),--jobs $(JOBS)) $(if $(RIVALS),--rivals $(RIVALS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(INSTALL),--install) $(if $(JOBS)$(RIVALS),,--scaling --write)
 
 docs: setup
 	@scripts/docs.sh release

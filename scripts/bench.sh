@@ -1,23 +1,17 @@
 #!/usr/bin/env bash
-# Builds release and runs every benchmark, or those whose names are given: scripts/bench.sh [bench_name...]
+# Runs the benchmarks: scripts/bench.sh [--brief] [arguments of benchmarks/run.py]
+#
+# --brief builds all that this machine can build, runs each once with tiny sizes so that none rots, and compares the
+# instructions of an operation with benchmarks/instructions.json where valgrind is here. It takes under two minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scripts/build.sh release
-shopt -s nullglob
-programs=()
-if (($#)); then
-    for name in "$@"; do programs+=("build/release/bin/$name"); done
+if [[ " $* " != *" --brief "* ]]; then
+    exec benchmarks/run.py "$@"
+fi
+benchmarks/run.py "$@"
+if command -v valgrind >/dev/null; then
+    benchmarks/instructions.py --check
 else
-    programs=(build/release/bin/bench_*)
+    echo "bench.sh: valgrind is not here, instructions are not counted (scripts/setup.sh --all)"
 fi
-if ((${#programs[@]} == 0)); then
-    echo "bench.sh: there are no benchmarks yet"
-    exit 0
-fi
-echo "machine: $(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), kernel $(uname -r)"
-for program in "${programs[@]}"; do
-    echo
-    echo "== $(basename "$program")"
-    "$program"
-done

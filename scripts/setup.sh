@@ -75,7 +75,8 @@ if ((want_all)); then
     need have_program clang-tidy-19 -- clang-tidy-19 clang-tools-extra clang "the lint check"
     need have_program ccache -- ccache ccache ccache "compiles the same thing only once"
     need have_program mold -- mold mold mold "links quickly"
-    need have_header benchmark/benchmark.h -- libbenchmark-dev google-benchmark-devel benchmark "the benchmarks"
+    need have_program valgrind -- valgrind valgrind valgrind "counts the instructions of the benchmarks"
+    need have_program strace -- strace strace strace "counts system calls in a test"
 fi
 
 ((${#missing[@]} == 0)) && exit 0
