@@ -71,7 +71,7 @@ static Callback* make_callback(UniqueFunction<void()> function) {
 /// The loop closes before its turn came: handles may keep it, but not what it captured.
 static void drop_callback(Callback* callback) noexcept {
     callback->scheduled = false;
-    callback->slot = Timer::idle;
+    callback->node.set_idle();
     const auto function = std::move(callback->function);  // dies last
     release_callback(callback);
 }
@@ -226,10 +226,10 @@ void LoopImpl::check_thread(const char* what) const {
 
 std::string LoopImpl::list_tasks() const {
     std::string text;
-    for (const PromiseBase* task = live.live.next; task != &live; task = task->live.next) {
+    for (PromiseBase* task = live.live.next; task != &live; task = task->live.next) {
         text += "  " + record_name(task);
         if (task->is(started)) {
-            const PromiseBase* innermost = task->live.waits_on.frame();
+            const PromiseBase* innermost = task->live.waits_on.frame(task);
             if (innermost != nullptr) {
                 text += std::string(": waits in ") + task->live.waits_on.what() + " at " +
                         place_text(innermost->where);
@@ -569,7 +569,8 @@ void EventLoop::close() {
             const detail::TimerRef ref = impl_->timers.pop();
             ASYNCIO_ASSERT((ref.word() & detail::tag_mask) == detail::tag_timer,
                            "a task sleeps that has ended");
-            auto* const timer = static_cast<detail::Timer*>(ref.node());
+            auto* const timer =
+                reinterpret_cast<detail::Timer*>(ref.word() & ~std::uintptr_t{detail::tag_mask});
             ASYNCIO_ASSERT(timer->ops == &detail::callback_ops, "a timer is armed whose task has ended");
             detail::drop_callback(static_cast<detail::Callback*>(timer));
         }
@@ -585,7 +586,7 @@ void EventLoop::close() {
                     break;
                 }
                 case detail::tag_timer: {
-                    auto* const timer = static_cast<detail::Timer*>(static_cast<detail::TimerNode*>(target));
+                    auto* const timer = static_cast<detail::Timer*>(target);
                     detail::drop_callback(static_cast<detail::Callback*>(timer));
                     break;
                 }

@@ -47,6 +47,9 @@ constexpr std::uint64_t poll_interval_ticks = 130'000;  // 50 us at 2.6 GHz
 constexpr std::uint64_t long_pass_ticks = 26'000;       // 10 us
 constexpr int passes_between_looks = 16;
 
+/// Of more timers that are due at once the rest comes in the next pass: their tasks are still in the cache
+/// when they run, and the queue need not hold all of them.
+constexpr int due_per_pass_max = 4096;
 constexpr std::uint64_t for_ever_ns = std::numeric_limits<std::int64_t>::max();  // a timer that is never due
 constexpr std::uint64_t kernel_grace_ns =
     10'000'000;  // virtual time waits so long for operations in the kernel
@@ -244,17 +247,16 @@ void LoopImpl::run_ready_batch() noexcept {
             case tag_timer: {
                 --ready.timer_entries;
                 if (target == nullptr) break;  // withdrawn after it had become due
-                auto* const timer = static_cast<Timer*>(static_cast<TimerNode*>(target));
-                timer->slot = TimerNode::idle;
+                auto* const timer = static_cast<Timer*>(target);
+                timer->node.set_idle();
                 timer->ops->run(timer);
                 break;
             }
             case tag_sleeper: {
                 --ready.timer_entries;
-                auto* const sleeper = static_cast<Sleeper*>(static_cast<TimerNode*>(target));
-                sleeper->slot = TimerNode::idle;
-                sleeper->frame->task->live.waits_on.clear();
-                push_frame(this, sleeper->frame);
+                auto* const frame = static_cast<PromiseBase*>(target);
+                frame->task->live.waits_on.clear();
+                push_frame(this, frame);
                 break;
             }
         }
@@ -317,13 +319,24 @@ void arm_timer(LoopCore* loop, TimerRef timer, std::uint64_t deadline_ns) {
     impl_of(loop)->timers.insert(timer, deadline_ns);
 }
 
+void start_sleep(LoopCore* loop, PromiseBase* frame, std::uint64_t deadline_ns) {
+    WaitsOn& here = frame->live.waits_on;
+    here.node()->set_idle();
+    try {
+        impl_of(loop)->timers.insert(TimerRef(frame), deadline_ns);
+    } catch (...) {
+        here.clear();
+        throw;
+    }
+    if (frame != loop->current) loop->current->live.waits_on.sleeps_in(frame);
+}
+
 namespace {
 
 /// There is room for it.
 void push_timer(ReadyQueue& ready, TimerRef timer) noexcept {
-    TimerNode* const node = timer.node();
-    node->slot = TimerNode::queued;
-    node->index = static_cast<std::uint32_t>(ready.tail);  // enough: a queue has fewer places
+    timer.node()->set(TimerNode::queued,
+                      static_cast<std::uint32_t>(ready.tail));  // enough: a queue has fewer places
     ++ready.timer_entries;
     ready.push(timer.word());
 }
@@ -336,18 +349,20 @@ void queue_timer(LoopCore* loop, Timer* timer) {
     push_timer(loop->ready, timer);
 }
 
-void disarm_timer(LoopCore* loop, TimerNode* timer) noexcept {
-    if (!timer->armed()) return;
-    if (timer->slot == TimerNode::queued) {
-        loop->ready.slots[timer->index & loop->ready.mask] = tag_timer;  // a null timer
-        timer->slot = TimerNode::idle;
+void disarm_timer(LoopCore* loop, TimerRef timer) noexcept {
+    TimerNode* const node = timer.node();
+    if (!node->armed()) return;
+    if (node->slot() == TimerNode::queued) {
+        loop->ready.slots[node->index() & loop->ready.mask] = tag_timer;  // a null timer
+        node->set_idle();
         return;
     }
     impl_of(loop)->timers.erase(timer);
 }
 
 void LoopImpl::fire_timers(std::uint64_t now) noexcept {
-    while (timers.next_deadline() <= now && !timers.empty()) {
+    for (int moved = 0; timers.next_deadline() <= now && !timers.empty(); ++moved) {
+        if (moved == due_per_pass_max) return;
         if (ready.reserved + ready.timer_entries >= ready.capacity() &&
             !try_grow_ready(ready, ready.reserved + ready.timer_entries + 1)) {
             // No memory: they stay due. What stands in the queue runs first and makes room.

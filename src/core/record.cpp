@@ -222,10 +222,10 @@ bool pass_cancel(LoopCore* loop, PromiseBase* task, CancelAnswer& answer) noexce
     loop->cancel_next = nullptr;
     const WaitsOn waits_on = task->live.waits_on;
     Leaf* const leaf = waits_on.leaf();
-    if (Sleeper* const sleeper = waits_on.sleeper()) {
-        disarm_timer(loop, sleeper);
+    if (PromiseBase* const sleeper = waits_on.sleeper(task)) {
+        disarm_timer(loop, TimerRef(sleeper));
         task->live.waits_on.clear();
-        push_frame(loop, sleeper->frame);
+        push_frame(loop, sleeper);
         leave_pending(loop, task, true);
         answer = CancelAnswer::resume;
         return false;

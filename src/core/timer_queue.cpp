@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -37,12 +38,24 @@ inline unsigned TimerQueue::slot_of(std::uint64_t deadline) const noexcept {
 ASYNCIO_NOINLINE void TimerQueue::make_room(Slot& slot) {
     if (slot.head > slot.size / 2) return close_up(slot);
     const std::uint32_t capacity = slot.capacity == 0 ? least_capacity : slot.capacity * 2;
+    const std::size_t bytes_before = std::size_t{slot.capacity} * sizeof(Entry);
     const std::size_t bytes = std::size_t{capacity} * sizeof(Entry);
-    auto* const entries =
-        static_cast<Entry*>(bytes <= recycled_bytes_max ? take_block(bytes) : ::operator new(bytes));
-    if (slot.size != 0) std::memcpy(static_cast<void*>(entries), slot.entries, slot.size * sizeof(Entry));
-    if (slot.entries != nullptr) give_back(slot.entries, slot.capacity);
-    slot.entries = entries;
+    void* entries = nullptr;
+    if (bytes <= recycled_bytes_max) {
+        entries = take_block(bytes);
+    } else {
+        // realloc moves the pages of a large array instead of its bytes: a million timers need no second
+        // copy.
+        void* const old = bytes_before > recycled_bytes_max ? slot.entries : nullptr;
+        entries = std::realloc(old, bytes);
+        if (entries == nullptr) throw std::bad_alloc();
+        if (old != nullptr) slot.entries = nullptr;
+    }
+    if (slot.entries != nullptr) {
+        std::memcpy(entries, static_cast<const void*>(slot.entries), slot.size * sizeof(Entry));
+        give_back(slot.entries, slot.capacity);
+    }
+    slot.entries = static_cast<Entry*>(entries);
     slot.capacity = capacity;
 }
 
@@ -51,7 +64,7 @@ ASYNCIO_NOINLINE void TimerQueue::give_back(Entry* entries, std::uint32_t capaci
     if (bytes <= recycled_bytes_max) {
         give_block(entries, bytes);
     } else {
-        ::operator delete(entries);
+        std::free(entries);
     }
 }
 
@@ -65,9 +78,7 @@ inline void TimerQueue::append(Slot& slot, unsigned number, TimerRef timer, std:
         }
     }
     slot.entries[slot.size] = {deadline, timer};
-    TimerNode* const node = timer.node();
-    node->slot = number;
-    node->index = slot.size++;
+    timer.node()->set(number, slot.size++);
     occupied_[number / slots_per_level] |= std::uint64_t{1} << (number % slots_per_level);
 }
 
@@ -113,7 +124,7 @@ ASYNCIO_NOINLINE void TimerQueue::close_up(Slot& slot) noexcept {
         if (!entries[from].timer) continue;
         if (to != from) {
             entries[to] = entries[from];
-            entries[to].timer.node()->index = to;
+            entries[to].timer.node()->set_index(to);
         }
         ++to;
     }
@@ -134,7 +145,7 @@ void TimerQueue::seal(Slot& slot) noexcept {
     std::stable_sort(begin, end, earlier);
     for (std::uint32_t at = 0; at != slot.size; ++at) {
         if (at + fetch_ahead < slot.size) __builtin_prefetch(begin[at + fetch_ahead].timer.node(), 1);
-        begin[at].timer.node()->index = at;
+        begin[at].timer.node()->set_index(at);
     }
 }
 
@@ -168,20 +179,21 @@ void TimerQueue::place_fresh() noexcept {
     }
 }
 
-void TimerQueue::erase_placed(TimerNode* timer) noexcept {
-    const std::uint32_t place = timer->slot;
-    const std::uint32_t at = timer->index;
-    timer->slot = TimerNode::idle;
+void TimerQueue::erase_placed(TimerRef timer) noexcept {
+    TimerNode* const node = timer.node();
+    const std::uint32_t place = node->slot();
+    const std::uint32_t at = node->index();
+    node->set_idle();
     --size_;
     if (place >= heap_number) {
-        ASYNCIO_ASSERT(at < heap_.size() && heap_[at].timer.node() == timer);
+        ASYNCIO_ASSERT(at < heap_.size() && heap_[at].timer.word() == timer.word());
         Slot& slot = slots_[place - heap_number];
         if (--slot.spilled == 0 && slot.size == slot.head) slot.sealed = false;
         if (heap_[at].deadline == bound_) exact_ = false;
         heap_erase(at);
     } else {
         Slot& slot = slots_[place];
-        ASYNCIO_ASSERT(at >= slot.head && at < slot.size && slot.entries[at].timer.node() == timer);
+        ASYNCIO_ASSERT(at >= slot.head && at < slot.size && slot.entries[at].timer.word() == timer.word());
         if (slot.entries[at].deadline == bound_) exact_ = false;
         drop_entry(slot, place, at);
     }
@@ -198,12 +210,12 @@ TimerRef TimerQueue::pop() noexcept {
     const std::uint64_t rivals = rivals_;
     if (number == heap_number) {
         const TimerRef timer = heap_.front().timer;
-        erase_placed(timer.node());
+        erase_placed(timer);
         return timer;
     }
     const Slot& slot = slots_[number];
     const TimerRef timer = slot.entries[slot.head].timer;
-    erase_placed(timer.node());
+    erase_placed(timer);
     // The next one of the same slot is the first of all, if no other can be.
     if (slot.size != slot.head && slot.entries[slot.head].deadline < rivals) {
         bound_ = slot.entries[slot.head].deadline;
@@ -237,7 +249,7 @@ void TimerQueue::find_first() noexcept {
     }
     if (!heap_.empty()) {
         const HeapEntry& top = heap_.front();
-        const unsigned level_of_top = (top.timer.node()->slot - heap_number) / slots_per_level;
+        const unsigned level_of_top = (top.timer.node()->slot() - heap_number) / slots_per_level;
         const bool earlier = first_ == none || top.deadline < bound_ ||
                              (top.deadline == bound_ && level_of_top > first_ / slots_per_level);
         if (earlier) {
@@ -257,7 +269,7 @@ void TimerQueue::find_first() noexcept {
 void TimerQueue::heap_insert(TimerRef timer, std::uint64_t deadline, unsigned number) noexcept {
     heap_.push_back({deadline, next_sequence_, timer});
     ++next_sequence_;
-    timer.node()->slot = heap_number + number;
+    timer.node()->set(heap_number + number, 0);
     sift_up(heap_.size() - 1, heap_.back());
 }
 
@@ -274,7 +286,7 @@ void TimerQueue::heap_erase(std::size_t at) noexcept {
 
 void TimerQueue::place(std::size_t at, const HeapEntry& entry) noexcept {
     heap_[at] = entry;
-    entry.timer.node()->index = static_cast<std::uint32_t>(at);
+    entry.timer.node()->set_index(static_cast<std::uint32_t>(at));
 }
 
 void TimerQueue::sift_up(std::size_t at, HeapEntry entry) noexcept {

@@ -58,13 +58,13 @@ class TimerQueue {
             heap_.reserve(heap_.empty() ? 8 : heap_.size() * 2);
         fresh_ = timer;
         fresh_deadline_ = deadline;
-        timer.node()->slot = fresh_number;
+        timer.node()->set(fresh_number, 0);
         ++size_;
     }
-    void erase(TimerNode* timer) noexcept {
-        if (timer->slot != fresh_number) return erase_placed(timer);
-        ASYNCIO_ASSERT(fresh_.node() == timer);
-        timer->slot = TimerNode::idle;
+    void erase(TimerRef timer) noexcept {
+        if (timer.node()->slot() != fresh_number) return erase_placed(timer);
+        ASYNCIO_ASSERT(fresh_.word() == timer.word());
+        timer.node()->set_idle();
         fresh_ = TimerRef();
         --size_;
     }
@@ -111,7 +111,7 @@ class TimerQueue {
     static unsigned shift_of(unsigned level) noexcept { return finest_shift + 6 * level; }
     unsigned slot_of(std::uint64_t deadline) const noexcept;
     void place_fresh() noexcept;
-    void erase_placed(TimerNode* timer) noexcept;
+    void erase_placed(TimerRef timer) noexcept;
     void append(Slot& slot, unsigned number, TimerRef timer, std::uint64_t deadline);
     void drop_entry(Slot& slot, unsigned number, std::uint32_t at) noexcept;
     void close_up(Slot& slot) noexcept;

@@ -162,7 +162,9 @@ std::vector<std::string> stack_of(const PromiseBase* record) {
     std::vector<std::string> innermost_first;
     if (record->ended()) return innermost_first;
     const PromiseBase* frame = record;
-    if (const PromiseBase* innermost = record->live.waits_on.frame()) frame = innermost;
+    if (const PromiseBase* innermost = record->live.waits_on.frame(const_cast<PromiseBase*>(record))) {
+        frame = innermost;
+    }
     for (; frame != nullptr; frame = frame == record ? nullptr : frame->continuation) {
         innermost_first.push_back(coroutine_name(frame->where) + " (" + place_text(frame->where) + ")");
     }

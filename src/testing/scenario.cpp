@@ -61,10 +61,9 @@ std::string describe_entry(std::uintptr_t entry) {
                    " were told";
         case tag_sleeper: return "before the turn of a timer of sleep";
         default:
-            return target == nullptr
-                       ? "before the turn of a timer that was withdrawn"
-                       : std::string("before the turn of a timer of ") +
-                             static_cast<const Timer*>(static_cast<const TimerNode*>(target))->ops->what;
+            return target == nullptr ? "before the turn of a timer that was withdrawn"
+                                     : std::string("before the turn of a timer of ") +
+                                           static_cast<const Timer*>(target)->ops->what;
     }
 }
 

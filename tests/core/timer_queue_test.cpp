@@ -12,13 +12,15 @@
 
 namespace asyncio::test { namespace {
 
-using detail::Sleeper;
+using detail::Timer;
 using detail::TimerQueue;
+
+constexpr detail::LeafOps no_ops{nullptr, nullptr, "test"};
 
 struct Model {
     std::uint64_t deadline;
     std::uint64_t sequence;
-    Sleeper* sleeper;
+    Timer* sleeper;
 };
 
 /// A queue and what it must do.
@@ -29,7 +31,7 @@ class Pair {
     }
     std::size_t size() const { return expected_.size(); }
     void arm(std::uint64_t deadline) {
-        sleepers_.emplace_back(0);
+        sleepers_.emplace_back(&no_ops);
         queue_.insert(&sleepers_.back(), deadline);
         const Model made{deadline, next_++, &sleepers_.back()};
         const auto later = [](const Model& a, const Model& b) {
@@ -48,7 +50,7 @@ class Pair {
         ASSERT_EQ(queue_.size(), expected_.size());
     }
     void pop() {
-        const auto got = static_cast<Sleeper*>(queue_.pop().node());
+        const auto got = reinterpret_cast<Timer*>(queue_.pop().word() & ~std::uintptr_t{detail::tag_mask});
         ASSERT_EQ(got, expected_.front().sleeper)
             << "deadline " << expected_.front().deadline << ", made as number " << expected_.front().sequence;
         ASSERT_FALSE(got->armed());
@@ -67,7 +69,7 @@ class Pair {
 
   private:
     TimerQueue queue_;
-    std::deque<Sleeper> sleepers_;
+    std::deque<Timer> sleepers_;
     std::vector<Model> expected_;
     std::uint64_t next_ = 0;
 };

@@ -12,6 +12,7 @@
 // Readers from outside (debuggers, asyncio-ps) rely on this: the record lies 16 bytes behind the frame's
 // address, its links are plain pointers, `magic` is cleared before the memory is freed.
 #pragma once
+#include <bit>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -135,30 +136,65 @@ struct Borrow {
     const char* spelling;  // names its type: __PRETTY_FUNCTION__ of type_spelling
 };
 
-struct Sleeper;
+/// Where a timer stands: in the timer queue, in the ready queue, or nowhere. The low bits of the first word
+/// are always 01, see WaitsOn.
+class TimerNode {
+  public:
+    static constexpr std::uint32_t idle = 0x3fffffff;
+    static constexpr std::uint32_t queued = idle - 1;  // due: `index` is its place in the ready queue
 
-/// What the innermost coroutine of a task is suspended on: a leaf, a sleeper (which has no `ops`: the low bit
-/// says so), or nothing.
+    constexpr TimerNode() noexcept {}
+    bool armed() const noexcept { return slot() != idle; }
+    std::uint32_t slot() const noexcept { return slot_ >> 2; }
+    std::uint32_t index() const noexcept { return index_; }
+    void set(std::uint32_t slot, std::uint32_t index) noexcept {
+        slot_ = slot << 2 | 1;
+        index_ = index;
+    }
+    void set_index(std::uint32_t index) noexcept { index_ = index; }
+    void set_idle() noexcept { slot_ = idle << 2 | 1; }
+
+  private:
+    std::uint32_t slot_ = idle << 2 | 1;
+    std::uint32_t index_ = 0;
+};
+
+/// What a task waits on, in one word: a leaf; or nothing; or its innermost coroutine sleeps. A `sleep` has no
+/// leaf, since a million tasks may sleep at once: the place of its timer lies in this very word of the
+/// coroutine that sleeps, and if that is not the task's own, the task's points to it.
 class WaitsOn {
   public:
+    constexpr WaitsOn() noexcept : word_(0) {}
     void operator=(Leaf* leaf) noexcept { word_ = reinterpret_cast<std::uintptr_t>(leaf); }
-    void operator=(Sleeper* sleeper) noexcept { word_ = reinterpret_cast<std::uintptr_t>(sleeper) | 1; }
+    inline void sleeps_in(PromiseBase* frame) noexcept;
     void clear() noexcept { word_ = 0; }
 
     explicit operator bool() const noexcept { return word_ != 0; }
     /// Null if it is something else.
-    Leaf* leaf() const noexcept { return (word_ & 1) == 0 ? reinterpret_cast<Leaf*>(word_) : nullptr; }
-    Sleeper* sleeper() const noexcept {
-        return (word_ & 1) != 0 ? reinterpret_cast<Sleeper*>(word_ - 1) : nullptr;
+    Leaf* leaf() const noexcept { return (word_ & 3) == 0 ? reinterpret_cast<Leaf*>(word_) : nullptr; }
+    /// The coroutine of `task`, whose word this is, that sleeps; null if none does.
+    PromiseBase* sleeper(PromiseBase* task) const noexcept {
+        if ((word_ & 3) == 0) return nullptr;
+        return (word_ & 1) != 0 ? task : reinterpret_cast<PromiseBase*>(word_ - 2);
     }
-    /// The coroutine that is suspended.
-    inline PromiseBase* frame() const noexcept;
+    /// The coroutine of `task` that is suspended; null while it runs or is ready to.
+    PromiseBase* frame(PromiseBase* task) const noexcept {
+        if ((word_ & 3) != 0) return sleeper(task);
+        return word_ != 0 ? leaf()->frame : nullptr;
+    }
     /// "sleep", "gather" …
-    inline const char* what() const noexcept;
+    const char* what() const noexcept { return (word_ & 3) != 0 ? "sleep" : leaf()->ops->what; }
+
+    /// Of a coroutine that sleeps.
+    TimerNode* node() noexcept { return &node_; }
 
   private:
-    std::uintptr_t word_;
+    union {
+        std::uintptr_t word_;
+        TimerNode node_;
+    };
 };
+static_assert(sizeof(WaitsOn) == 8 && std::endian::native == std::endian::little);
 
 struct LiveLinks {
     PromiseBase* prev;
@@ -222,6 +258,10 @@ struct PromiseBase {
     }
 };
 static_assert(sizeof(PromiseBase) == 64 && alignof(PromiseBase) == 8);
+
+inline void WaitsOn::sleeps_in(PromiseBase* frame) noexcept {
+    word_ = reinterpret_cast<std::uintptr_t>(frame) | 2;
+}
 
 }  // namespace detail
 }}  // namespace asyncio::v1

@@ -9,52 +9,44 @@ namespace asyncio { inline namespace v1 {
 
 namespace detail {
 
-/// Waits in the timer queue; for a delay of zero or less, for one turn of the ready queue.
-class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::sleep(…)")]] SleepAwaiter
-    : Sleeper {
+/// Waits in the timer queue; for a delay of zero or less, for one turn of the ready queue. What is needed
+/// while it waits lies in the coroutine's record: see WaitsOn.
+class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::sleep(…)")]] SleepAwaiter {
   public:
     /// For a delay; not more than 0: one turn.
-    explicit SleepAwaiter(std::int64_t delay_ns) noexcept : Sleeper(delay_ns > 0 ? delay_ns : 0) {}
+    explicit SleepAwaiter(std::int64_t delay_ns) noexcept : delay_(delay_ns > 0 ? delay_ns : 0) {}
     /// Before it is awaited.
-    SleepAwaiter(SleepAwaiter&& other) noexcept : Sleeper(other.delay) {
-        ASYNCIO_ASSERT(other.index == unawaited, "an awaiter is movable until it is awaited");
-    }
+    SleepAwaiter(SleepAwaiter&& other) noexcept : delay_(other.delay_) {}
     using LooseAwaitableTag = void;
     /// For a point in time.
     static SleepAwaiter until(TimePoint when) noexcept { return SleepAwaiter(when); }
-    ~SleepAwaiter() {
-        if (armed()) [[unlikely]]
-            disarm_timer(current_loop, this);
-    }
 
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
-        const std::int64_t wanted = delay;
-        frame = awaiting(h);
-        index = awaited;
+        PromiseBase* const frame = awaiting(h);
         LoopCore* const loop = current_loop;
         if (enter_wait(loop, frame, where)) {
             // Of a sleep that is one turn of the queue nothing was let go: a later request may still say why.
-            if (wanted == 0) frame->task->clear(cancel_thrown);
+            if (delay_ == 0) loop->current->clear(cancel_thrown);
             return;
         }
-        if (wanted == 0) return push_frame(loop, frame);
-        arm_timer(loop, static_cast<Sleeper*>(this),
-                  wanted < 0 ? static_cast<std::uint64_t>(-wanted)
-                             : saturating_add(now_ns(loop), static_cast<std::uint64_t>(wanted)));
-        frame->task->live.waits_on = this;
+        if (delay_ == 0) return push_frame(loop, frame);
+        const std::uint64_t deadline = delay_ < 0
+                                           ? static_cast<std::uint64_t>(-delay_)
+                                           : saturating_add(now_ns(loop), static_cast<std::uint64_t>(delay_));
+        start_sleep(loop, frame, deadline);
     }
-    void await_resume() const { throw_if_cancelled(frame->task); }
+    void await_resume() const { throw_if_cancelled(current_loop->current); }
 
   private:
-    static constexpr std::uint32_t unawaited = 0;
-    static constexpr std::uint32_t awaited = 1;
     /// A point in time is a delay below 0.
     explicit SleepAwaiter(TimePoint when) noexcept
-        : Sleeper(when.time_since_epoch().count() > 0 ? -when.time_since_epoch().count() : -1) {}
+        : delay_(when.time_since_epoch().count() > 0 ? -when.time_since_epoch().count() : -1) {}
+
+    std::int64_t delay_;
 };
-static_assert(sizeof(SleepAwaiter) == 16);
+static_assert(sizeof(SleepAwaiter) == 8);
 
 template <class T>
 class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::sleep(…)")]] SleepResultAwaiter
@@ -81,10 +73,12 @@ class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::slee
 /// Threads     loop thread
 /// Cost        no allocation
 /// Python      asyncio.sleep. Takes any std::chrono duration; a bare number is refused: write sleep(1s)
-inline detail::SleepAwaiter sleep(Duration delay) noexcept { return detail::SleepAwaiter(delay.count_ns()); }
-// Without a Duration between, which g++ would keep in the frame.
+inline detail::SleepAwaiter sleep(const Duration& delay) noexcept {
+    return detail::SleepAwaiter(delay.count_ns());
+}
+// By reference, and without a Duration between: g++ would keep a copy of each in the frame.
 template <class Rep, class Period>
-detail::SleepAwaiter sleep(std::chrono::duration<Rep, Period> delay) {
+detail::SleepAwaiter sleep(const std::chrono::duration<Rep, Period>& delay) {
     return detail::SleepAwaiter(Duration(delay).count_ns());
 }
 
@@ -104,6 +98,8 @@ detail::SleepResultAwaiter<std::decay_t<T>> sleep(Duration delay, T&& result) {
 /// Cancel      ends the sleep at once
 /// Threads     loop thread
 /// Python      no equivalent; loop.call_at
-inline detail::SleepAwaiter sleep_until(TimePoint when) noexcept { return detail::SleepAwaiter::until(when); }
+inline detail::SleepAwaiter sleep_until(const TimePoint& when) noexcept {
+    return detail::SleepAwaiter::until(when);
+}
 
 }}  // namespace asyncio::v1

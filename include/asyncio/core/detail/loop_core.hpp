@@ -20,7 +20,7 @@ enum Tag : std::uintptr_t {
     tag_leaf = 1,     // Leaf*: ops->run
     tag_done = 2,     // PromiseBase*: done, tell its waiters
     tag_timer = 3,    // Timer* that is due (0 | 3: it was withdrawn)
-    tag_sleeper = 4,  // Sleeper* that is due
+    tag_sleeper = 4,  // PromiseBase*: it has slept
     tag_mask = 7,
 };
 
@@ -259,48 +259,29 @@ inline std::uint64_t now_ns(LoopCore* loop) noexcept {
     return loop->step_time;
 }
 
-/// Where a timer stands.
-struct TimerNode {
-    static constexpr std::uint32_t idle = ~0u;
-    static constexpr std::uint32_t queued = ~0u - 1;  // due: `index` is its place in the ready queue
-    std::uint32_t slot = idle;                        // else its place in the timer queue, with `index`
-    std::uint32_t index = 0;
-
-    constexpr TimerNode() noexcept {}
-    TimerNode(const TimerNode&) = delete;
-    TimerNode& operator=(const TimerNode&) = delete;
-    bool armed() const noexcept { return slot != idle; }
-};
-
 /// A point in time at which `ops->run` gets its turn. Lies wherever its owner likes; must be withdrawn before
 /// it dies.
-struct Timer : Leaf, TimerNode {
+struct Timer : Leaf {
+    TimerNode node;
     explicit constexpr Timer(const LeafOps* o) noexcept : Leaf(o) {}
+    bool armed() const noexcept { return node.armed(); }
 };
 
-/// The timer of a `sleep`: it only resumes a coroutine. A million tasks may sleep at once, so it is smaller
-/// than a Timer: what it is can be told by the pointers to it.
-struct Sleeper : TimerNode {
-    union {
-        PromiseBase* frame;  // who is resumed
-        std::int64_t delay;  // before it is awaited
-    };
-    explicit Sleeper(std::int64_t d) noexcept : delay(d) {}
-};
-
-/// A pointer to either: the word by which a due timer stands in the ready queue.
+/// A timer, or a coroutine that sleeps: the word by which it stands in the ready queue when it is due.
 class TimerRef {
   public:
     constexpr TimerRef() noexcept = default;
     TimerRef(Timer* timer) noexcept  // NOLINT(google-explicit-constructor)
-        : word_(reinterpret_cast<std::uintptr_t>(static_cast<TimerNode*>(timer)) | tag_timer) {}
-    TimerRef(Sleeper* sleeper) noexcept  // NOLINT(google-explicit-constructor)
-        : word_(reinterpret_cast<std::uintptr_t>(static_cast<TimerNode*>(sleeper)) | tag_sleeper) {}
+        : word_(reinterpret_cast<std::uintptr_t>(timer) | tag_timer) {}
+    explicit TimerRef(PromiseBase* sleeper) noexcept
+        : word_(reinterpret_cast<std::uintptr_t>(sleeper) | tag_sleeper) {}
 
     explicit operator bool() const noexcept { return word_ != 0; }
     std::uintptr_t word() const noexcept { return word_; }
     TimerNode* node() const noexcept {
-        return reinterpret_cast<TimerNode*>(word_ & ~std::uintptr_t{tag_mask});
+        void* const target = reinterpret_cast<void*>(word_ & ~std::uintptr_t{tag_mask});
+        return (word_ & tag_mask) == tag_sleeper ? static_cast<PromiseBase*>(target)->live.waits_on.node()
+                                                 : &static_cast<Timer*>(target)->node;
     }
 
   private:
@@ -311,14 +292,10 @@ class TimerRef {
 void arm_timer(LoopCore* loop, TimerRef timer, std::uint64_t deadline_ns);
 /// Puts it at the end of the ready queue: due now, without a look at the clock. Throws std::bad_alloc.
 void queue_timer(LoopCore* loop, Timer* timer);
+/// The running task's coroutine `frame` sleeps until then. Throws std::bad_alloc.
+void start_sleep(LoopCore* loop, PromiseBase* frame, std::uint64_t deadline_ns);
 /// Withdraws it, also when it is due already but has not had its turn.
-void disarm_timer(LoopCore* loop, TimerNode* timer) noexcept;
-
-inline PromiseBase* WaitsOn::frame() const noexcept {
-    if (const Sleeper* each = sleeper()) return each->frame;
-    return word_ != 0 ? leaf()->frame : nullptr;
-}
-inline const char* WaitsOn::what() const noexcept { return leaf() != nullptr ? leaf()->ops->what : "sleep"; }
+void disarm_timer(LoopCore* loop, TimerRef timer) noexcept;
 
 inline std::uint64_t saturating_add(std::uint64_t a, std::uint64_t b) noexcept {
     const std::uint64_t sum = a + b;
