@@ -24,7 +24,7 @@ build: setup
 	@scripts/build.sh $(PRESET)
 
 run: setup
-	@scripts/build.sh release
+	@scripts/build.sh release -- tools
 	@build/release/bin/asyncio-demo
 
 test: setup
@@ -40,7 +40,7 @@ docs: setup
 	@scripts/docs.sh release
 
 install-prefix: setup
-	@scripts/build.sh release
+	@scripts/build.sh release -- tools
 	@cmake --install build/release --prefix "$(PREFIX)"
 
 fmt:

@@ -55,3 +55,13 @@ endforeach()
 foreach(tool IN LISTS ASYNCIO_TOOLS)
     target_link_libraries(${tool} PRIVATE ${ASYNCIO_TOOL_PARTS})
 endforeach()
+
+# What `make run` and `make install-prefix` build: the programs and the libraries, no tests.
+add_custom_target(tools)
+if(ASYNCIO_TOOLS)
+    add_dependencies(tools ${ASYNCIO_TOOLS})
+endif()
+add_dependencies(tools asyncio)
+if(ASYNCIO_WITH_HTTP)
+    add_dependencies(tools asyncio_http)
+endif()

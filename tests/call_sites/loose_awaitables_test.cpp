@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include <asyncio/asyncio.hpp>
 
@@ -74,6 +75,71 @@ TEST(LooseAwaitables, OnesThatAreDroppedStartNothing) {
         }
         EXPECT_EQ(asyncio::all_tasks().size(), 1u);
         co_return;
+    });
+}
+
+asyncio::Coro<> echo_a_line(asyncio::StreamReader reader, asyncio::StreamWriter writer) {
+    std::string line = co_await asyncio::wait_for(reader.readline(), 1s);
+    co_await asyncio::wait_for(writer.send(line), 1s);
+    writer.close();
+    co_await asyncio::wait_for(writer.wait_closed(), 1s);
+}
+
+TEST(LooseAwaitables, WaitForAndGatherTakeTheOperationsOfStreams) {
+    asyncio::run([]() -> asyncio::Coro<> {
+        auto server = co_await asyncio::start_server(echo_a_line, "127.0.0.1", 0);
+        auto connection = co_await asyncio::open_connection("127.0.0.1", server.port());
+        auto& [reader, writer] = connection;
+        bool timed_out = false;
+        try {
+            co_await asyncio::wait_for(reader.readline(), 1ms);
+        } catch (const asyncio::TimeoutError&) {
+            timed_out = true;
+        }
+        EXPECT_TRUE(timed_out);
+        co_await asyncio::wait_for(writer.send("hel", "lo\n"), 1s);
+        auto both = co_await asyncio::gather(reader.readline(), asyncio::sleep(1ms));
+        EXPECT_EQ(std::get<0>(both), "hello\n");
+        server.close();
+    });
+}
+
+TEST(LooseAwaitables, ShieldAndWaitAreTakenToo) {
+    run_in_virtual_time([]() -> asyncio::Coro<> {
+        auto task = asyncio::create_task(asyncio::sleep(10s, 7));
+        bool timed_out = false;
+        try {
+            co_await asyncio::wait_for(asyncio::shield(task), 1s);
+        } catch (const asyncio::TimeoutError&) {
+            timed_out = true;
+        }
+        EXPECT_TRUE(timed_out && !task.done());
+        auto results = co_await asyncio::gather(asyncio::shield(task), asyncio::sleep(1s));
+        EXPECT_EQ(std::get<0>(results), 7);
+        std::vector<asyncio::AnyTask> any(1, task);
+        auto waited = co_await asyncio::wait_for(asyncio::wait(any), 1s);
+        EXPECT_EQ(waited.done.size(), 1u);
+    });
+}
+
+TEST(LooseAwaitables, TasksOfAnyKindStandInOneVectorWithoutTheirResults) {
+    run_in_virtual_time([]() -> asyncio::Coro<> {
+        std::vector<asyncio::Task<>> tasks;
+        auto first = asyncio::create_task(one());
+        tasks.push_back(first);
+        tasks.push_back(
+            asyncio::create_task(asyncio::sleep(1s, std::string("a result that is destroyed unseen"))));
+        tasks.push_back(asyncio::create_task(asyncio::sleep(1s)));
+        co_await asyncio::gather(tasks);
+        int result = co_await std::move(first);
+        EXPECT_EQ(result, 1);
+        std::string text;
+        try {
+            co_await first;
+        } catch (const asyncio::InvalidStateError& error) {
+            text = error.what();
+        }
+        EXPECT_NE(text.find("was already taken"), std::string::npos) << text;
     });
 }
 

@@ -221,6 +221,7 @@ class [[nodiscard("this coroutine has not run: co_await it, or hand it to asynci
     using promise_type = detail::Promise<T>;
 
     explicit Coro(promise_type* promise) noexcept : promise_(promise) {}
+    Coro(const Coro&) = delete;  // a coroutine runs once: write std::move(coro)
     Coro(Coro&& other) noexcept : promise_(std::exchange(other.promise_, nullptr)) {}
     Coro& operator=(Coro&& other) noexcept {
         if (this != &other) {

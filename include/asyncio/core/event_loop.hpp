@@ -133,6 +133,11 @@ class EventLoop {
     /// Python  loop.run_until_complete
     template <class T>
     T run_until_complete(Coro<T> coro);
+    /// The same for a task or future of this loop: gives a copy of its result.
+    template <class T>
+    T run_until_complete(const Task<T>& task);
+    template <class T>
+    T run_until_complete(const Future<T>& future);
     /// Ends `run_forever` after the callbacks that are ready now.
     void stop() noexcept;
     /// Runs one iteration: for driving the loop from outside. Waits at most `timeout` for something to do.

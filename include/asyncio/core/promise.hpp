@@ -73,6 +73,11 @@ struct Leaf {
     explicit constexpr Leaf(const LeafOps* o) noexcept : ops(o) {}
     Leaf(const Leaf&) = delete;
     Leaf& operator=(const Leaf&) = delete;
+
+  protected:
+    Leaf(Leaf&& other) noexcept : ops(other.ops) {
+        ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
+    }
 };
 
 /// Who is told that a task or future is done: `notify` runs from the ready queue, in order of registration.

@@ -31,6 +31,14 @@ struct Connection;  // a socket, an inlet with a way out: src/net/connection.hpp
 /// is cancelled.
 class ReadBase : public Leaf {
   public:
+    using ScopedAwaitableTag = void;
+    /// Before it is awaited.
+    ReadBase(ReadBase&& other) noexcept
+        : Leaf(std::move(other)),
+          inlet_(other.inlet_),
+          want_(other.want_),
+          amount_(other.amount_),
+          target_(other.target_) {}
     bool await_ready() { return ready(); }
     template <class Promise>
     bool await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
@@ -144,6 +152,12 @@ class [[nodiscard("nothing is read before this is awaited")]] MoreAwaiter : publ
 
 /// A wait for the writing side of a connection. Stands in the connection's list while it is suspended.
 class WriteBase : public Leaf {
+  public:
+    using ScopedAwaitableTag = void;
+    /// Before it is awaited.
+    WriteBase(WriteBase&& other) noexcept
+        : Leaf(std::move(other)), connection_(other.connection_), want_(other.want_) {}
+
   protected:
     enum class Want : std::uint8_t { drained, closed };
     WriteBase(Connection* connection, Want want) noexcept

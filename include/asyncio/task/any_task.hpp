@@ -3,6 +3,7 @@
 #include <exception>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -62,9 +63,10 @@ class RecordRef {
 /// Python      asyncio.Task
 class AnyTask : public detail::RecordRef {
   public:
-    using RecordRef::RecordRef;
-    AnyTask(const detail::RecordRef& ref) noexcept : RecordRef(ref) {}
-    AnyTask(detail::RecordRef&& ref) noexcept : RecordRef(std::move(ref)) {}
+    /// For the library's own: a plain reference only, no handle of another type.
+    template <class R>
+        requires std::is_same_v<std::remove_cvref_t<R>, detail::RecordRef>
+    explicit AnyTask(R&& ref) noexcept : RecordRef(std::forward<R>(ref)) {}
 
     /// Asks the task to stop: CancelledError is thrown at the await where it is suspended, or at its next
     /// one. A task that has not started never will. Returns false if it is done.

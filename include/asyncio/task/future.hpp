@@ -60,7 +60,10 @@ template <class T = void>
 class Future : public AnyTask {
   public:
     using value_type = T;
-    using AnyTask::AnyTask;
+    /// For the library's own.
+    template <class R>
+        requires std::is_same_v<std::remove_cvref_t<R>, detail::RecordRef>
+    explicit Future(R&& ref) noexcept : AnyTask(std::forward<R>(ref)) {}
     /// A new future, not done.
     Future() : AnyTask(detail::RecordRef(detail::make_future_record<T>())) {}
 
@@ -100,9 +103,13 @@ class Future : public AnyTask {
 
     RemoteFuture<T> remote() const;
 
-    detail::CopyAwaiter<T> operator co_await() const& { return detail::CopyAwaiter<T>(*this); }
-    detail::TakeAwaiter<T> operator co_await() && noexcept {
-        return detail::TakeAwaiter<T>(std::move(*this));
+    detail::CopyAwaiter<T> operator co_await() const& { return detail::CopyAwaiter<T>(handle()); }
+    detail::TakeAwaiter<T> operator co_await() && noexcept { return detail::TakeAwaiter<T>(handle()); }
+
+  private:
+    const RecordRef& handle() const noexcept {
+        ASYNCIO_ASSERT(record_ != nullptr, "this Future was moved from");
+        return *this;
     }
 };
 

@@ -209,7 +209,7 @@ decltype(auto) as_gatherable(A&& argument) {
     if constexpr (CoroutineFunction<A>) {
         refuse_fragile_closure<A>();
         return call_owned(std::forward<A>(argument));
-    } else if constexpr (LooseAwaitable<A>) {
+    } else if constexpr (ScopedAwaitable<A>) {
         return await_owned<std::remove_cvref_t<A>>(std::forward<A>(argument));
     } else {
         static_assert(

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "asyncio/core/event_loop.hpp"
+#include "asyncio/task/future.hpp"
 #include "asyncio/task/task.hpp"
 #include "asyncio/task/with.hpp"
 
@@ -91,6 +92,28 @@ T EventLoop::run_until_complete(Coro<T> coro) {
     Task<T> task{detail::RecordRef(start_in(coro.release()))};
     run_until_done(task.record());
     return std::move(task).result();
+}
+
+namespace detail {
+
+template <class T, class Handle>
+Coro<T> await_handle(Handle handle) {
+    if constexpr (std::is_void_v<T>) {
+        co_await handle;
+    } else {
+        co_return co_await handle;
+    }
+}
+
+}  // namespace detail
+
+template <class T>
+T EventLoop::run_until_complete(const Task<T>& task) {
+    return run_until_complete(detail::await_handle<T>(task));
+}
+template <class T>
+T EventLoop::run_until_complete(const Future<T>& future) {
+    return run_until_complete(detail::await_handle<T>(future));
 }
 
 }}  // namespace asyncio::v1

@@ -9,6 +9,9 @@ namespace detail {
 struct ShieldBase : Leaf, Waiter {
     RecordRef ref;
     explicit ShieldBase(RecordRef r) noexcept : Leaf(&ops_), Waiter(&told), ref(std::move(r)) {}
+    /// Before it is awaited.
+    ShieldBase(ShieldBase&& other) noexcept
+        : Leaf(std::move(other)), Waiter(&told), ref(std::move(other.ref)) {}
     ~ShieldBase() {
         if (frame != nullptr && ref.record() != nullptr) remove_waiter(ref.record(), this);
     }
@@ -54,6 +57,7 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
     : public ShieldBase {
   public:
     ShieldAwaiter(RecordRef ref, bool take) noexcept : ShieldBase(std::move(ref)), take_(take) {}
+    using LooseAwaitableTag = void;
     T await_resume() const {
         check_cancelled();
         if constexpr (std::is_void_v<T> || std::is_copy_constructible_v<T>) {

@@ -32,6 +32,10 @@ class Task : public AnyTask {
   public:
     using value_type = T;
     using AnyTask::AnyTask;
+    /// A task seen without its result: a `std::vector<Task<>>` holds tasks of any kind.
+    template <class U>
+        requires(std::is_void_v<T> && !std::is_void_v<U>)
+    Task(const Task<U>& task) noexcept : AnyTask(task) {}
 
     /// The result.
     /// Throws  what the task threw; CancelledError; InvalidStateError  it is not done, or its result was
@@ -40,9 +44,14 @@ class Task : public AnyTask {
     /// Moves the result out.
     T result() && { return detail::take_result<T>(record_); }
 
-    detail::CopyAwaiter<T> operator co_await() const& { return detail::CopyAwaiter<T>(*this); }
-    detail::TakeAwaiter<T> operator co_await() && noexcept {
-        return detail::TakeAwaiter<T>(std::move(*this));
+    detail::CopyAwaiter<T> operator co_await() const& { return detail::CopyAwaiter<T>(handle()); }
+    /// The handle stays one, to a task whose result was taken.
+    detail::TakeAwaiter<T> operator co_await() && noexcept { return detail::TakeAwaiter<T>(handle()); }
+
+  private:
+    const RecordRef& handle() const noexcept {
+        ASYNCIO_ASSERT(record_ != nullptr, "this Task was moved from");
+        return *this;
     }
 };
 
@@ -134,6 +143,30 @@ Task<T> EventLoop::create_task(Coro<T> coro, TaskOptions options) {
 template <class T>
 Task<T> EventLoop::create_task(Coro<T> coro) {
     return create_task(std::move(coro), TaskOptions());
+}
+
+namespace detail {
+
+template <class First, class... Rest>
+concept StartsTask =
+    CoroutineFunction<First, Rest...> || std::is_same_v<std::decay_t<First>, TaskOptions> ||
+    ((LooseAwaitable<First> || (is_coro<std::decay_t<First>> && !std::is_lvalue_reference_v<First>)) &&
+     sizeof...(Rest) <= 2 && (std::is_convertible_v<Rest, TaskOptions> && ...));
+
+}  // namespace detail
+
+/// What is no task gets an error that says what is.
+template <class First, class... Rest>
+    requires(!detail::StartsTask<First, Rest...>)
+void create_task(First&&, Rest&&...) {
+    using F = std::decay_t<First>;
+    static_assert(!(detail::is_coro<F> && std::is_lvalue_reference_v<First>),
+                  "a coroutine runs once: write create_task(std::move(coro))");
+    static_assert(!(detail::is_coro<F> && !std::is_lvalue_reference_v<First>),
+                  "create_task takes its options in braces: create_task(f(), {.name = \"downloader\"})");
+    static_assert(detail::is_coro<F>,
+                  "create_task takes a coroutine (create_task(f(1))), or a function that gives one, with the "
+                  "arguments that it takes (create_task(f, 1)): this is neither");
 }
 
 /// Gives a task for whatever can be awaited as one: a task is passed through, a coroutine started.

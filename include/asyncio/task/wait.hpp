@@ -38,6 +38,10 @@ namespace detail {
 class WaitCore : public Leaf {
   public:
     WaitCore(std::vector<RecordRef> records, WaitOptions options);
+    /// Before it is awaited.
+    WaitCore(WaitCore&& other) : WaitCore(std::move(other.records_), other.options_) {
+        ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
+    }
     ~WaitCore() { stop(); }
     bool await_ready() const noexcept { return false; }
     template <class Promise>
@@ -82,6 +86,7 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
     : public WaitCore {
   public:
     using WaitCore::WaitCore;
+    using LooseAwaitableTag = void;
     WaitResult<H> await_resume() {
         finish();
         WaitResult<H> result;

@@ -195,7 +195,7 @@ detail::WaitForRecord<T> wait_for(const Future<T>& awaitable, Duration limit) {
 /// Suspends    always
 /// Cancel      as above
 /// Threads     loop thread
-template <detail::LooseAwaitable A>
+template <detail::ScopedAwaitable A>
 auto wait_for(A&& awaitable, Duration limit) {
     return wait_for(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), limit);
 }

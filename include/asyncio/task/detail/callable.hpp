@@ -110,6 +110,14 @@ concept LooseAwaitable =
     !std::is_lvalue_reference_v<A> && std::is_move_constructible_v<std::remove_cvref_t<A>> &&
     requires { typename std::remove_cvref_t<A>::LooseAwaitableTag; };
 
+/// The same, of one that borrows (a stream, the caller's memory): what awaits it in place may be handed it
+/// (`wait_for(reader.readline(), 1s)`), what detaches it may not.
+template <class A>
+concept ScopedAwaitable =
+    LooseAwaitable<A> ||
+    (!std::is_lvalue_reference_v<A> && std::is_move_constructible_v<std::remove_cvref_t<A>> &&
+     requires { typename std::remove_cvref_t<A>::ScopedAwaitableTag; });
+
 template <class A>
 Coro<AwaitResult<A>> await_owned(A awaitable) {
     if constexpr (std::is_void_v<AwaitResult<A>>) {
