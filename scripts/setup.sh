@@ -35,6 +35,9 @@ have_header() {
     return 1
 }
 have_llhttp() { have_header llhttp.h || [[ -e /usr/share/llhttp/llhttp.c ]]; }
+have_clang_runtime() {
+    have_program clang++-19 && compgen -G "$(clang++-19 -print-resource-dir)/lib/*/libclang_rt.tsan*" >/dev/null
+}
 have_cxx() { have_program g++ && have_header stdlib.h; }
 
 missing=() # "package<TAB>why"
@@ -70,6 +73,7 @@ need have_header CLI/CLI.hpp -- libcli11-dev cli11-devel cli11 "the tools' comma
 need have_header nlohmann/json.hpp -- nlohmann-json3-dev json-devel nlohmann-json "the tests' data files"
 if ((want_all)); then
     need have_program clang++-19 -- clang-19 clang clang "the second compiler, and its thread sanitizer"
+    need have_clang_runtime -- libclang-rt-19-dev compiler-rt compiler-rt "the sanitizers of the second compiler"
     need have_program clang-query-19 -- clang-tools-19 clang-tools-extra clang "asyncio-lint"
     need have_program clang-format-19 -- clang-format-19 clang-tools-extra clang "the format check"
     need have_program clang-tidy-19 -- clang-tidy-19 clang-tools-extra clang "the lint check"

@@ -229,9 +229,9 @@ Coro<ClientResponse> perform(ExchangeRef exchange) {
         error = std::current_exception();
     }
     x.in_flight.unlink();
-    x.wire = std::string();
     x.end(error);
-    ClientResponse response{std::move(exchange)};
+    x.keep_subject();
+    ClientResponse response(std::move(exchange));
     if (x.raise_for_status) response.raise_for_status();
     co_return response;
 }

@@ -98,8 +98,7 @@ Coro<std::string> read_and_keep(ExchangeRef exchange) {
     co_return exchange->body;
 }
 
-/// Holds the response, whose end would close the connection.
-Coro<std::string> read_and_give(ExchangeRef exchange, [[maybe_unused]] ClientResponse response) {
+Coro<std::string> read_and_give(ExchangeRef exchange) {
     co_await read_whole(*exchange);
     co_return std::move(exchange->body);
 }
@@ -124,7 +123,7 @@ Coro<std::string> read_some(ExchangeRef exchange, std::size_t bytes_max) {
 
 // ---- the body, piece by piece -------------------------------------------------------------------
 
-Coro<std::string> ResponseContent::readany() { return read_some(exchange_, std::string::npos); }
+Coro<std::string> ResponseContent::readany() { return read_some(exchange(), std::string::npos); }
 
 Coro<std::optional<std::string>> ResponseContent::read_chunk() {
     std::string piece = co_await readany();
@@ -187,62 +186,80 @@ Coro<std::string> read_line(ExchangeRef exchange) {
 }  // namespace
 
 Coro<std::string> ResponseContent::read(std::ptrdiff_t n) {
-    if (n < 0) return read_rest(exchange_);
+    if (n < 0) return read_rest(exchange());
     if (n == 0) return read_nothing();
-    return read_some(exchange_, static_cast<std::size_t>(n));
+    return read_some(exchange(), static_cast<std::size_t>(n));
 }
 
-Coro<std::string> ResponseContent::readexactly(std::size_t n) { return read_exactly(exchange_, n); }
+Coro<std::string> ResponseContent::readexactly(std::size_t n) { return read_exactly(exchange(), n); }
 
-Coro<std::string> ResponseContent::readline() { return read_line(exchange_); }
+Coro<std::string> ResponseContent::readline() { return read_line(exchange()); }
 
-bool ResponseContent::at_eof() const noexcept { return exchange_->body_complete && exchange_->body.empty(); }
+bool ResponseContent::at_eof() const noexcept {
+    return !exchange_ || (exchange_->body_complete && exchange_->body.empty());
+}
+
+const ExchangeRef& ResponseContent::exchange() const {
+    if (!exchange_) throw RuntimeError("the body of this response was moved out already");
+    return exchange_;
+}
 
 // ---- the response -------------------------------------------------------------------------------
 
+ClientResponse::ClientResponse(detail::ExchangeRef exchange) noexcept
+    : status(exchange->head.status),
+      version(exchange->head.version),
+      reason(std::move(exchange->head.reason)),
+      headers(std::move(exchange->head.headers)),
+      url(std::move(exchange->url)),
+      method(std::move(exchange->method)),
+      content_(std::move(exchange)) {
+    const Exchange& x = *content_.exchange_;
+    if (x.has_announced_length) content_length_ = x.announced_length;
+}
+
 ClientResponse& ClientResponse::operator=(ClientResponse&& other) noexcept {
     if (this != &other) {
-        if (content_.exchange_) close();
+        close();
+        status = other.status;
+        version = other.version;
+        reason = std::move(other.reason);
+        headers = std::move(other.headers);
+        url = std::move(other.url);
+        method = std::move(other.method);
+        content_length_ = other.content_length_;
         content_ = std::move(other.content_);
     }
     return *this;
 }
 
-ClientResponse::~ClientResponse() {
-    // Also when a coroutine that reads it still holds a reference: it finds the connection closed.
-    if (content_.exchange_) close();
-}
+// Closes it also when a coroutine that reads it still holds a reference: that one finds the connection
+// closed.
+ClientResponse::~ClientResponse() { close(); }
 
-int ClientResponse::status() const noexcept { return exchange().head.status; }
-std::string_view ClientResponse::reason() const noexcept { return exchange().head.reason; }
-const Headers& ClientResponse::headers() const noexcept { return exchange().head.headers; }
-const Url& ClientResponse::url() const noexcept { return exchange().url; }
-std::string_view ClientResponse::method() const noexcept { return exchange().method; }
-HttpVersion ClientResponse::version() const noexcept { return exchange().head.version; }
-std::optional<std::uint64_t> ClientResponse::content_length() const noexcept {
-    const Exchange& x = exchange();
-    return x.has_announced_length ? std::optional<std::uint64_t>(x.announced_length) : std::nullopt;
-}
-
-Coro<std::string> ClientResponse::read() & { return read_and_keep(content_.exchange_); }
+Coro<std::string> ClientResponse::read() & { return read_and_keep(content_.exchange()); }
 Coro<std::string> ClientResponse::read() && {
-    ExchangeRef exchange = content_.exchange_;
-    return read_and_give(std::move(exchange), std::move(*this));
+    static_cast<void>(content_.exchange());
+    return read_and_give(std::move(content_.exchange_));
 }
 Coro<std::string> ClientResponse::text() & { return read(); }
 Coro<std::string> ClientResponse::text() && { return std::move(*this).read(); }
 
 void ClientResponse::raise_for_status() const {
-    const Exchange& x = exchange();
-    if (x.head.status < 400) return;
-    std::string text = x.subject() + ": " + std::to_string(x.head.status);
-    if (!x.head.reason.empty()) text += ' ' + x.head.reason;
-    throw ClientResponseError(text, x.head.status, x.head.reason,
-                              std::make_shared<const Headers>(x.head.headers));
+    if (status < 400) return;
+    std::string text;
+    detail::append_subject(text, method, url);
+    text += ": " + std::to_string(status);
+    if (!reason.empty()) text += ' ' + reason;
+    throw ClientResponseError(text, status, reason, std::make_shared<const Headers>(headers));
 }
 
-void ClientResponse::close() noexcept { exchange().close_connection(); }
+void ClientResponse::close() noexcept {
+    if (content_.exchange_) content_.exchange_->close_connection();
+}
 void ClientResponse::release() noexcept { close(); }
-bool ClientResponse::closed() const noexcept { return exchange().connection == nullptr; }
+bool ClientResponse::closed() const noexcept {
+    return !content_.exchange_ || content_.exchange_->connection == nullptr;
+}
 
 }}}  // namespace asyncio::v1::http

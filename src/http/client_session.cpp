@@ -46,8 +46,21 @@ SessionState::SessionState(const ClientSessionOptions& options)
 void SessionState::close() noexcept {
     if (closed) return;
     closed = true;
-    for (Exchange& exchange : in_flight) exchange.abort_request();
+    if (home.is_running_here()) {
+        abort_requests();
+    } else if (!in_flight.empty()) {
+        // The loop rests, and its tasks can be told when it goes on.
+        try {
+            home.post([self = SessionRef(this)] { self->abort_requests(); });
+        } catch (const std::exception&) {
+            // The requests go on to their own end, which the state survives.
+        }
+    }
     connector.close();
+}
+
+void SessionState::abort_requests() noexcept {
+    for (Exchange& exchange : in_flight) exchange.abort_request();
 }
 
 }  // namespace detail
@@ -76,6 +89,8 @@ Coro<ClientResponse> ClientSession::request(std::string_view method, UrlArgument
 namespace {
 
 Coro<> close_session(detail::SessionRef state) {
+    // When its loop has closed, so are the connections, and there is nothing to wait for.
+    if (state->home.is_open() && state->home.refusal() != nullptr) throw RuntimeError(state->home.refusal());
     std::vector<std::unique_ptr<detail::Connection>> idle;
     while (auto connection = state->connector.take_any_idle()) idle.push_back(std::move(connection));
     state->close();

@@ -10,14 +10,15 @@
 //      waiter is served whose origin has room. So whenever a request arrives, each waiter lacks room, and a
 //      newcomer that finds some overtakes nobody who could have had it.
 //   3. A slot is granted by handing it to the waiter, not by waking somebody who then looks for one: nobody
-//   can
-//      snatch it in between, and a waiter that is cancelled at that moment passes it on when it is destroyed.
+//      can snatch it in between, and a waiter that is cancelled at that moment passes it on when it is
+//      destroyed.
 //   4. The idle connection used last is taken first: it is the least likely to have been closed by its
-//   server,
-//      and the others get old and go.
+//      server, and the others get old and go.
 //   5. An idle connection is closed keepalive_timeout after its last use, by a timer that is set for the
-//   oldest
-//      one. As connections are reused it is often early: it then sets itself anew.
+//      oldest one. As connections are reused it is often early: it then sets itself anew.
+//   6. All this belongs to one loop (HomeLoop), which may be closed before the session. That closes the
+//      connections and drops the timer's callback: what is left of them here is dead, and is freed without
+//      it.
 //
 // An Origin exists while a slot, a waiter or an idle connection refers to it, so a crawler of a million hosts
 // does not collect a million of them.

@@ -27,6 +27,13 @@
 
 namespace asyncio { inline namespace v1 { namespace http { namespace detail {
 
+namespace {
+
+/// A request that was longer gives its memory back when it has been answered.
+constexpr std::size_t kept_wire_max = 2048;
+
+}  // namespace
+
 // ---- references ---------------------------------------------------------------------------------
 
 ExchangeRef::ExchangeRef(Exchange* exchange) noexcept : exchange_(exchange) { ++exchange_->references; }
@@ -45,6 +52,8 @@ Exchange::~Exchange() {
 // ---- operations ---------------------------------------------------------------------------------
 
 void Exchange::begin(Phase first) {
+    session->home.settle();
+    if (const char* const refusal = session->home.refusal()) throw RuntimeError(subject() + ": " + refusal);
     if (limit) {
         throw RuntimeError(subject() + ": another task is reading this response already");
     }
@@ -206,15 +215,28 @@ void Exchange::release_connection() noexcept {
 
 // ---- errors -------------------------------------------------------------------------------------
 
-std::string Exchange::subject() const {
-    std::string text = method;
-    text += ' ';
-    if (url.has_credentials()) {
-        text += url.without_credentials().str();
+void append_subject(std::string& out, std::string_view method, const Url& url) {
+    out.append(method).append(1, ' ');
+    if (!url.empty() && url.has_credentials()) {
+        out.append(url.without_credentials().str());
     } else {
-        text += url.str();
+        out.append(url.str());
     }
+}
+
+std::string Exchange::subject() const {
+    if (subject_kept) return wire;
+    std::string text;
+    append_subject(text, method, url);
     return text;
+}
+
+void Exchange::keep_subject() {
+    // The request has been sent, so its memory serves: as a rule there is room enough in it.
+    if (wire.capacity() > kept_wire_max) std::string().swap(wire);
+    wire.clear();
+    append_subject(wire, method, url);
+    subject_kept = true;
 }
 
 namespace {

@@ -52,8 +52,10 @@ struct Exchange {
     void close_connection() noexcept;
     void release_connection() noexcept;
 
-    /// "GET http://h/x", without user name and password.
+    /// What errors are about: "GET http://h/x", without user name and password.
     std::string subject() const;
+    /// Remembers the subject: URL and method are about to be moved into the response.
+    void keep_subject();
 
     std::uint32_t references = 0;
     Phase phase = Phase::idle;
@@ -67,11 +69,12 @@ struct Exchange {
     bool body_touched = false;   // A part was handed out through content().
     bool session_gone = false;   // Closed under the request.
     bool has_announced_length = false;
+    bool subject_kept = false;  // `wire` is the subject.
 
     SessionRef session;
-    Url url;
-    std::string method;
-    std::string wire;            // Head and body of the request, as they are sent.
+    Url url;                     // Until there is a response,
+    std::string method;          // which takes them over.
+    std::string wire;            // Head and body of the request, as they are sent. Then: its subject.
     std::exception_ptr refusal;  // Why this cannot be asked for: thrown by the await.
     ClientTimeout timeout;
 
@@ -98,6 +101,9 @@ struct Exchange {
     [[noreturn]] void fail(const std::exception_ptr& error);
     std::exception_ptr timeout_error() const;
 };
+
+/// "GET http://h/x", without user name and password, appended.
+void append_subject(std::string& out, std::string_view method, const Url& url);
 
 /// Writes the request into `exchange.wire`, or what is wrong with it into `refusal`.
 void prepare(Exchange& exchange, std::string_view method, const UrlArgument& url, const RequestBody& body,

@@ -21,9 +21,9 @@ Coro<SyncResponse> fetch(UrlArgument url, RequestOptions options) {
     ClientSession session;
     ClientResponse response = co_await session.get(url, options);
     SyncResponse result;
-    result.status = response.status();
-    result.reason = response.reason();
-    result.headers = response.headers();
+    result.status = response.status;
+    result.reason = std::move(response.reason);
+    result.headers = std::move(response.headers);
     result.text = co_await std::move(response).text();
     co_await session.close();
     co_return result;

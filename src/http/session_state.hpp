@@ -8,6 +8,7 @@
 #include "asyncio/http/client_session.hpp"
 #include "http/connector.hpp"
 #include "http/exchange.hpp"
+#include "http/home_loop.hpp"
 
 namespace asyncio { inline namespace v1 { namespace http { namespace detail {
 
@@ -16,9 +17,11 @@ struct SessionState {
 
     /// Requests that have no response yet fail; idle connections are closed.
     void close() noexcept;
+    void abort_requests() noexcept;
 
     std::uint32_t references = 0;
     bool closed = false;
+    HomeLoop home;
     ClientTimeout timeout;
     bool raise_for_status;
     std::size_t read_bufsize;

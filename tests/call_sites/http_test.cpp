@@ -55,7 +55,7 @@ asyncio::Coro<> uses_the_client(std::string base) {
     http::ClientSession session;
     auto page = co_await asyncio::with(session.get(base + "/hello/" + text(1)),
                                        [&](http::ClientResponse& r) -> asyncio::Coro<std::string> {
-                                           EXPECT_EQ(r.status(), 200);
+                                           EXPECT_EQ(r.status, 200);
                                            co_return co_await r.text();
                                        });
     EXPECT_EQ(page, "hello " + text(1) + " none");
@@ -64,7 +64,7 @@ asyncio::Coro<> uses_the_client(std::string base) {
     auto posted = co_await session.post(
         base + "/echo", http::text(text(3)),
         {.headers = http::headers("Accept", "text/html", "X-Id", id), .timeout = {.total = 3s}});
-    EXPECT_EQ(posted.status(), 201);
+    EXPECT_EQ(posted.status, 201);
     EXPECT_EQ(co_await posted.text(), text(3) + "|" + id);
     auto temporary = co_await session.post(base + "/echo", http::bytes(text(4)),
                                            {.headers = http::headers("X-Id", text(5))});
@@ -73,7 +73,12 @@ asyncio::Coro<> uses_the_client(std::string base) {
     EXPECT_EQ(co_await with_params.read(), "hello c " + text(6));
     EXPECT_EQ(co_await (co_await session.get(base + "/hello/d")).text(), "hello d none");
     auto failed = co_await session.get(base + "/nothing");
-    EXPECT_EQ(failed.status(), 404);
+    EXPECT_EQ(failed.status, 404);
+    EXPECT_EQ(failed.reason, "Not Found");
+    EXPECT_EQ(failed.url.str(), base + "/nothing");
+    EXPECT_EQ(failed.method, "GET");
+    if (failed.status == 404 && failed.headers.get("Content-Type", "").starts_with("text/")) failed.release();
+    EXPECT_TRUE(failed.closed());
     bool thrown = false;
     try {
         co_await session.get(base + "/nothing", {.raise_for_status = true});

@@ -1,8 +1,6 @@
 // Requests when memory runs out: they fail or succeed, and nothing is lost but the request.
-#include <atomic>
-#include <future>
 #include <string>
-#include <thread>
+#include <string_view>
 
 #include "asyncio/http/client_session.hpp"
 #include "http/client_support.hpp"
@@ -17,36 +15,10 @@ using namespace std::chrono_literals;
 class ClientMemory : public BackendTest {};
 ASYNCIO_ON_REAL_BACKENDS(ClientMemory);
 
-/// A server on a thread of its own, which has its memory.
-class OtherThread {
-  public:
-    OtherThread()
-        : thread_([this] {
-              asyncio::run(with_site(answers("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Long: a "
-                                             "value which is not so short\r\n\r\n"
-                                             "28\r\na body that does not fit into the string\r\n0\r\n\r\n"),
-                                     [this](Site& site) -> Coro<> {
-                                         url_.set_value(
-                                             site.url("/a/path/that/does/not/fit/into/a/small/string"));
-                                         while (!ended_) co_await sleep(1ms);
-                                     }));
-          }) {
-        url = url_.get_future().get();
-    }
-    OtherThread(const OtherThread&) = delete;
-    OtherThread& operator=(const OtherThread&) = delete;
-    ~OtherThread() {
-        ended_ = true;
-        thread_.join();
-    }
-
-    std::string url;
-
-  private:
-    std::promise<std::string> url_;
-    std::atomic<bool> ended_{false};
-    std::thread thread_;
-};
+constexpr std::string_view long_answer =
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Long: a value which is not so short\r\n\r\n"
+    "28\r\na body that does not fit into the string\r\n0\r\n\r\n";
+constexpr std::string_view long_path = "/a/path/that/does/not/fit/into/a/small/string";
 
 Coro<> ask_thrice(const std::string& url) {
     http::ClientSession session{
@@ -63,7 +35,8 @@ Coro<> ask_thrice(const std::string& url) {
 
 TEST_P(ClientMemory, EveryAllocationMayFail) {
     if (!AllocationFailure::works()) GTEST_SKIP() << "nothing is refused under this sanitizer";
-    const OtherThread server;
+    const ServerThread server(answers(long_answer));
+    const std::string url = server.url(long_path);
     int failed = 0;
     for (long at = 1;; ++at) {
         EventLoop loop({.backend = backend()});
@@ -72,7 +45,7 @@ TEST_P(ClientMemory, EveryAllocationMayFail) {
         {
             AllocationFailure failure(at);
             try {
-                loop.run_until_complete(ask_thrice(server.url));
+                loop.run_until_complete(ask_thrice(url));
             } catch (const std::exception&) {
                 ++failed;
             }
@@ -87,13 +60,14 @@ TEST_P(ClientMemory, EveryAllocationMayFail) {
 
 TEST_P(ClientMemory, AReusedConnectionCostsFewAllocations) {
     if (ASYNCIO_ASAN || ASYNCIO_TSAN) GTEST_SKIP() << "frames are not recycled under this sanitizer";
-    const OtherThread server;
+    const ServerThread server(answers(long_answer));
+    const std::string url = server.url(long_path);
     run([&]() -> Coro<> {
         http::ClientSession session;
         long cost = 0;
         for (int i = 0; i < 5; ++i) {
             const long before = allocations();
-            auto response = co_await session.get(server.url);
+            auto response = co_await session.get(url);
             std::string text = co_await std::move(response).text();
             cost = allocations() - before;
         }

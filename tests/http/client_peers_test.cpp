@@ -148,8 +148,8 @@ TEST_P(ClientPeers, NginxAnswersWhatItShould) {
     run([&]() -> Coro<> {
         http::ClientSession session;
         auto page = co_await session.get(nginx.url("/page.html"));
-        EXPECT_EQ(page.status(), 200);
-        EXPECT_EQ(page.headers().get("content-type", ""), "text/html");
+        EXPECT_EQ(page.status, 200);
+        EXPECT_EQ(page.headers.get("content-type", ""), "text/html");
         std::string text = co_await page.text();
         EXPECT_EQ(text, "<p>a page</p>\n");
 
@@ -157,10 +157,10 @@ TEST_P(ClientPeers, NginxAnswersWhatItShould) {
             co_await (co_await session.get(nginx.url("/hello"), {.params = http::params("q", "x")})).text();
         EXPECT_EQ(text, "hello GET x");
         auto missing = co_await session.get(nginx.url("/missing"));
-        EXPECT_EQ(missing.status(), 404);
-        EXPECT_EQ(missing.reason(), "Not Found");
+        EXPECT_EQ(missing.status, 404);
+        EXPECT_EQ(missing.reason, "Not Found");
         auto empty = co_await session.get(nginx.url("/empty"));
-        EXPECT_EQ(empty.status(), 204);
+        EXPECT_EQ(empty.status, 204);
         text = co_await empty.read();
         EXPECT_EQ(text, "");
         auto head = co_await session.head(nginx.url("/large.bin"));
@@ -170,7 +170,7 @@ TEST_P(ClientPeers, NginxAnswersWhatItShould) {
         while (auto piece = co_await large.content().read_chunk()) bytes += piece->size();
         EXPECT_EQ(bytes, 3u << 20);
         auto chunked = co_await session.get(nginx.url("/ssi/page.html"));
-        EXPECT_EQ(chunked.headers().get("transfer-encoding", ""), "chunked");
+        EXPECT_EQ(chunked.headers.get("transfer-encoding", ""), "chunked");
         text = co_await chunked.text();
         EXPECT_EQ(text, "<p>a page</p>\n");
 
@@ -249,7 +249,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_
         std::string back = co_await echo.read();
         EXPECT_TRUE(back == body);
         auto unsupported = co_await session.put(python.url("/x"), http::text("y"));
-        EXPECT_EQ(unsupported.status(), 501);
+        EXPECT_EQ(unsupported.status, 501);
     });
     auto page = http::get_sync(python.url("/sync"));
     EXPECT_EQ(page.status, 200);

@@ -355,7 +355,7 @@ TEST_P(ClientPool, WithoutADescriptorLeftIdleConnectionsMakeRoom) {
                 while (session.connections().idle != 0) co_await sleep(0s);
                 ::close(spare);
                 auto response = co_await std::move(task);
-                EXPECT_EQ(response.status(), 200);
+                EXPECT_EQ(response.status, 200);
                 EXPECT_EQ(session.connections().idle, 1u);
             });
         });

@@ -21,14 +21,14 @@ TEST_P(ClientSession, GetsAPage) {
                            [](Site& site) -> Coro<> {
                                http::ClientSession session;
                                auto response = co_await session.get(site.url("/page?q=1#part"));
-                               EXPECT_EQ(response.status(), 200);
-                               EXPECT_EQ(response.reason(), "Fine");
+                               EXPECT_EQ(response.status, 200);
+                               EXPECT_EQ(response.reason, "Fine");
                                EXPECT_TRUE(response.ok());
-                               EXPECT_EQ(response.headers().get("x-a", ""), "b");
+                               EXPECT_EQ(response.headers.get("x-a", ""), "b");
                                EXPECT_EQ(response.content_length(), 5u);
-                               EXPECT_EQ(response.method(), "GET");
-                               EXPECT_EQ(response.version(), http::HttpVersion::http_1_1);
-                               EXPECT_EQ(response.url().str(), site.url("/page?q=1#part"));
+                               EXPECT_EQ(response.method, "GET");
+                               EXPECT_EQ(response.version, http::HttpVersion::http_1_1);
+                               EXPECT_EQ(response.url.str(), site.url("/page?q=1#part"));
                                std::string text = co_await response.text();
                                EXPECT_EQ(text, "hello");
                                std::string again = co_await response.read();
@@ -170,7 +170,7 @@ TEST_P(ClientSession, ReadsABodyThatEndsWithTheConnection) {
         co_await with_site(answers("HTTP/1.0 200 OK\r\n\r\nall of it", 1), [](Site& site) -> Coro<> {
             http::ClientSession session;
             auto response = co_await session.get(site.url());
-            EXPECT_EQ(response.version(), http::HttpVersion::http_1_0);
+            EXPECT_EQ(response.version, http::HttpVersion::http_1_0);
             std::string body = co_await response.text();
             EXPECT_EQ(body, "all of it");
             EXPECT_EQ(session.connections().idle, 0u);
@@ -185,7 +185,7 @@ TEST_P(ClientSession, SkipsInterimResponses) {
                            [](Site& site) -> Coro<> {
                                http::ClientSession session;
                                auto response = co_await session.get(site.url());
-                               EXPECT_EQ(response.status(), 200);
+                               EXPECT_EQ(response.status, 200);
                                std::string body = co_await response.text();
                                EXPECT_EQ(body, "ok");
                            });
@@ -198,7 +198,7 @@ TEST_P(ClientSession, AResponseIsAScopeForWith) {
             http::ClientSession session;
             std::string page =
                 co_await with(session.get(site.url()), [&](http::ClientResponse& r) -> Coro<std::string> {
-                    EXPECT_EQ(r.status(), 200);
+                    EXPECT_EQ(r.status, 200);
                     co_return co_await r.text();
                 });
             EXPECT_EQ(page, "hello");
@@ -312,7 +312,7 @@ TEST_P(ClientSession, StatusesFrom400CountAsFailuresWhenAskedTo) {
                                http::ClientSession strict{{.raise_for_status = true}};
                                EXPECT_THROW(co_await strict.get(site.url()), http::ClientResponseError);
                                auto lenient = co_await strict.get(site.url(), {.raise_for_status = false});
-                               EXPECT_EQ(lenient.status(), 404);
+                               EXPECT_EQ(lenient.status, 404);
                            });
     });
 }
@@ -398,7 +398,7 @@ TEST_P(ClientSession, AnAnswerThatComesBeforeTheBodyIsSentCounts) {
             http::ClientSession session;
             const std::string body(64 << 20, 'x');
             auto response = co_await session.post(site.url(), http::bytes(body));
-            EXPECT_EQ(response.status(), 413);
+            EXPECT_EQ(response.status, 413);
             std::string text = co_await response.text();
             EXPECT_EQ(text, "no");
             EXPECT_EQ(session.connections().idle, 0u) << "half a request is on it";

@@ -2,10 +2,13 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <charconv>
 #include <exception>
+#include <future>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -104,6 +107,35 @@ inline auto answers(std::string_view answer, int times = 1'000'000) {
         }
     };
 }
+
+/// A server on a thread of its own, with a loop and memory of its own.
+class ServerThread {
+  public:
+    template <class Handler>
+    explicit ServerThread(Handler handler)
+        : thread_([this, handler] {
+              asyncio::run(with_site(handler, [this](Site& site) -> Coro<> {
+                  port_.set_value(site.port);
+                  while (!ended_) co_await sleep(1ms);
+              }));
+          }) {
+        site_.port = port_.get_future().get();
+    }
+    ServerThread(const ServerThread&) = delete;
+    ServerThread& operator=(const ServerThread&) = delete;
+    ~ServerThread() {
+        ended_ = true;
+        thread_.join();
+    }
+
+    std::string url(std::string_view path = "/") const { return site_.url(path); }
+
+  private:
+    std::promise<std::uint16_t> port_;
+    std::atomic<bool> ended_{false};
+    Site site_;  // where it is, as others see it
+    std::thread thread_;
+};
 
 inline constexpr std::string_view hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 

@@ -120,6 +120,29 @@ inline std::string post(std::string_view path, std::string_view body, std::strin
            std::string(more) + "\r\n" + std::string(body);
 }
 
+/// Counts the handlers that have begun and not ended.
+class AtWork {
+  public:
+    AtWork() noexcept { ++count_; }
+    AtWork(const AtWork&) = delete;
+    AtWork& operator=(const AtWork&) = delete;
+    ~AtWork() { --count_; }
+    static int count() noexcept { return count_; }
+
+  private:
+    static inline int count_ = 0;
+};
+
+/// Stands outside a server's scope: when that is left, however it is, no handler may be at work.
+struct NobodyIsAtWorkAfterwards {
+    NobodyIsAtWorkAfterwards() = default;
+    NobodyIsAtWorkAfterwards(const NobodyIsAtWorkAfterwards&) = delete;
+    NobodyIsAtWorkAfterwards& operator=(const NobodyIsAtWorkAfterwards&) = delete;
+    ~NobodyIsAtWorkAfterwards() {
+        EXPECT_EQ(AtWork::count(), 0) << "a handler has outlived its server's scope";
+    }
+};
+
 class WebTest : public BackendTest {
   protected:
     /// Serves the application on a loopback port while the body runs; nothing may be left afterwards.

@@ -35,7 +35,7 @@ void fetch_all_sync(const std::vector<std::string>& urls) {
 asyncio::Coro<int> fetch_url(http::ClientSession& session, std::string url) {
     auto response = co_await session.get(url);
     co_await response.text();
-    co_return response.status();
+    co_return response.status;
 }
 
 asyncio::Coro<> fetch_all_async(const std::vector<std::string>& urls) {

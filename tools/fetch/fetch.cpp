@@ -60,7 +60,7 @@ double seconds_now() {
 /// Fills in what the response says; throws what goes wrong.
 Coro<> fetch_body(http::ClientSession& session, const Options& options, std::size_t index, Result& result) {
     auto response = co_await session.get(result.url);
-    result.status = response.status();
+    result.status = response.status;
     result.answered = seconds_now();
     if (options.directory.empty()) {
         while (auto chunk = co_await response.content().read_chunk()) result.bytes += chunk->size();

@@ -107,44 +107,53 @@ class ASYNCIO_API ResponseContent {
   private:
     friend class ClientResponse;
     explicit ResponseContent(detail::ExchangeRef exchange) noexcept : exchange_(std::move(exchange)) {}
+    /// Throws  RuntimeError  it was moved out of the response
+    const detail::ExchangeRef& exchange() const;
+
     detail::ExchangeRef exchange_;
 };
 
-/// A response: its head, and the way to its body.
+/// A response: its head, as attributes, and the way to its body.
+///
+///     if (response.status == 404) std::puts(response.url.str().c_str());
+///
+/// The attributes are the response's own: they stay when the connection has gone, and may be moved out.
 ///
 /// Its connection goes back to the session when the body's last byte has come, which may be before anybody
 /// asks for the body. Destroying the response, or leaving its `with`, closes a connection with unread body.
 ///
 /// Threads     loop thread
-/// Lifetime    may outlive its session
-/// Python      `aiohttp.ClientResponse`
+/// Lifetime    may outlive its session; a body that is not here yet is read in the loop that asked for it
+/// Python      `aiohttp.ClientResponse`; attributes there are attributes here, methods functions
 class ASYNCIO_API ClientResponse {
   public:
-    explicit ClientResponse(detail::ExchangeRef exchange) noexcept : content_(std::move(exchange)) {}
+    /// The session makes them.
+    explicit ClientResponse(detail::ExchangeRef exchange) noexcept;
     ClientResponse(ClientResponse&&) noexcept = default;
     ClientResponse& operator=(ClientResponse&& other) noexcept;
     ~ClientResponse();
 
-    int status() const noexcept;
-    /// The reason phrase, as the server put it; may be empty.
-    std::string_view reason() const noexcept;
-    /// Whether the status is below 400.
-    bool ok() const noexcept { return status() < 400; }
-    const Headers& headers() const noexcept;
-    /// What was asked for, with the parameters of the options.
-    const Url& url() const noexcept;
-    std::string_view method() const noexcept;
-    HttpVersion version() const noexcept;
-    /// The length of the body that the server announced, if it did.
-    std::optional<std::uint64_t> content_length() const noexcept;
+    int status;           ///< 200, 404 and so on
+    HttpVersion version;  ///< of the server's answer
+    std::string reason;   ///< the reason phrase, as the server put it; may be empty
+    Headers headers;      ///< the header fields, in order
+    Url url;              ///< what was asked for, with the parameters of the options
+    std::string method;   ///< "GET"
 
-    /// The whole body. It is kept, so this may be asked for again; on an rvalue it is moved out. No limit on
-    /// its size but the memory: use content() where the server is not to be trusted.
+    /// Whether the status is below 400.
+    bool ok() const noexcept { return status < 400; }
+    /// The length of the body that the server announced, if it did.
+    std::optional<std::uint64_t> content_length() const noexcept { return content_length_; }
+
+    /// The whole body. It is kept, so this may be asked for again; on an rvalue it is moved out, and the
+    /// attributes are left. No limit on its size but the memory: use content() where the server is not to be
+    /// trusted.
     ///
     /// Throws      ClientPayloadError   the body is cut off or wrongly framed
     ///             ClientOSError        the connection failed
     ///             ServerTimeoutError   `total` or `sock_read` was exceeded
-    ///             RuntimeError         another task is reading it, or a part was taken through content()
+    ///             RuntimeError         another task is reading it, a part was taken through content(), or it
+    ///             was moved out
     /// Suspends    unless the body is there
     /// Cancel      the connection is closed: the rest of the body is lost
     /// Threads     loop thread
@@ -184,8 +193,7 @@ class ASYNCIO_API ClientResponse {
     }
 
   private:
-    detail::Exchange& exchange() const noexcept { return *content_.exchange_; }
-
+    std::optional<std::uint64_t> content_length_;
     ResponseContent content_;
 };
 

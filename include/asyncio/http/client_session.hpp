@@ -84,6 +84,7 @@ class SessionRef {
 /// Redirects are not followed, content codings not asked for, `https` is refused: not in this version.
 ///
 /// Threads     loop thread; it may be made and destroyed where no loop runs
+/// Lifetime    belongs to the loop of its first request; may be destroyed before or after it
 /// Python      `aiohttp.ClientSession`
 class ASYNCIO_API ClientSession {
   public:
@@ -102,8 +103,9 @@ class ASYNCIO_API ClientSession {
     ///             ClientOSError         the connection failed
     ///             ServerDisconnectedError  it was closed before the head of the response was complete
     ///             ServerTimeoutError    a limit of ClientTimeout was exceeded; which one, the text says
-    ///             ClientResponseError   the answer is no HTTP, or `raise_for_status` is set and it is a
-    ///             failure SessionClosedError    the session is closed, or was while this was under way
+    ///             ClientResponseError   the answer is no HTTP, or a failure and `raise_for_status` is set
+    ///             SessionClosedError    the session is closed, or was while this was under way
+    ///             RuntimeError          the session belongs to another event loop, or to one that has closed
     /// Suspends    always, unless it fails at once
     /// Cancel      the connection is closed; the server may have acted on the request
     /// Threads     loop thread
@@ -181,6 +183,7 @@ class ASYNCIO_API ClientSession {
 
     /// Does what the destructor does, and waits until the idle connections are closed. May be called again.
     ///
+    /// Throws      RuntimeError  the session belongs to another event loop, which is open
     /// Suspends    if there are idle connections
     /// Cancel      the session is closed all the same
     /// Threads     loop thread

@@ -12,19 +12,20 @@
 #include "asyncio/proto/headers.hpp"
 
 //   ClientError
-//   ├ ClientResponseError               the answer came, and it is a failure or no HTTP        : Error
-//   ├ ClientPayloadError                the body is cut off or wrongly framed                  : Error
-//   ├ InvalidURL                        what was asked for cannot be asked for                 : ValueError
+//   ├ ClientResponseError           the answer came, and it is a failure or no HTTP    : Error
+//   ├ ClientPayloadError            the body is cut off or wrongly framed              : Error
+//   ├ InvalidURL                    what was asked for cannot be asked for             : ValueError
 //   └ ClientConnectionError
-//     ├ SessionClosedError              the session was closed before the answer came          : RuntimeError
-//     ├ ResponseClosedError             the body of a response that was closed was asked for     :
-//     RuntimeError ├ ClientOSError                   the system reported it: code() is its errno            :
-//     OSError │ └ ClientConnectorError          no connection could be made │   └ ClientConnectorDNSError
-//     the name does not resolve: code() is an EAI_... value └ ServerConnectionError
-//       ├ ServerDisconnectedError       the server closed the connection instead of answering  : Error
-//       └ ServerTimeoutError            the time was up                                        : TimeoutError
-//         ├ ConnectionTimeoutError      ... before a connection was there
-//         └ SocketTimeoutError          ... while waiting for the server's next bytes
+//     ├ SessionClosedError          the session was closed before the answer came      : RuntimeError
+//     ├ ResponseClosedError         the body of a closed response was asked for        : RuntimeError
+//     ├ ClientOSError               the system reported it: code() is its errno        : OSError
+//     │ └ ClientConnectorError      no connection could be made
+//     │   └ ClientConnectorDNSError the name does not resolve: code() is an EAI_... value
+//     └ ServerConnectionError
+//       ├ ServerDisconnectedError   the server closed instead of answering             : Error
+//       └ ServerTimeoutError        the time was up                                    : TimeoutError
+//         ├ ConnectionTimeoutError  ... before a connection was there
+//         └ SocketTimeoutError      ... while waiting for the server's next bytes
 //
 // Several of them are two things at once: a ServerTimeoutError is a TimeoutError, so `catch (const
 // asyncio::TimeoutError&)` meets it, and a ClientError, so `catch (const http::ClientError&)` does. In C++ a

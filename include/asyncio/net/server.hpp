@@ -137,6 +137,15 @@ class Server {
     /// Cancel      no effect
     /// Threads     loop thread
     detail::ServerClosedAwaiter wait_closed() { return detail::ServerClosedAwaiter(core_, false); }
+    /// As wait_closed, and until the tasks of its clients have ended: what leaving `with(server, body)` waits
+    /// for.
+    ///
+    /// Suspends    only if that is not so yet
+    /// Cancel      no effect
+    /// Threads     loop thread
+    /// Cost        allocates nothing
+    /// Python      none; there nobody waits for the clients' tasks
+    detail::ServerClosedAwaiter wait_finished() { return detail::ServerClosedAwaiter(core_, true); }
     /// It listens.
     bool is_serving() const noexcept;
     /// The addresses it listens on, with the ports that the kernel chose for port 0; empty when closed.

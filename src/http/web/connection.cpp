@@ -6,19 +6,16 @@
 // it. Of a client that goes away the server learns when it next reads or writes; the handler runs to its end.
 //
 //   1. Whenever the connection waits for the client alone (phases idle, head, lingering, closing) it has a
-//   deadline. Time
-//      is the site's tick: no timer and no look at the clock for a request. When it is up the task cancels
-//      itself, which is what `own_cancel_` says, and the cancel is taken back where it arrives.
+//      deadline. Time is the site's tick: no timer and no look at the clock for a request. When it is up the
+//      task cancels itself, which is what `own_cancel_` says, and the cancel is taken back where it arrives.
 //   2. So it has while a handler waits for the body, from piece to piece; and a client that takes nothing of
-//   what it is
-//      sent for as long is given up, whoever waits for that.
+//      what it is sent for as long is given up, whoever waits for that.
 //   3. Nothing is kept of a request when its response has gone, but memory of bounded size.
 //   4. A connection that is closed while the client may still be sending is closed in steps: the response,
-//   the end of our
-//      direction, reading on for `lingering_time`, the close. Else the kernel would answer the client's bytes
-//      with a reset, which can overtake the response (RFC 9112 §9.6).
+//      the end of our direction, reading on for `lingering_time`, the close. Else the kernel would answer the
+//      client's bytes with a reset, which can overtake the response (RFC 9112 §9.6).
 //   5. A response that was begun and cannot be finished is cut off: without its last chunk, or short of its
-//   length.
+//      length.
 //
 // Why there is no task for each request, as handlers could then be cancelled when the client goes: it is the
 // smallest part of the work of a request, but it would be a third of it. The seam for it is `converse`.
@@ -206,7 +203,7 @@ const Handler* Connection::begin_request(Response& response) {
 
 /// The request was read and answered. Gives back what was large of it.
 void Connection::end_request() {
-    request_.body_.reset();
+    request_.end();
     if (out_.capacity() > kept_output_max) std::string().swap(out_);
     parser_.next_message();
     enter(Phase::idle, site_.options.keepalive_timeout);
@@ -254,6 +251,7 @@ Coro<> Connection::close() {
 // ---- time ---------------------------------------------------------------------------------------
 
 void Connection::enter(Phase phase, Duration limit) noexcept {
+    site_.keep_ticking();
     phase_ = phase;
     deadline_ = site_.tick_after(limit);
 }
@@ -376,8 +374,11 @@ bool Connection::explain(const std::exception_ptr& error, Response& response) {
 void Connection::report(const std::exception_ptr& error) noexcept {
     try {
         ExceptionContext context;
-        context.message = "Error handling request " + std::string(request_.method()) + " " +
-                          std::string(request_.raw_path());
+        context.message = "Error handling request";
+        if (request_.begun()) {
+            context.message.append(1, ' ').append(request_.method());
+            context.message.append(1, ' ').append(request_.raw_path());
+        }
         context.exception = error;
         context.task_name = task_.name();
         get_running_loop().call_exception_handler(context);

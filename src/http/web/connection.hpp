@@ -115,8 +115,8 @@ class Connection {
     bool stream_keeps_ = false;      // the streamed response's head has said so
     bool continue_pending_ = false;  // the client waits for "100 Continue" before it sends the body
     bool reading_ = false;           // a next_piece is going on
-    bool own_cancel_ =
-        false;                // the cancel under way is this connection's own: time is up, or it is to retire
+    // The cancel under way is this connection's own: time is up, or it is to retire.
+    bool own_cancel_ = false;
     bool timed_out_ = false;  // it was, and has arrived
     bool linger_ = false;     // more may come that nobody will read
     bool cut_ = false;        // the client must see that the response is not whole

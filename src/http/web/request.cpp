@@ -26,6 +26,14 @@ void Request::begin(const proto::RequestHead& head) {
     query_parsed_ = false;
 }
 
+/// The head that all this looks at is about to go.
+void Request::end() noexcept {
+    head_ = nullptr;
+    raw_path_ = {};
+    raw_query_ = {};
+    body_.reset();
+}
+
 std::string_view Request::path() const {
     if (raw_path_.find('%') == std::string_view::npos) return raw_path_;
     if (!path_decoded_) {

@@ -36,7 +36,7 @@ class MatchInfo {
 
 class Router {
   public:
-    explicit Router(ApplicationOptions options) noexcept : options_(options) {}
+    explicit Router(ApplicationOptions options) : options_(options) {}
     Router(const Router&) = delete;
     Router& operator=(const Router&) = delete;
 

@@ -1,18 +1,23 @@
 // start, Site, and the state that its connections share.
 //
 // The state belongs to the Site and to every connection; the listening server only looks at it, else the two
-// would keep each other alive. A connection stands in the list for as long as it lives, so whoever waits for
-// the end of a site waits for that list to be empty.
+// would keep each other alive. Each connection lives in a task of the listening server, so whoever waits for
+// the end of a site waits for that server and its tasks, those included that have been accepted and not
+// begun.
+//
+// What leaves a scope (`with(start(…), body)`) is made on entry, and waits without memory: handlers may refer
+// to what the body's surroundings own, so not even a lack of memory may let them outlive it.
 #include "asyncio/http/web/site.hpp"
 
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <new>
+#include <utility>
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/event_loop.hpp"
-#include "asyncio/task/shield.hpp"
-#include "asyncio/task/wait.hpp"
+#include "asyncio/task/timeout.hpp"
 #include "http/web/site_state.hpp"
 
 namespace asyncio { inline namespace v1 { namespace http::web {
@@ -48,9 +53,47 @@ std::string http_date(std::time_t when) {
 }
 
 Coro<> serve_client(std::shared_ptr<SiteState> site, StreamReader reader, StreamWriter writer) {
-    if (site == nullptr) co_return;  // the site has gone since this client was accepted
+    // The site may have gone or been closed since this client was accepted: then nobody would tell it to go.
+    if (site == nullptr || site->closing) co_return;
     Connection connection(*site, std::move(reader), std::move(writer));
     co_await connection.serve();
+}
+
+/// Waits until a closed site's last connection has ended; those that are left after `shutdown_timeout` are
+/// aborted. A cancel ends the wait; on the way out of a scope (`leaving`) it aborts the connections instead,
+/// and is thrown when they have ended.
+Coro<> finish(std::shared_ptr<SiteState> site, bool leaving) {
+    if (!site->closing) throw RuntimeError("wait_closed would wait for ever: call close() first");
+    Timeout patience(site->options.shutdown_timeout);
+    std::exception_ptr cancelled;
+    bool patient = true;
+    try {
+        patience.aenter();
+    } catch (const std::bad_alloc&) {
+        site->abort();  // without a limit it might wait for ever
+    }
+    for (bool over = false; !over;) {
+        std::exception_ptr error;
+        try {
+            co_await site->server->wait_finished();
+            over = true;
+        } catch (const CancelledError&) {
+            error = std::current_exception();
+        }
+        if (std::exchange(patient, false)) {
+            try {
+                patience.aexit(error);
+            } catch (const TimeoutError&) {
+                error = nullptr;
+            }
+        }
+        if (error != nullptr) {
+            if (!leaving) std::rethrow_exception(error);
+            cancelled = error;
+        }
+        if (!over) site->abort();
+    }
+    if (cancelled != nullptr) std::rethrow_exception(cancelled);
 }
 
 }  // namespace
@@ -81,28 +124,36 @@ void SiteState::arm() {
     ticker = get_running_loop().call_later(tick_length, [this] { tick(); });
 }
 
-void SiteState::tick() {
+void SiteState::keep_ticking() noexcept {
+    if (ticker) return;
+    try {
+        arm();
+        write_date();
+    } catch (const std::bad_alloc&) {
+        // The connections are a tick more patient, or the date is a second old.
+    }
+}
+
+void SiteState::tick() noexcept {
     ++ticks;
     ticker.reset();
     if (connections.empty()) return;
-    arm();
-    write_date();
     for (Connection& connection : connections) connection.look_at_clock(ticks);
+    keep_ticking();
 }
 
 void SiteState::write_date() {
-    usual_head.assign(usual_status);
-    usual_head.append("Date: ").append(http_date(std::time(nullptr)));
-    usual_head.append("\r\nServer: asyncio/" ASYNCIO_VERSION_STRING "\r\n");
+    std::string head(usual_status);
+    head.append("Date: ").append(http_date(std::time(nullptr)));
+    head.append("\r\nServer: asyncio/" ASYNCIO_VERSION_STRING "\r\n");
+    usual_head = std::move(head);
 }
 
 // ---- connections --------------------------------------------------------------------------------
 
 void SiteState::joined(Connection& connection) {
-    if (!ticker) {
-        write_date();
-        arm();
-    }
+    if (usual_head.empty()) write_date();
+    keep_ticking();
     connections.push_back(connection);
     ++connection_count;
 }
@@ -115,15 +166,6 @@ void SiteState::left(Connection& connection) noexcept {
         ticker->cancel();
         ticker.reset();
     }
-    if (waiting_for_all) {
-        if (!waiting_for_all->done()) waiting_for_all->set_result();
-        waiting_for_all.reset();
-    }
-}
-
-Future<> SiteState::all_closed() {
-    if (!waiting_for_all || waiting_for_all->done()) waiting_for_all = Future<>();
-    return *waiting_for_all;
 }
 
 void SiteState::close() noexcept {
@@ -151,6 +193,7 @@ Site::Site(Site&&) noexcept = default;
 Site& Site::operator=(Site&& other) noexcept {
     Site old(std::move(*this));
     state_ = std::move(other.state_);
+    leaving_ = std::move(other.leaving_);
     return *this;
 }
 Site::~Site() {
@@ -164,39 +207,22 @@ void Site::close() noexcept { state_->close(); }
 bool Site::closed() const noexcept { return state_->closing; }
 void Site::abort() noexcept { state_->abort(); }
 
-Coro<> Site::wait_closed() {
-    const std::shared_ptr<detail::SiteState> state = state_;
-    if (!state->closing) throw RuntimeError("wait_closed would wait for ever: call close() first");
-    if (state->connection_count != 0) {
-        std::vector<Future<>> all(1, state->all_closed());
-        const auto waited = co_await asyncio::wait(all, {.timeout = state->options.shutdown_timeout});
-        if (!waited.pending.empty()) {
-            state->abort();
-            co_await asyncio::wait(all);
-        }
-    }
-    if (state->server) co_await state->server->wait_closed();
+Coro<> Site::wait_closed() { return detail::finish(state_, false); }
+
+std::suspend_never Site::aenter() {
+    if (leaving_) throw RuntimeError("this Site was entered already");
+    leaving_.emplace(detail::finish(state_, true));
+    return {};
 }
 
 Coro<> Site::aexit(std::exception_ptr error) {
-    const std::shared_ptr<detail::SiteState> state = state_;
+    ASYNCIO_ASSERT(leaving_ && leaving_->valid(), "Site::aexit is called once, after aenter");
     if (error != nullptr) {
-        state->abort();
+        state_->abort();
     } else {
-        state->close();
+        state_->close();
     }
-    bool ended = false;
-    std::exception_ptr cancelled;
-    while (!ended) {
-        try {
-            co_await wait_closed();
-            ended = true;
-        } catch (const CancelledError&) {
-            cancelled = std::current_exception();
-        }
-        if (!ended) state->abort();
-    }
-    if (cancelled != nullptr) std::rethrow_exception(cancelled);
+    return std::move(*leaving_);
 }
 
 namespace {

@@ -10,7 +10,6 @@
 #include "asyncio/core/handle.hpp"
 #include "asyncio/http/web/site.hpp"
 #include "asyncio/net/server.hpp"
-#include "asyncio/task/future.hpp"
 #include "http/web/connection.hpp"
 #include "http/web/router.hpp"
 
@@ -29,13 +28,13 @@ struct SiteState {
 
     void close() noexcept;
     void abort() noexcept;
-    /// Done when no connection is left; not done: one is open.
-    Future<> all_closed();
-
     std::uint64_t ticks_in(Duration limit) const noexcept;
     /// The tick after which a wait that begins now has taken `limit`.
     std::uint64_t tick_after(Duration limit) const noexcept;
-    void tick();
+    void tick() noexcept;
+    /// Sees to it that there will be a next tick. Without memory for that there is none, until this is called
+    /// again.
+    void keep_ticking() noexcept;
     void arm();
     void write_date();
 
@@ -53,7 +52,6 @@ struct SiteState {
 
     IntrusiveList<Connection, &Connection::hook> connections;
     std::size_t connection_count = 0;
-    std::optional<Future<>> waiting_for_all;
     bool closing = false;
 };
 

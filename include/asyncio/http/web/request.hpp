@@ -125,6 +125,8 @@ class ASYNCIO_API Request {
 
     const proto::RequestHead& head() const noexcept { return *head_; }
     void begin(const proto::RequestHead& head);
+    void end() noexcept;
+    bool begun() const noexcept { return head_ != nullptr; }
 
     RequestContent content_;
     detail::Connection* connection_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -74,7 +75,8 @@ class ASYNCIO_API Site {
     /// close(), and cancels all handlers at once.
     void abort() noexcept;
 
-    std::suspend_never aenter() noexcept { return {}; }
+    /// Throws  RuntimeError  entered twice
+    std::suspend_never aenter();
     /// Suspends    unless no connection is open
     /// Cancel      the handlers are cancelled and waited for
     /// Threads     loop thread
@@ -82,6 +84,7 @@ class ASYNCIO_API Site {
 
   private:
     std::shared_ptr<detail::SiteState> state_;
+    std::optional<Coro<>> leaving_;  // made on entry: what was entered can be left, also without memory
 };
 
 /// Listens, and answers with the application's handlers until the site is closed.
