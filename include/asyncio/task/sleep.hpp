@@ -32,7 +32,7 @@ class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::slee
 
     bool await_ready() const noexcept { return false; }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (enter_leaf(this, h, where)) {
             // Of a sleep that is one turn of the queue nothing was let go: a later request may still say why.
             if (position == 0) frame->task->clear(cancel_thrown);

@@ -84,7 +84,7 @@ Task<T> start(Coro<T> coro, const TaskOptions& options, Where where) {
 /// Python      asyncio.create_task
 template <class T>
 Task<T> create_task(Coro<T> coro, TaskOptions options = TaskOptions(),
-                    detail::Where where = __builtin_source_location()) {
+                    detail::Where where = detail::where_here()) {
     return detail::start(std::move(coro), options, where);
 }
 
@@ -96,7 +96,7 @@ Task<T> create_task(Coro<T> coro, TaskOptions options = TaskOptions(),
 /// Threads     loop thread
 template <detail::LooseAwaitable A>
 auto create_task(A&& awaitable, TaskOptions options = TaskOptions(),
-                 detail::Where where = __builtin_source_location()) {
+                 detail::Where where = detail::where_here()) {
     return detail::start(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), options,
                          where);
 }
@@ -139,7 +139,7 @@ Task<T> EventLoop::create_task(Coro<T> coro) {
 /// Gives a task for whatever can be awaited as one: a task is passed through, a coroutine started.
 /// Python  asyncio.ensure_future
 template <class T>
-Task<T> ensure_future(Coro<T> coro, detail::Where where = __builtin_source_location()) {
+Task<T> ensure_future(Coro<T> coro, detail::Where where = detail::where_here()) {
     return detail::start(std::move(coro), TaskOptions(), where);
 }
 template <class T>
