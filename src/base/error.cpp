@@ -3,8 +3,8 @@
 // Exceptions are shared: gather, shield and several awaiters of one task hold the same object, on several
 // threads when a remote handle is involved. Hence:
 //
-// 1. Nothing in an exception changes after its constructor. Texts are SharedText: immutable, counted
-//    atomically.
+// 1. Nothing in an exception changes after its constructor, but for the context (context_carrier.cpp). Texts
+//    are SharedText: immutable, counted atomically.
 // 2. Making an Error or a CancelledError never fails. The moment at which memory runs out is the moment at
 //    which errors are made, and an error that turns into std::bad_alloc on its way has lost its type. Only
 //    the text is given up then. (OSError cannot promise it: std::system_error builds strings in its

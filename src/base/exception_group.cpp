@@ -32,6 +32,20 @@ void collect_leaves(const ExceptionGroup& group, std::vector<std::exception_ptr>
 // Python's limits: more than this says nothing more to a reader.
 constexpr std::size_t shown_members = 15;
 constexpr std::size_t shown_depth = 10;
+constexpr std::size_t shown_contexts = 10;
+
+constexpr std::string_view in_place_of =
+    "During handling of the above exception, another exception occurred:";
+
+/// What `error` was thrown in place of, and that in place of …: the oldest first, as many as are shown.
+std::vector<std::exception_ptr> contexts_of(const std::exception_ptr& error) {
+    std::vector<std::exception_ptr> chain;
+    for (auto each = context_of(error); each != nullptr && chain.size() < shown_contexts;
+         each = context_of(each)) {
+        chain.insert(chain.begin(), each);
+    }
+    return chain;
+}
 
 /// Appends `text` line by line, each with the margin of its depth.
 void append_lines(std::string& out, std::size_t indent, std::string_view text) {
@@ -43,6 +57,28 @@ void append_lines(std::string& out, std::size_t indent, std::string_view text) {
         }
         text.remove_prefix(end + 1);
     }
+}
+
+void append_group(std::string& out, const std::exception_ptr& self, const ExceptionGroup& group,
+                  std::size_t depth);
+
+/// One member of a group, with what it was thrown in place of. Returns whether a closing ruler was drawn.
+bool append_member(std::string& out, const std::exception_ptr& member, std::size_t depth) {
+    const std::size_t indent = 2 * (depth + 1);
+    const auto append = [&](const std::exception_ptr& error) {
+        const auto* const group = exception_cast<ExceptionGroup>(error);
+        if (group != nullptr) {
+            append_group(out, error, *group, depth);
+        } else {
+            append_lines(out, indent, describe(error));
+        }
+        return group != nullptr && depth < shown_depth;
+    };
+    for (const std::exception_ptr& context : contexts_of(member)) {
+        append(context);
+        append_lines(out, indent, in_place_of);
+    }
+    return append(member);
 }
 
 /// One group: its own line, then each member under a ruler. Python's traceback.TracebackException.format.
@@ -61,14 +97,8 @@ void append_group(std::string& out, const std::exception_ptr& self, const Except
     for (std::size_t i = 0; i < shown; ++i) {
         out.append(indent, ' ').append(i == 0 ? "+-" : "  ");
         out.append("+---------------- ").append(std::to_string(i + 1)).append(" ----------------\n");
-        const auto* inner = exception_cast<ExceptionGroup>(members[i]);
-        if (inner != nullptr) {
-            append_group(out, members[i], *inner, depth + 1);
-        } else {
-            append_lines(out, indent + 2, describe(members[i]));
-        }
         // An inner group that came last has drawn the closing ruler already.
-        ruler_is_needed = inner == nullptr || depth + 1 >= shown_depth;
+        ruler_is_needed = !append_member(out, members[i], depth + 1);
     }
     if (members.size() > shown) {
         const std::size_t more = members.size() - shown;
@@ -79,6 +109,14 @@ void append_group(std::string& out, const std::exception_ptr& self, const Except
     }
     if (ruler_is_needed) {
         out.append(indent + 2, ' ').append("+------------------------------------\n");
+    }
+}
+
+void append_top(std::string& out, const std::exception_ptr& error, std::string_view margin) {
+    if (const auto* group = exception_cast<ExceptionGroup>(error)) {
+        append_group(out, error, *group, 0);
+    } else {
+        out.append(margin).append(describe(error)).append("\n");
     }
 }
 
@@ -98,6 +136,12 @@ ExceptionGroup::ExceptionGroup(std::string_view message, std::vector<std::except
 }
 
 ExceptionGroup::~ExceptionGroup() = default;
+
+ExceptionGroup ExceptionGroup::derive(std::vector<std::exception_ptr> exceptions) const {
+    ExceptionGroup part(message(), std::move(exceptions));
+    part.ContextCarrier::operator=(*this);
+    return part;
+}
 
 std::vector<std::exception_ptr> ExceptionGroup::leaves() const {
     std::vector<std::exception_ptr> found;
@@ -130,8 +174,8 @@ ExceptionGroup::Split ExceptionGroup::split_if(detail::LeafFilter wanted) const 
     } else if (matching.empty()) {
         result.rest.emplace(*this);
     } else {
-        result.matching.emplace(message(), std::move(matching));
-        result.rest.emplace(message(), std::move(rest));
+        result.matching.emplace(derive(std::move(matching)));
+        result.rest.emplace(derive(std::move(rest)));
     }
     return result;
 }
@@ -151,6 +195,17 @@ void ExceptionGroup::rethrow_rest() const { throw ExceptionGroup(*this); }
 std::string ExceptionGroup::format() const {
     std::string out;
     append_group(out, nullptr, *this, 0);
+    return out;
+}
+
+std::string format_exception(const std::exception_ptr& error, std::string_view margin) {
+    std::string out;
+    if (error == nullptr) return out;
+    for (const std::exception_ptr& context : contexts_of(error)) {
+        append_top(out, context, margin);
+        out.append(margin).append(in_place_of).append("\n");
+    }
+    append_top(out, error, margin);
     return out;
 }
 

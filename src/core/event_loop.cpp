@@ -95,7 +95,10 @@ void RemoteState::wake() const noexcept { write_wake_descriptor(wake_descriptor)
 
 void RemoteState::post(UniqueFunction<void()> function) {
     auto callback = std::make_unique<Callback>(std::move(function));
-    if (!post_made(callback.get())) throw RuntimeError("event loop is closed");
+    if (!post_made(callback.get())) {
+        if (left_behind) refuse_forked_loop();
+        throw RuntimeError("event loop is closed");
+    }
     static_cast<void>(callback.release());
 }
 
@@ -212,6 +215,7 @@ LoopImpl::~LoopImpl() {
 }
 
 void LoopImpl::require_open() const {
+    if (left_behind) refuse_forked_loop();
     if (closed) throw RuntimeError("event loop is closed");
 }
 
@@ -372,9 +376,9 @@ namespace {
 /// Makes a loop this thread's for a scope.
 class Running {
   public:
-    explicit Running(LoopImpl& loop) : loop_(loop) {
+    explicit Running(LoopImpl& loop) : loop_(loop), outer_(detail::current_loop) {
         loop.require_open();
-        if (detail::current_loop != nullptr) {
+        if (detail::running_loop() != nullptr) {
             throw RuntimeError(
                 "a loop is running in this thread already: co_await the coroutine, or start it with "
                 "asyncio::create_task (from another thread: loop.remote())");
@@ -392,13 +396,14 @@ class Running {
     Running(const Running&) = delete;
     Running& operator=(const Running&) = delete;
     ~Running() {
-        detail::current_loop = nullptr;
+        detail::current_loop = outer_;
         loop_.running_now = false;
         loop_.stopping = false;
     }
 
   private:
     LoopImpl& loop_;
+    detail::LoopCore* outer_;  // null, or in a child process what stands for the parent's
 };
 
 }  // namespace
@@ -406,6 +411,10 @@ class Running {
 EventLoop::EventLoop(RunOptions options) : impl_(std::make_unique<LoopImpl>(this, options)) {}
 
 EventLoop::~EventLoop() {
+    if (impl_->left_behind) {
+        static_cast<void>(impl_.release());  // nothing in it is this process's
+        return;
+    }
     ASYNCIO_ASSERT(!impl_->running_now, "an EventLoop was destroyed while it runs");
     if (impl_->closed) return;
     // Also inside a callback of another loop, and on another thread than the one that ran it.
@@ -479,17 +488,15 @@ void EventLoop::run_forever() {
 PromiseBase* EventLoop::start_in(PromiseBase* frame) {
     try {
         impl_->require_open();
-        if (detail::current_loop != nullptr) {
+        if (detail::running_loop() != nullptr) {
             throw RuntimeError(
                 "a loop is running in this thread already: co_await the coroutine, or start it with "
                 "asyncio::create_task (from another thread: loop.remote())");
         }
-        detail::current_loop = impl_.get();
+        const detail::OnLoop on(impl_.get());
         detail::promote(frame, 1);
         frame->set(detail::adopted);
-        detail::current_loop = nullptr;
     } catch (...) {
-        if (detail::current_loop == impl_.get() && !impl_->running_now) detail::current_loop = nullptr;
         frame->handle().destroy();
         throw;
     }
@@ -523,7 +530,10 @@ void EventLoop::run_until_done(detail::PromiseBase* task) {
     if (!task->is(detail::done)) throw RuntimeError("event loop stopped before the coroutine completed");
 }
 
-void EventLoop::stop() noexcept { impl_->stopping = true; }
+void EventLoop::stop() noexcept {
+    if (impl_->left_behind) detail::refuse_forked_loop();
+    impl_->stopping = true;
+}
 
 bool EventLoop::poll_once(Duration timeout) {
     const Running running(*impl_);
@@ -612,9 +622,11 @@ void EventLoop::set_debug(bool on) noexcept { impl_->debug = on; }
 Backend EventLoop::backend() const noexcept { return impl_->options.backend; }
 
 EventLoop& get_running_loop() {
-    if (detail::current_loop == nullptr) {
+    if (detail::running_loop() == nullptr) {
         throw RuntimeError(
-            "no running event loop: call this from a coroutine or callback that asyncio::run drives");
+            detail::current_loop == nullptr
+                ? "no running event loop: call this from a coroutine or callback that asyncio::run drives"
+                : "no running event loop: this process was made by fork, and has none of its own");
     }
     return *detail::current_loop->owner;
 }

@@ -16,13 +16,7 @@ void print_context(const ExceptionContext& context) noexcept {
         if (!context.task_name.empty()) text += ": " + context.task_name;
         if (!context.place.empty()) text += " (" + context.place + ")";
         text += '\n';
-        if (context.exception != nullptr) {
-            if (const auto* group = exception_cast<ExceptionGroup>(context.exception)) {
-                text += group->format() + "\n";
-            } else {
-                text += "  " + describe(context.exception) + "\n";
-            }
-        }
+        text += format_exception(context.exception, "  ");
         std::fputs(text.c_str(), stderr);
     } catch (...) {
         std::fputs("asyncio: an exception was never retrieved, and there is no memory to print it\n", stderr);

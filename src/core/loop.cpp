@@ -77,6 +77,7 @@ bool try_grow_ready(ReadyQueue& q, std::uint64_t wanted) noexcept {
 }  // namespace
 
 void grow_ready(LoopCore* loop) {
+    if (loop->owner == nullptr) refuse_forked_loop();
     ReadyQueue& q = loop->ready;
     if (!try_grow_ready(q, q.reserved + q.timer_entries + 1)) throw std::bad_alloc();
 }
@@ -157,8 +158,9 @@ void tell_waiters(LoopImpl* loop, PromiseBase* record) noexcept {
     record->clear(queued_done | owns_slot);
     release_slot(loop);
     if (TaskExtra* extra = record->extra()) {
-        // By index, and withdrawn ones are null: whoever is told may withdraw others.
-        for (std::size_t i = 0; i < extra->waiters.size(); ++i) {
+        // By index, and withdrawn ones are null: whoever is told may withdraw others. Who forks goes no
+        // further in the child.
+        for (std::size_t i = 0; i < extra->waiters.size() && current_loop == loop; ++i) {
             if (Waiter* waiter = std::exchange(extra->waiters[i], nullptr)) waiter->notify(waiter, record);
         }
         extra->waiters.clear();
@@ -176,7 +178,9 @@ void complete_future(PromiseBase* future) noexcept {
     future->set(done);
     if (future->waiter_word == 0 && !future->is(owns_slot)) return;
     LoopCore* const loop = current_loop != nullptr ? current_loop : loop_of(future);
-    ASYNCIO_ASSERT(loop != nullptr, "a Future with waiters was completed after its loop had closed");
+    ASYNCIO_ASSERT(
+        loop != nullptr,
+        "a Future with waiters was completed after its loop had closed, or in a child made by fork");
     schedule_waiters(loop, future);
 }
 

@@ -3,6 +3,7 @@
 // The compilers spell a coroutine's function differently in `__builtin_source_location()`: g++ gives the
 // actor's name, `void f(f(int)::_Z1fi.Frame*)`, where an await stands and the clean name for the definition;
 // clang gives `f` or the signature. All are cut down to the function's own name.
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -108,6 +109,21 @@ std::string record_name(const PromiseBase* record) {
         return extra->name;
     if (record->is(is_future)) return "Future";
     return "Task-" + std::to_string(record->id);
+}
+
+const char* running_task_text() noexcept {
+    const LoopCore* const loop = current_loop;
+    if (loop == nullptr || loop->current == nullptr) return nullptr;
+    if (loop->owner == nullptr) return "a child process that still runs a coroutine of its parent's loop";
+    const PromiseBase* const task = loop->current;
+    const TaskExtra* const extra = task->extra();
+    static thread_local char text[160];  // memory may be what is wrong
+    if (extra != nullptr && !extra->name.empty()) {
+        std::snprintf(text, sizeof text, "task '%s'", extra->name.c_str());
+    } else {
+        std::snprintf(text, sizeof text, "task 'Task-%u'", static_cast<unsigned>(task->id));
+    }
+    return text;
 }
 
 bool names_a_closure_call(Where where) noexcept {

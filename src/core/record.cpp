@@ -6,7 +6,6 @@
 #include <cxxabi.h>
 
 #include <cstdio>
-#include <mutex>
 #include <new>
 
 #include "asyncio/base/error.hpp"
@@ -15,52 +14,6 @@
 #include "detail/task_extra.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
-
-// ---- which loop a record belongs to, if none runs on this thread --------------------------------
-
-namespace {
-
-struct LoopRegistry {
-    std::mutex mutex;
-    std::vector<LoopCore*> loops;  // guarded by mutex
-    std::uint32_t next_id = 1;     // guarded by mutex
-};
-LoopRegistry& loop_registry() {
-    static auto* const registry = new LoopRegistry;  // never destroyed: handles in globals may ask for it
-    return *registry;
-}
-
-}  // namespace
-
-void register_loop(LoopCore* loop) {
-    LoopRegistry& registry = loop_registry();
-    std::lock_guard lock(registry.mutex);
-    registry.loops.push_back(loop);
-    loop->loop_id = registry.next_id++ & 0x3fffffff;
-    loop->magic = static_cast<std::uint16_t>(record_magic | (1 + loop->loop_id % 0x0fff));
-}
-
-void unregister_loop(LoopCore* loop) noexcept {
-    LoopRegistry& registry = loop_registry();
-    std::lock_guard lock(registry.mutex);
-    std::erase(registry.loops, loop);
-}
-
-LoopCore* loop_of(const PromiseBase* record) noexcept {
-    if (record->is(is_future)) {
-        LoopRegistry& registry = loop_registry();
-        std::lock_guard lock(registry.mutex);
-        for (LoopCore* loop : registry.loops) {
-            if (record->id != 0 && loop->loop_id == record->id) return loop;
-        }
-        return nullptr;
-    }
-    if (!record->is(is_task) || record->ended()) return nullptr;
-    // The list of live tasks is a circle through the loop's own head, which is no task.
-    const PromiseBase* each = record;
-    while (each->is(is_task)) each = each->live.next;
-    return static_cast<LoopCore*>(const_cast<void*>(each->where));  // the head keeps its loop there
-}
 
 // ---- promotion ----------------------------------------------------------------------------------
 
@@ -83,12 +36,14 @@ void promote_reserved(LoopCore* loop, PromiseBase* frame, std::uint32_t refs) no
     frame->cancels = 0;
     frame->pending = 0;
     frame->epoch = 0;
-    ++loop->generation;
-    PromiseBase* const head = &loop->live;
-    frame->live = {head->live.prev, head, {}};
-    head->live.prev->live.next = frame;
-    head->live.prev = frame;
-    ++loop->generation;
+    {
+        const ListChange change(loop);
+        PromiseBase* const head = &loop->live;
+        frame->live = {head->live.prev, head, {}};
+        ListChange::order();  // whoever walks along `next` meets it complete
+        head->live.prev->live.next = frame;
+        head->live.prev = frame;
+    }
     ++loop->task_count;
     push_frame(loop, frame);
 }
@@ -235,6 +190,10 @@ bool pass_cancel(LoopCore* loop, PromiseBase* task, CancelAnswer& answer) noexce
         ++task->epoch;
         return true;
     }
+    if (answer == CancelAnswer::circle) {  // this request is counted already
+        --task->cancels;
+        return false;
+    }
     if (answer == CancelAnswer::resume) wake(leaf);
     leave_pending(loop, task, answer == CancelAnswer::resume);
     return false;
@@ -256,9 +215,10 @@ void break_circle(LoopCore* loop, PromiseBase* task) noexcept {
 CancelRequest request_cancel(PromiseBase* task) noexcept {
     LoopCore* const loop = current_loop;
     if (task->ended()) return {false, false, 0};
-    if (loop == nullptr) {
-        // Between two runs of its loop.
+    if (loop == nullptr || loop->owner == nullptr) [[unlikely]] {
+        // Between two runs of its loop, or in a child process.
         if (LoopCore* const own = loop_of(task)) {
+            if (impl_of(own)->left_behind) return {false, false, 0};
             const OnLoop on(own);
             return request_cancel(task);
         }
@@ -286,7 +246,7 @@ CancelRequest request_cancel(PromiseBase* task) noexcept {
             break;
         }
         pass_cancel(loop, next, answer);
-        if (answer == CancelAnswer::circle) break_circle(loop, each);
+        if (std::exchange(loop->cancel_met_circle, false)) break_circle(loop, each);
         each = next;
         if (++steps == steps_max) {
             met = each;

@@ -35,6 +35,7 @@ struct RemoteState {
     Callback* first = nullptr;  // guarded by mutex: FIFO by Callback::next_post
     Callback* last = nullptr;   // guarded by mutex
     bool open = true;           // guarded by mutex
+    bool left_behind = false;   // in a child process: see loop_registry.cpp
 };
 
 /// Who watches a loop step by step: the testing kit.
@@ -67,6 +68,8 @@ struct LoopPart {
 
 struct LoopImpl final : LoopCore {
     LoopImpl(EventLoop* owning_loop, RunOptions loop_options);
+    /// No loop, but what stands for one: see loop_registry.cpp.
+    LoopImpl() noexcept = default;
     ~LoopImpl();
 
     // ---- running --------------------------------------------------------------------------------
@@ -131,13 +134,27 @@ struct LoopImpl final : LoopCore {
     bool deadlocked = false;               // virtual time: every task waits and nothing can wake one
     PromiseBase* main_task = nullptr;      // whom the first Ctrl-C cancels
     std::atomic<bool> interrupted{false};  // set by the signal handler
+
+    // In a child process, of a loop that its parent has made: what fork has cut it off from.
+    bool left_behind = false;
+    LoopImpl* next_left = nullptr;
+    KernelBackend* left_backend = nullptr;
+    std::uintptr_t* left_slots = nullptr;
 };
 
 /// Loops that are not closed can be found by their records. Throws std::bad_alloc.
-void register_loop(LoopCore* loop);
-void unregister_loop(LoopCore* loop) noexcept;
+void register_loop(LoopImpl* loop);
+void unregister_loop(LoopImpl* loop) noexcept;
 /// The loop of a task that is not done, or that a future is awaited on; null if there is none (any more).
 LoopCore* loop_of(const PromiseBase* record) noexcept;
+/// Ends a child process that uses the loop of its parent.
+[[noreturn]] ASYNCIO_COLD void refuse_forked_loop() noexcept;
+
+/// The loop that runs in this thread, or null; in a child process the one that its parent ran there is none.
+inline LoopCore* running_loop() noexcept {
+    LoopCore* const loop = current_loop;
+    return loop != nullptr && loop->owner != nullptr ? loop : nullptr;
+}
 
 /// Makes a loop that does not run this thread's for a moment, to wake something of its.
 class OnLoop {
@@ -167,6 +184,8 @@ void report_exception(LoopImpl* loop, std::string_view message, std::exception_p
 bool environment_debug() noexcept;
 
 std::string record_name(const PromiseBase* record);
+/// "task 'x' (file.cpp:12)": what this thread runs, for assertions; null if it runs no task.
+const char* running_task_text() noexcept;
 /// "file.cpp:12", without directories.
 std::string place_text(Where where);
 /// The coroutine's own name, without namespaces of the compiler's making: "amain".

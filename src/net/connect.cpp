@@ -52,7 +52,7 @@ class ConnectWait : public Leaf, public Operation {
     }
     bool await_ready() const noexcept { return false; }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (enter_leaf(this, h, where)) return;
         if (loop_->backend->submit(*this)) return push_frame(loop_, frame);
         suspend_on(this);
@@ -151,7 +151,7 @@ Coro<Streams> limited(Coro<Streams> connecting, std::string target, Duration lim
         // The kernel has a limit, too, and says so in its own words.
         if (!timeout.expired()) throw;
     }
-    throw TimeoutError("connect " + target + ": timed out after " + std::to_string(limit.seconds()) + " s");
+    throw TimeoutError("connect " + target + ": timed out after " + to_string(limit));
 }
 
 Settings settings_of(const ConnectOptions& options, AddressFamily family) {

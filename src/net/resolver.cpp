@@ -172,7 +172,7 @@ class LookupWait : public Leaf {
         : Leaf(&ops_), resolver_(resolver), lookup_(lookup) {}
     bool await_ready() const noexcept { return false; }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (enter_leaf(this, h, where)) return;
         lookup_->waits.push_back(this);
         suspend_on(this);

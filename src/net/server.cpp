@@ -349,7 +349,9 @@ void ServerClosedAwaiter::begin() noexcept {
     core_->hold();
     held_ = true;
     if (core_->quiet(handlers_too_)) return push_frame(current_loop, frame);
-    next_ = std::exchange(core_->first_waiter, this);
+    ServerClosedAwaiter** last = &core_->first_waiter;
+    while (*last != nullptr) last = &(*last)->next_;
+    *last = this;  // first come, first served
     listed_ = true;
     suspend_on(this);
 }

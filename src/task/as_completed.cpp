@@ -22,7 +22,7 @@ class AsCompletedCore::Join : public Leaf {
     explicit Join(AsCompletedCore* core) noexcept : Leaf(&ops_), core_(core) {}
     bool await_ready() const noexcept { return core_->owned_left_ == 0; }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) noexcept {
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) noexcept {
         frame = &h.promise();
         frame->where = where;
         core_->join_ = this;

@@ -101,34 +101,76 @@ void GatherCore::cancel_owned() noexcept {
     }
 }
 
+/// Does not wait for this one any more: it waits for the gather's own task.
+void GatherCore::let_go(GatherChild& child) noexcept {
+    child.let_go = true;
+    remove_waiter(child.record, &others_);
+    --others_.left;
+}
+
 CancelAnswer GatherCore::cancel(Leaf* leaf) noexcept {
     auto* const gather = static_cast<GatherCore*>(leaf);
-    if (gather->asking_) return CancelAnswer::circle;
+    LoopCore* const loop = current_loop;
+    if (gather->asking_) {
+        loop->cancel_met_circle = true;
+        return CancelAnswer::circle;
+    }
+    if (loop->cancel_depth == 0) {
+        ++loop->cancel_number;
+    } else if (gather->asked_for_ == loop->cancel_number) {
+        // On another way to the same tasks. (In a net of gathers there may be 2^n of them; CPython takes
+        // all.)
+        return gather->cancel_asked_ ? CancelAnswer::passed : CancelAnswer::pending;
+    }
+    gather->asked_for_ = loop->cancel_number;
     bool any = false;
+    bool circle_of_owned = false;
     gather->asking_ = true;
-    for (std::size_t i = 0; i != gather->count_; ++i)
-        any |= request_cancel(gather->children_[i].record).accepted;
+    ++loop->cancel_depth;
+    for (std::size_t i = 0; i != gather->count_; ++i) {
+        GatherChild& child = gather->children_[i];
+        if (child.let_go) continue;
+        any |= request_cancel(child.record).accepted;
+        if (!std::exchange(loop->cancel_met_circle, false)) continue;
+        // Tasks of its own a gather never leaves behind: then somebody else in the circle lets go, and there
+        // is one, or a task would be its own child.
+        if (child.owned) {
+            circle_of_owned = true;
+        } else {
+            gather->let_go(child);
+        }
+    }
+    --loop->cancel_depth;
+    ASYNCIO_ASSERT(!circle_of_owned || loop->cancel_depth != 0);
     gather->asking_ = false;
+    loop->cancel_met_circle = circle_of_owned;
     // After a failure the gather only waits for its own to end, and would throw that failure: this request
     // must outlive it.
     if (!any || gather->first_failure_ != nullptr) return CancelAnswer::pending;
     gather->cancel_asked_ = true;
-    return CancelAnswer::passed;
+    if (gather->owned_.left + gather->others_.left != 0) return CancelAnswer::passed;
+    gather->finished_ = true;
+    return CancelAnswer::resume;
 }
 
 void GatherCore::check() {
     if (frame == nullptr) return;  // no children
     PromiseBase* const task = frame->task;
-    const bool ends_cancelled = first_failure_ != nullptr ? first_failure_->is(was_cancelled) : cancel_asked_;
+    if (first_failure_ == nullptr && !cancel_asked_) return throw_if_cancelled(task);
+    const bool ends_cancelled = first_failure_ == nullptr || first_failure_->is(was_cancelled);
+    CancelledError own;
     if (ends_cancelled && task->pending != 0) {
         // Cancelled once more when it had ended: one CancelledError, and the children's comes first.
-        static_cast<void>(take_cancel(task));
+        own = take_cancel(task);
     } else {
         throw_if_cancelled(task);
     }
     if (first_failure_ != nullptr) throw_outcome(first_failure_);
-    if (!cancel_asked_) return;
-    PromiseBase* const last = children_[count_ - 1].record;  // whose text is Python's choice
+    PromiseBase* last = nullptr;  // whose text is Python's choice
+    for (std::size_t i = 0; i != count_; ++i) {
+        if (!children_[i].let_go) last = children_[i].record;
+    }
+    if (last == nullptr) throw own;
     if (last->is(was_cancelled)) throw_outcome(last);
     throw CancelledError(last_message(last));
 }

@@ -43,11 +43,12 @@ struct HandleShare {
     explicit HandleShare(std::shared_ptr<RemoteAnchor> a) noexcept : anchor(std::move(a)) {}
     HandleShare(const HandleShare&) = delete;
     ~HandleShare() {
+        if (!remote_is_open(*anchor->state)) return;  // it has let go already
         try {
             anchor->state->post(
                 [anchor = anchor.get(), keep = anchor] { let_go(impl_of(current_loop), anchor); });
         } catch (...) {
-            // Closed: it has let go already. No memory: it lets go when it closes.
+            // Closed just now: it has let go already. No memory: it lets go when it closes.
         }
     }
 };
@@ -55,7 +56,7 @@ struct HandleShare {
 }  // namespace
 
 std::shared_ptr<RemoteAnchor> make_anchor(PromiseBase* record) {
-    LoopImpl* const loop = impl_of(current_loop);
+    LoopImpl* const loop = impl_of(running_loop());
     if (loop == nullptr)
         throw RuntimeError("remote(): no running event loop: take the remote handle on the loop's thread");
     auto anchor = std::make_shared<RemoteAnchor>(loop->remote, record);

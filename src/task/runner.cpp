@@ -5,18 +5,28 @@
 // tasks for at most half a second, then restores the default action and raises: status 130. Installed only in
 // the main thread and over the default action, and removed only if it is still ours.
 //
+// The kernel gives a SIGINT to any thread that does not block it. The lists of a loop can be read only while
+// the loop's thread stands still: if the second SIGINT has come to another one, the helper stops the loop's
+// thread with a signal of its own, SIGURG, which hardly anybody uses or blocks (and the process is about to
+// die). At whatever instruction that thread stops, the list of tasks is whole: see ListChange. Should it
+// have been writing what the helper reads besides (a task's name), the process may die of that a little
+// earlier, but dies as it would have.
+//
 // SIGPIPE is ignored if it was at its default: a peer that goes away is an error of one write.
 #include "asyncio/task/runner.hpp"
 
-#include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <thread>
 
 #include "asyncio/base/error.hpp"
@@ -29,10 +39,12 @@ namespace {
 
 using detail::LoopImpl;
 
-// Shared with the signal handler. Set while a main task runs in the main thread.
-std::atomic<LoopImpl*> interruptible{nullptr};
+// Shared with the signal handlers.
+std::atomic<LoopImpl*> interruptible{nullptr};  // set while a main task runs in the main thread
 std::atomic<int> interrupts{0};
-std::atomic<int> dump_pipe{-1};  // a byte written here starts the helper thread's dump
+std::atomic<int> handlers_running{0};  // while it is not 0, the loop that they may look at stays
+std::atomic<bool> main_stopped{false};
+sem_t helper_wanted;  // posted: the helper thread looks what there is to do
 
 void say(const char* text) noexcept {
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text, std::strlen(text));
@@ -49,28 +61,82 @@ void say(const char* text) noexcept {
     ::_exit(130);
 }
 
+bool in_main_thread() noexcept { return ::getpid() == ::gettid(); }
+
+/// The helper ends the process when it is done; this is its limit.
+[[noreturn]] void die_in_half_a_second() noexcept {
+    timespec left{0, 500'000'000};
+    while (::nanosleep(&left, &left) != 0 && errno == EINTR) {}
+    die_of_sigint();
+}
+
 void on_sigint(int) noexcept {
     const int saved_errno = errno;
-    LoopImpl* const loop =
-        interruptible.load(std::memory_order_acquire);  // pairs with the release in InterruptScope
-    if (interrupts.fetch_add(1, std::memory_order_relaxed) == 0 && loop != nullptr) {
+    // Sequentially consistent, like its partner in ~InterruptScope: either we see no loop there, or it sees
+    // us.
+    handlers_running.fetch_add(1);
+    LoopImpl* const loop = interruptible.load();
+    if (loop == nullptr) die_of_sigint();  // the main task has just ended: nobody catches it any more
+    if (interrupts.fetch_add(1, std::memory_order_relaxed) == 0) {
         loop->interrupted.store(true, std::memory_order_release);  // pairs with the acquire in poll_kernel
         loop->remote->wake();
+        handlers_running.fetch_sub(1);
         errno = saved_errno;
         return;
     }
     say("\nasyncio: second Ctrl-C: the program ends now; what it was doing:\n");
-    const int pipe = dump_pipe.load(std::memory_order_acquire);
-    if (pipe >= 0) {
-        [[maybe_unused]] const auto written = ::write(pipe, "x", 1);
-        const timespec half_second{0, 500'000'000};
-        ::nanosleep(&half_second,
-                    nullptr);  // the helper exits the process when it is done; this is its limit
+    if (in_main_thread()) main_stopped.store(true, std::memory_order_release);  // pairs with stop_main_thread
+    ::sem_post(&helper_wanted);
+    die_in_half_a_second();
+}
+
+void on_stop(int) noexcept {
+    main_stopped.store(true, std::memory_order_release);  // pairs with the acquire in stop_main_thread
+    die_in_half_a_second();
+}
+
+void on_crash(int) noexcept { die_of_sigint(); }
+
+/// On the helper thread. False if the main thread blocks this signal, too.
+bool stop_main_thread() noexcept {
+    struct sigaction stop{};
+    stop.sa_handler = &on_stop;
+    sigfillset(&stop.sa_mask);
+    if (!main_stopped.load(std::memory_order_acquire) && ::sigaction(SIGURG, &stop, nullptr) == 0)
+        ::tgkill(::getpid(), ::getpid(), SIGURG);
+    for (int waited_ms = 0; waited_ms != 200; ++waited_ms) {
+        // Pairs with the releases in the handlers: what the main thread has written is here to be read.
+        if (main_stopped.load(std::memory_order_acquire)) return true;
+        const timespec millisecond{0, 1'000'000};
+        ::nanosleep(&millisecond, nullptr);
+    }
+    return false;
+}
+
+[[noreturn]] void dump_and_die(const LoopImpl& loop) noexcept {
+    ::signal(SIGSEGV, &on_crash);
+    ::signal(SIGBUS, &on_crash);
+    if (!stop_main_thread()) {
+        say("  (the main thread blocks all signals: its tasks cannot be listed)\n");
+    } else {
+        try {
+            say(loop.list_tasks().c_str());
+        } catch (const std::bad_alloc&) {
+            say("  (no memory to list the tasks)\n");
+        }
     }
     die_of_sigint();
 }
 
-bool in_main_thread() noexcept { return ::getpid() == ::gettid(); }
+/// In a child process there is neither a main task nor the helper: there Ctrl-C does what it did before.
+void forget_interrupts() noexcept {
+    if (interruptible.exchange(nullptr) == nullptr) return;
+    struct sigaction current{};
+    if (::sigaction(SIGINT, nullptr, &current) == 0 && current.sa_handler == &on_sigint)
+        ::signal(SIGINT, SIG_DFL);
+    handlers_running.store(0);
+    main_stopped.store(false);
+}
 
 /// While it lives, Ctrl-C belongs to the loop's main task.
 class InterruptScope {
@@ -82,15 +148,18 @@ class InterruptScope {
             ::signal(SIGPIPE, SIG_IGN);
         if (!in_main_thread()) return;
         if (::sigaction(SIGINT, nullptr, &current) != 0 || current.sa_handler != SIG_DFL) return;
-        start_helper();
+        static const bool watches_forks = ::pthread_atfork(nullptr, nullptr, &forget_interrupts) == 0;
+        static_cast<void>(watches_forks);
         interrupts.store(0, std::memory_order_relaxed);
         loop.interrupted.store(false, std::memory_order_relaxed);
-        interruptible.store(&loop, std::memory_order_release);  // pairs with the acquire in on_sigint
+        interruptible.store(&loop);
+        start_helper();
         struct sigaction ours{};
         ours.sa_handler = &on_sigint;
         sigemptyset(&ours.sa_mask);
         ours.sa_flags = SA_RESTART;
-        installed_ = ::sigaction(SIGINT, &ours, nullptr) == 0;
+        ::sigaction(SIGINT, &ours, nullptr);  // cannot fail: it was asked for above
+        installed_ = true;
     }
     InterruptScope(const InterruptScope&) = delete;
     InterruptScope& operator=(const InterruptScope&) = delete;
@@ -100,10 +169,12 @@ class InterruptScope {
         struct sigaction current{};
         if (::sigaction(SIGINT, nullptr, &current) == 0 && current.sa_handler == &on_sigint)
             ::signal(SIGINT, SIG_DFL);
-        interruptible.store(nullptr, std::memory_order_release);
-        const int pipe = dump_pipe.exchange(-1, std::memory_order_acq_rel);
-        if (pipe >= 0) ::close(pipe);  // the helper reads end of file and goes
-        if (helper_.joinable()) helper_.join();
+        interruptible.store(nullptr);
+        // A handler on another thread may have seen the loop before; one of a second Ctrl-C stays for good.
+        while (handlers_running.load() != 0) ::sched_yield();
+        if (!helper_.joinable()) return;
+        ::sem_post(&helper_wanted);
+        helper_.join();
     }
     bool interrupted() const noexcept {
         return installed_ && interrupts.load(std::memory_order_relaxed) != 0;
@@ -112,26 +183,18 @@ class InterruptScope {
   private:
     /// A thread that only waits: it can print while the loop's thread is stuck in user code.
     void start_helper() {
-        int ends[2];
-        if (::pipe2(ends, O_CLOEXEC) != 0) return;  // no dump then
+        ::sem_init(&helper_wanted, 0, 0);
         sigset_t all;
         sigset_t before;
         sigfillset(&all);
         ::pthread_sigmask(SIG_SETMASK, &all, &before);
         try {
-            helper_ = std::thread([read_end = ends[0], loop = &loop_] {
-                char byte;
-                if (::read(read_end, &byte, 1) == 1) {
-                    // The loop's thread is stopped in its signal handler, so its lists hold still.
-                    say(loop->list_tasks().c_str());
-                    die_of_sigint();
-                }
-                ::close(read_end);
+            helper_ = std::thread([] {
+                while (::sem_wait(&helper_wanted) != 0) {}
+                if (const LoopImpl* const loop = interruptible.load()) dump_and_die(*loop);
             });
-            dump_pipe.store(ends[1], std::memory_order_release);
         } catch (...) {
-            ::close(ends[0]);
-            ::close(ends[1]);
+            // No thread: no list of the tasks, then.
         }
         ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     }
@@ -153,11 +216,10 @@ std::terminate_handler default_terminate = nullptr;
             die_of_sigint();
         }
         try {
-            if (const auto* group = exception_cast<ExceptionGroup>(error)) {
-                say((group->format() + "\n").c_str());
-            } else {
-                say(("terminate called after an uncaught exception: " + describe(error) + "\n").c_str());
-            }
+            const bool one_line =
+                exception_cast<ExceptionGroup>(error) == nullptr && context_of(error) == nullptr;
+            say(((one_line ? "terminate called after an uncaught exception: " : "") + format_exception(error))
+                    .c_str());
         } catch (...) {
             say("terminate called after an uncaught exception\n");
         }
@@ -209,7 +271,7 @@ EventLoop& Runner::get_loop() {
 
 detail::PromiseBase* Runner::start_main(detail::PromiseBase* frame) {
     try {
-        if (detail::current_loop != nullptr) {
+        if (detail::running_loop() != nullptr) {
             throw RuntimeError(
                 "asyncio::run cannot be called from a running event loop: co_await the coroutine, or start "
                 "it "

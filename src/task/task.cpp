@@ -120,6 +120,7 @@ void report_borrowers(PromiseBase* creator) noexcept {
 }
 
 void assert_in_step(const LoopCore* loop) noexcept {
+    if (loop != nullptr && loop->owner == nullptr) refuse_forked_loop();
     ASYNCIO_ASSERT(loop != nullptr,
                    "a coroutine was resumed outside of its loop, perhaps by a foreign awaitable on another "
                    "thread: let that complete a Future through its remote() handle, and await the Future");
@@ -132,11 +133,12 @@ void assert_in_step(const LoopCore* loop) noexcept {
 // ---- handles ------------------------------------------------------------------------------------
 
 bool cancel_record(PromiseBase* record, std::string_view message) noexcept {
-    LoopCore* const loop = current_loop;
+    LoopCore* const loop = running_loop();
     if (loop == nullptr) {
         // Between two runs of its loop.
         LoopCore* const own = loop_of(record);
         if (own == nullptr) return request_cancel(record).accepted;
+        if (impl_of(own)->left_behind) refuse_forked_loop();
         const OnLoop on(own);
         return cancel_record(record, message);
     }
@@ -268,14 +270,13 @@ void throw_already_done(PromiseBase* record) {
                                                       : "this future has a result or exception already");
 }
 
-void throw_left_without_value() { throw InvalidStateError("the scope was left without a value"); }
-
 }  // namespace detail
 
 void EventLoop::start_here(detail::PromiseBase* frame, const TaskOptions& options) {
     const char* refusal = nullptr;
+    if (impl_->left_behind) detail::refuse_forked_loop();
     if (impl_->closed) refusal = "event loop is closed";
-    if (detail::current_loop != nullptr && detail::current_loop != impl_.get()) {
+    if (detail::running_loop() != nullptr && detail::current_loop != impl_.get()) {
         refusal = "another loop runs in this thread: use loop.remote() or run_coroutine_threadsafe";
     }
     if (refusal != nullptr) {
@@ -289,14 +290,14 @@ void EventLoop::start_here(detail::PromiseBase* frame, const TaskOptions& option
 }
 
 AnyTask current_task() {
-    const detail::LoopCore* const loop = detail::current_loop;
+    const detail::LoopCore* const loop = detail::running_loop();
     if (loop == nullptr) throw RuntimeError("current_task: no running event loop");
     if (loop->current == nullptr) throw RuntimeError("current_task: a callback runs, not a task");
     return AnyTask(detail::RecordRef::share(loop->current));
 }
 
 std::vector<AnyTask> all_tasks() {
-    detail::LoopCore* const loop = detail::current_loop;
+    detail::LoopCore* const loop = detail::running_loop();
     if (loop == nullptr) throw RuntimeError("all_tasks: no running event loop");
     std::vector<AnyTask> tasks;
     tasks.reserve(loop->task_count);

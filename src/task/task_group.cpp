@@ -19,7 +19,7 @@ class TaskGroup::Join : public detail::Leaf {
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h,
-                       detail::Where where = __builtin_source_location()) noexcept {
+                       detail::Where where = detail::where_here()) noexcept {
         if (detail::enter_leaf(this, h, where)) return;
         group_->join_ = this;
         detail::suspend_on(this);
@@ -220,7 +220,9 @@ Coro<bool> TaskGroup::leave() {
             detail::uncancel(parent_);
             detail::request_cancel(parent_);
         }
-        throw ExceptionGroup("unhandled errors in a TaskGroup", std::move(errors_));
+        const ExceptionGroup group("unhandled errors in a TaskGroup", std::move(errors_));
+        detail::ContextAccess::close(group);  // the body's error is in it, or was this group's own cancel
+        throw group;
     }
     co_return body_cancelled;
 }

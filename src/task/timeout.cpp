@@ -49,7 +49,11 @@ detail::ReadyBool Timeout::aexit(const std::exception_ptr& error) {
     }
     state_ = State::expired;
     const bool ours = alarm_.take_back();
-    if (ours && error != nullptr && is_cancelled(error)) throw TimeoutError();
+    if (ours && error != nullptr && is_cancelled(error)) {
+        const TimeoutError timed_out;
+        detail::ContextAccess::close(timed_out);  // the cancel was this scope's own
+        throw timed_out;
+    }
     return detail::ReadyBool(false);
 }
 

@@ -116,6 +116,16 @@ TEST(Duration, AddsAndSubtractsWithinItsRange) {
     EXPECT_EQ(sum, 1500ms);
 }
 
+TEST(Duration, IsWrittenInSecondsWithoutNeedlessDigits) {
+    EXPECT_EQ(to_string(Duration(100ms)), "0.1 s");
+    EXPECT_EQ(to_string(Duration(0s)), "0 s");
+    EXPECT_EQ(to_string(Duration(90s)), "90 s");
+    EXPECT_EQ(to_string(Duration(1050ms)), "1.05 s");
+    EXPECT_EQ(to_string(Duration(-1ns)), "-0.000000001 s");
+    EXPECT_EQ(to_string(Duration::min()), "-9223372036.854775808 s");
+    EXPECT_EQ(to_string(Duration::none()), "for ever");
+}
+
 TEST(TimePoint, MovesByADurationAndNeverStaysNever) {
     constexpr TimePoint start{std::chrono::nanoseconds(100)};
     static_assert((start + Duration(1us)).time_since_epoch() == 1100ns);

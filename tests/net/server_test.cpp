@@ -249,6 +249,33 @@ TEST_P(ServerTest, CloseLeavesConnectionsAndWaitClosedWaitsForThem) {
     });
 }
 
+TEST_P(ServerTest, WaitClosedWakesItsWaitersInTheOrderInWhichTheyCame) {
+    run([]() -> Coro<> {
+        auto server = co_await start_server(echo, "127.0.0.1", 0);
+        auto [reader, writer] = co_await open_connection("127.0.0.1", server.port());
+        co_await writer.send("one");
+        co_await reader.readexactly(3);
+        std::vector<int> order;
+        const auto wait_for_it = [&](int number) -> Coro<> {
+            co_await server.wait_closed();
+            order.push_back(number);
+        };
+        std::vector<Task<>> waiting;
+        for (int i = 0; i != 4; ++i) {
+            waiting.push_back(create_task(wait_for_it, i));
+            co_await testing::wait_all_tasks_blocked();
+        }
+        waiting[1].cancel();  // out of the middle
+        co_await ended(waiting[1]);
+        server.close();
+        co_await finish(writer);
+        for (const Task<>& each : waiting) co_await ended(each);
+        const std::vector<int> expected{0, 2, 3};
+        EXPECT_EQ(order, expected);
+        co_await testing::wait_all_tasks_blocked();
+    });
+}
+
 Coro<> write_much(StreamReader reader, StreamWriter writer) {
     writer.write(pattern(4 * 1024 * 1024));
     co_await reader.read();

@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <initializer_list>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "asyncio/asyncio.hpp"
@@ -94,6 +96,80 @@ TEST(InterruptChild, DISABLED_waits_for_a_thread) {
     });
 }
 
+/// Swallows cancels, and lets tasks come and go all the time.
+Coro<> be_busy() {
+    create_task([]() -> Coro<> { co_await sleep(1h); }(), {.name = "the waiting one"});
+    co_await sleep(1ms);
+    say("ready");
+    for (;;) {
+        try {
+            for (;;) {
+                for (int i = 0; i != 100; ++i) create_task([]() -> Coro<> { co_await sleep(0s); }());
+                co_await sleep(0s);
+            }
+        } catch (const CancelledError&) {
+            say("swallowed");
+        }
+    }
+}
+
+void block_signals(std::initializer_list<int> signals) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int each : signals) sigaddset(&set, each);
+    ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+// The terminal's signals come to a thread of the user's, since the loop's blocks them.
+TEST(InterruptChild, DISABLED_blocks_the_signal_in_its_main_thread) {
+    std::thread([] {
+        for (;;) ::pause();
+    }).detach();
+    block_signals({SIGINT});
+    run(be_busy());
+}
+
+TEST(InterruptChild, DISABLED_blocks_all_signals_in_its_main_thread) {
+    std::thread([] {
+        for (;;) ::pause();
+    }).detach();
+    block_signals({SIGINT, SIGURG});
+    run(be_busy());
+}
+
+// Signals are sent to a thread of the user's while the loop's is busy.
+TEST(InterruptChild, DISABLED_interrupts_another_thread) {
+    run([]() -> Coro<> {
+        std::thread([] {
+            ::usleep(20'000);
+            ::pthread_kill(::pthread_self(), SIGINT);
+            ::usleep(20'000);
+            ::pthread_kill(::pthread_self(), SIGINT);
+        }).detach();
+        co_await be_busy();
+    });
+}
+
+// Its child has no main task that Ctrl-C could cancel.
+TEST(InterruptChild, DISABLED_forks) {
+    run([]() -> Coro<> {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            say("ready");
+            for (;;) ::pause();
+        }
+        int status = 0;
+        while (::waitpid(child, &status, 0) != child) {}
+        say(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT ? "the child died of it" : "what?");
+        try {
+            co_await sleep(1h);
+        } catch (const CancelledError&) {
+            say("cleaned up");
+            throw;
+        }
+    });
+}
+
 TEST(InterruptChild, DISABLED_writes_to_a_closed_pipe) {
     run([]() -> Coro<> {
         int ends[2];
@@ -124,6 +200,17 @@ TEST(InterruptChild, DISABLED_throws) {
     run([]() -> Coro<> {
         co_await sleep(0s);
         throw ValueError("the reason");
+    });
+}
+
+TEST(InterruptChild, DISABLED_throws_while_it_leaves) {
+    struct Failing {
+        Coro<> aenter() { co_return; }
+        Coro<> aexit(std::exception_ptr) { throw OSError("close failed"); }
+    };
+    run([]() -> Coro<> {
+        Failing scope;
+        co_await with(scope, [] { throw ValueError("the first reason"); });
     });
 }
 
@@ -286,6 +373,42 @@ TEST_P(InterruptTest, TheSecondCtrlCEndsAProgramThatWaitsForAThread) {
         << terminal.shown();
 }
 
+TEST_P(InterruptTest, TheSecondCtrlCListsTheTasksAlsoIfAnotherThreadTakesIt) {
+    for (const char* program : {"blocks_the_signal_in_its_main_thread", "interrupts_another_thread"}) {
+        Terminal terminal(program, backend());
+        terminal.expect("ready");
+        if (program == std::string("blocks_the_signal_in_its_main_thread")) {
+            terminal.press_ctrl_c();
+            terminal.expect("swallowed");
+            terminal.press_ctrl_c();
+        }
+        expect_death_by_sigint(terminal);
+        EXPECT_EQ(times(terminal.shown(), "second Ctrl-C"), 1u) << terminal.shown();
+        EXPECT_NE(terminal.shown().find("the waiting one: waits in sleep at interrupt_test.cpp:"),
+                  std::string::npos)
+            << terminal.shown();
+    }
+}
+
+TEST_P(InterruptTest, TheSecondCtrlCEndsAProgramWhoseMainThreadCannotBeStopped) {
+    Terminal terminal("blocks_all_signals_in_its_main_thread", backend());
+    terminal.expect("ready");
+    terminal.press_ctrl_c();
+    terminal.expect("swallowed");
+    terminal.press_ctrl_c();
+    expect_death_by_sigint(terminal);
+    EXPECT_EQ(times(terminal.shown(), "its tasks cannot be listed"), 1u) << terminal.shown();
+}
+
+TEST_P(InterruptTest, CtrlCEndsAChildMadeByForkAndCancelsTheParentsTask) {
+    Terminal terminal("forks", backend());
+    terminal.expect("ready");
+    terminal.press_ctrl_c();
+    expect_death_by_sigint(terminal);
+    EXPECT_EQ(times(terminal.shown(), "the child died of it"), 1u) << terminal.shown();
+    EXPECT_EQ(times(terminal.shown(), "cleaned up"), 1u) << terminal.shown();
+}
+
 TEST_P(InterruptTest, SigpipeIsAnErrorOfTheWrite) {
     Terminal terminal("writes_to_a_closed_pipe", backend());
     expect_exit(terminal, 7);
@@ -308,6 +431,17 @@ TEST_P(InterruptTest, AnUncaughtExceptionIsNamed) {
     EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) << status;
     EXPECT_EQ(times(terminal.shown(), "the reason"), 1u) << terminal.shown();
     EXPECT_NE(terminal.shown().find("ValueError"), std::string::npos) << terminal.shown();
+}
+
+TEST_P(InterruptTest, AnUncaughtExceptionIsShownWithItsContext) {
+    Terminal terminal("throws_while_it_leaves", backend());
+    const int status = terminal.wait_for_the_end();
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) << status;
+    EXPECT_NE(terminal.shown().find("ValueError: the first reason\r\n"
+                                    "During handling of the above exception, another exception occurred:\r\n"
+                                    "OSError: close failed\r\n"),
+              std::string::npos)
+        << terminal.shown();
 }
 
 TEST_P(InterruptTest, ATerminateHandlerOfTheProgramIsKept) {

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 
 namespace fetch {
 
@@ -75,12 +74,6 @@ Coro<> fetch_body(http::ClientSession& session, const Options& options, std::siz
     co_await asyncio::to_thread([&] { file.keep(); });
 }
 
-std::string limit_text(asyncio::Duration limit) {
-    char text[64];
-    std::snprintf(text, sizeof text, "timed out after %g s", limit.seconds());
-    return text;
-}
-
 Coro<> fetch_one(http::ClientSession& session, const Options& options, std::size_t index, Result& result) {
     result.started = seconds_now();
     try {
@@ -90,7 +83,7 @@ Coro<> fetch_one(http::ClientSession& session, const Options& options, std::size
         // Ours, or one of the connection's own (ETIMEDOUT), which says more.
         const bool ours =
             options.limit.has_value() && seconds_now() - result.started >= options.limit.seconds();
-        result.error = ours ? limit_text(options.limit) : error.what();
+        result.error = ours ? "timed out after " + asyncio::to_string(options.limit) : error.what();
     } catch (const std::exception& error) {
         result.error = error.what();
     }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <ratio>
+#include <string>
 #include <type_traits>
 
 #include "asyncio/base/config.hpp"
@@ -114,6 +115,9 @@ class Duration {
 };
 
 static_assert(std::is_trivially_copyable_v<Duration> && sizeof(Duration) == sizeof(std::int64_t));
+
+/// For people, exact: "0.1 s", "90 s", "-0.000000001 s"; "for ever" if it is no limit.
+std::string to_string(Duration duration);
 
 /// Tag of the loop's clock: monotonic, virtual in tests. Ask the loop for the time; there is no now() here.
 struct Clock {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "asyncio/base/config.hpp"
+#include "asyncio/base/context_carrier.hpp"
 
 // The exception tree. Names and ancestry are Python's:
 //
@@ -27,8 +28,9 @@
 //   CancelledError, KeyboardInterrupt: no std::exception, so that catch (const std::exception&) lets them
 //   pass.
 //
-// All are immutable once made and share their text, so copies are cheap and cannot fail, and several awaiters
-// and threads may look at one object. Each has its key function (the destructor) in error.cpp.
+// All are immutable once made (but for the context, which is filled in at most once) and share their text, so
+// copies are cheap and cannot fail, and several awaiters and threads may look at one object. Each has its key
+// function (the destructor) in error.cpp.
 
 namespace asyncio { inline namespace v1 {
 namespace detail {
@@ -64,7 +66,7 @@ class ASYNCIO_API SharedText {
 }  // namespace detail
 
 /// Base of this library's errors that are not about the operating system.
-class ASYNCIO_API Error : public std::exception {
+class ASYNCIO_API Error : public std::exception, public ContextCarrier {
   public:
     explicit Error(std::string_view text) noexcept : text_(text) {}
     Error(const Error&) noexcept = default;
@@ -200,7 +202,7 @@ class ASYNCIO_API SendfileNotAvailableError : public RuntimeError {
 ///
 /// "connect 127.0.0.1:1: Connection refused [Errno 111]". Make one by number with `throw_os_error`, which
 /// picks the subclass.
-class ASYNCIO_API OSError : public std::system_error {
+class ASYNCIO_API OSError : public std::system_error, public ContextCarrier {
   public:
     /// `advice`, if any, is appended after "; ": what the reader may do about it.
     OSError(int error, std::string_view subject, std::string_view advice = {});
@@ -391,7 +393,7 @@ ASYNCIO_API std::exception_ptr make_os_error(int error, std::string_view subject
                                              std::string_view advice = {});
 
 /// The task was cancelled. Not a std::exception: `catch (const std::exception&)` must not swallow it.
-class ASYNCIO_API CancelledError {
+class ASYNCIO_API CancelledError : public ContextCarrier {
   public:
     CancelledError() noexcept = default;
     explicit CancelledError(std::string_view message) noexcept : message_(message) {}

@@ -84,13 +84,16 @@ class ASYNCIO_API ExceptionGroup : public Error {
     /// Throws this group: nothing of it was handled.
     [[noreturn]] void rethrow_rest() const;
 
-    /// The group as a tree, as Python prints it; lines end with '\n'.
+    /// The group as a tree, as Python prints it; lines end with '\n'. Contexts are shown, but its own.
     std::string format() const;
 
     Split split_if(detail::LeafFilter wanted) const;
     bool contains_if(detail::LeafFilter wanted) const noexcept;
 
   private:
+    /// A part of it: the same message and context.
+    ExceptionGroup derive(std::vector<std::exception_ptr> exceptions) const;
+
     detail::SharedText message_;
     std::shared_ptr<const std::vector<std::exception_ptr>> exceptions_;
 };
@@ -158,5 +161,12 @@ void GroupHandler::handle(F&& f) & {
         }
     }
 }
+
+/// The exception as Python prints it, without tracebacks: what it was thrown in place of, the sentence
+/// "During handling of the above exception, another exception occurred:", then itself; a group as a tree.
+/// Lines end with '\n'; those that are not of a tree begin with `margin`.
+///
+/// Python      traceback.format_exception
+ASYNCIO_API std::string format_exception(const std::exception_ptr& error, std::string_view margin = {});
 
 }}  // namespace asyncio::v1

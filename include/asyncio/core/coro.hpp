@@ -47,7 +47,7 @@ template <class T>
 struct Promise : PromiseCommon<T> {
     static_assert(!std::is_reference_v<T>,
                   "a coroutine returns values: return a pointer or std::reference_wrapper");
-    Coro<T> get_return_object(Where where = __builtin_source_location()) noexcept {
+    Coro<T> get_return_object(Where where = where_here()) noexcept {
         this->where = where;
         return Coro<T>(this);
     }
@@ -60,7 +60,7 @@ struct Promise : PromiseCommon<T> {
 
 template <>
 struct Promise<void> : PromiseCommon<Nothing> {
-    Coro<void> get_return_object(Where where = __builtin_source_location()) noexcept;
+    Coro<void> get_return_object(Where where = where_here()) noexcept;
     void return_void() noexcept {
         if (is(is_task)) unlink_live(this);
         set(has_value);
@@ -139,7 +139,7 @@ ASYNCIO_COLD bool names_a_closure_call(Where where) noexcept;
 template <class T, class FirstArg, class... Rest>
 struct PromiseOf : Promise<T> {
     // The closure type is incomplete while coroutine_traits is asked, so everything is asked here.
-    Coro<T> get_return_object(Where where = __builtin_source_location()) noexcept {
+    Coro<T> get_return_object(Where where = where_here()) noexcept {
         if constexpr (is_borrow<FirstArg>() || (is_borrow<Rest>() || ...)) {
             this->set(borrows);
             this->borrow = &borrow_of<FirstArg, Rest...>;
@@ -168,7 +168,7 @@ class [[nodiscard]] CoroAwaiter {
 
     bool await_ready() const noexcept { return false; }
     template <class Parent>
-    void await_suspend(std::coroutine_handle<Parent> h, Where where = __builtin_source_location()) noexcept {
+    void await_suspend(std::coroutine_handle<Parent> h, Where where = where_here()) noexcept {
         static_assert(std::is_base_of_v<PromiseBase, Parent>,
                       "a Coro can be awaited in a coroutine of this library only: elsewhere, start it with "
                       "create_task or run_coroutine_threadsafe");

@@ -34,10 +34,20 @@ struct LoopCore;
 struct PromiseBase;
 struct TaskExtra;
 
-/// Where an await stands in the source: `__builtin_source_location()`, taken by a default argument of each
-/// awaiter's `await_suspend`. (Through `await_transform` it would cost g++ a slot of 16 to 40 bytes in every
-/// frame.)
+/// Where an await stands in the source: `where_here()`, as a default argument of each awaiter's
+/// `await_suspend`. (Through `await_transform` it would cost g++ a slot of 16 to 40 bytes in every frame.)
 using Where = const void*;
+
+/// The place of the call in whose default arguments it stands, however deep.
+///
+/// All of this library asks for places here, since the first use of the builtin in a source file that clang
+/// 19 meets behind a precompiled header is an error ("'__impl' is a private member of
+/// 'std::source_location'"): it looks the type up anew, and checks access. In here, whoever precompiles us
+/// has met it already. constexpr and always inline is as good as the builtin itself; consteval costs g++ 12
+/// bytes of the frame.
+ASYNCIO_ALWAYS_INLINE constexpr Where where_here(Where place = __builtin_source_location()) noexcept {
+    return place;
+}
 
 /// What `Where` points to: the layout of std::source_location's implementation on both compilers.
 struct Place {
@@ -54,7 +64,8 @@ enum class CancelAnswer : std::uint8_t {
     forward,  // the request is to go on to the record left in LoopCore::cancel_next: as `passed`, without
               // recursion
     pending,  // it has completed already, or the kernel still holds it: the request waits in the task
-    circle,   // it is passing a request on just now, and that came back: who waits for this task is to let go
+    circle,   // it is passing this very request on just now. LoopCore::cancel_met_circle is set: of those who
+              // pass it on, the nearest that may is to let go of the task that it has asked
 };
 
 /// The verbs of a leaf. One constant object for each kind of leaf.

@@ -67,7 +67,7 @@ class [[nodiscard("nothing is waited for before this is awaited")]] ServerClosed
     }
     bool await_ready() const noexcept;
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (!enter_leaf(this, h, where)) begin();
     }
     void await_resume();

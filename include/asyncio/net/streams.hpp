@@ -41,7 +41,7 @@ class ReadBase : public Leaf {
           target_(other.target_) {}
     bool await_ready() { return ready(); }
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+    bool await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (enter_leaf(this, h, where)) return true;
         return begin();
     }
@@ -193,7 +193,7 @@ class [[nodiscard("nothing is waited for before this is awaited")]] DrainAwaiter
     explicit DrainAwaiter(Connection* connection) noexcept : WriteBase(connection, Want::drained) {}
     bool await_ready() { return ready(); }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (!enter_leaf(this, h, where)) begin();
     }
     void await_resume() { finish(); }
@@ -204,7 +204,7 @@ class [[nodiscard("nothing is waited for before this is awaited")]] ClosedAwaite
     explicit ClosedAwaiter(Connection* connection) noexcept : WriteBase(connection, Want::closed) {}
     bool await_ready() { return ready(); }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (!enter_leaf(this, h, where)) begin();
     }
     void await_resume() { finish(); }
@@ -222,7 +222,7 @@ class [[nodiscard("nothing is sent before this is awaited")]] SendAwaiter : publ
         return ready();
     }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (!enter_leaf(this, h, where)) begin();
     }
     void await_resume() { finish(); }

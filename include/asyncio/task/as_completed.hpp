@@ -78,7 +78,7 @@ class AsCompletedCore::NextBase : public Leaf {
         return current_loop->current->pending == 0 && answerable() && !budget_spent(current_loop);
     }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) noexcept {
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) noexcept {
         if (enter_leaf(this, h, where)) return;
         if (answerable()) return push_frame(current_loop, frame);
         core_->waiting_ = this;

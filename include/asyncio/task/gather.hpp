@@ -24,6 +24,7 @@ namespace detail {
 struct GatherChild {
     PromiseBase* record = nullptr;
     bool owned = false;
+    bool let_go = false;  // the gather does not wait for it any more
 };
 
 /// The children are tasks of their own; the gather only counts those that end. What belongs to it (`owned`)
@@ -41,7 +42,7 @@ class GatherCore : public Leaf {
     bool await_ready() const noexcept { return count_ == 0 && current_loop->current->pending == 0; }
     /// True: suspended.
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+    bool await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (enter_leaf(this, h, where)) return true;
         return start();
     }
@@ -70,6 +71,7 @@ class GatherCore : public Leaf {
     void listen_to_others(std::size_t slots);
     void ended(PromiseBase* record) noexcept;
     void cancel_owned() noexcept;
+    void let_go(GatherChild& child) noexcept;
     static void owned_ended(Waiter* waiter, PromiseBase* record) noexcept;
     static void other_ended(Waiter* waiter, PromiseBase* record) noexcept;
     static CancelAnswer cancel(Leaf* leaf) noexcept;
@@ -79,7 +81,8 @@ class GatherCore : public Leaf {
     bool started_ = false;
     bool finished_ = false;
     bool cancel_asked_ = false;
-    bool asking_ = false;  // cancel() is going through the children
+    bool asking_ = false;          // cancel() is going through the children
+    std::uint32_t asked_for_ = 0;  // the request that was passed on last: LoopCore::cancel_number
     PromiseBase* first_failure_ = nullptr;
     Listener owned_;   // `left`: children of its own that have not ended
     Listener others_;  // … and of others
@@ -183,9 +186,9 @@ class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]]
 
 template <class T>
 GatherChild gather_child(Coro<T>&& coro) noexcept {
-    return {coro.release(), true};
+    return {coro.release(), true, false};
 }
-inline GatherChild gather_child(RecordRef&& ref) noexcept { return {ref.give(), false}; }
+inline GatherChild gather_child(RecordRef&& ref) noexcept { return {ref.give(), false, false}; }
 inline GatherChild gather_child(const RecordRef& ref) noexcept { return gather_child(RecordRef(ref)); }
 
 template <class A>

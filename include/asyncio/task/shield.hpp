@@ -20,7 +20,7 @@ struct ShieldBase : Leaf, Waiter {
         return ref.record()->is(done) && current_loop->current->pending == 0 && !budget_spent(current_loop);
     }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (enter_leaf(this, h, where)) return;
         if (ref.record()->is(done)) return push_frame(current_loop, frame);
         add_waiter(ref.record(), this);

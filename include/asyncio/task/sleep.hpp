@@ -23,7 +23,7 @@ class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::slee
 
     bool await_ready() const noexcept { return false; }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         PromiseBase* const frame = awaiting(h);
         LoopCore* const loop = current_loop;
         if (enter_wait(loop, frame, where)) {

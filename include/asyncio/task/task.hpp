@@ -93,7 +93,7 @@ Task<T> start(Coro<T> coro, const TaskOptions& options, Where where) {
 /// Python      asyncio.create_task
 template <class T>
 Task<T> create_task(Coro<T> coro, TaskOptions options = TaskOptions(),
-                    detail::Where where = __builtin_source_location()) {
+                    detail::Where where = detail::where_here()) {
     return detail::start(std::move(coro), options, where);
 }
 
@@ -105,7 +105,7 @@ Task<T> create_task(Coro<T> coro, TaskOptions options = TaskOptions(),
 /// Threads     loop thread
 template <detail::LooseAwaitable A>
 auto create_task(A&& awaitable, TaskOptions options = TaskOptions(),
-                 detail::Where where = __builtin_source_location()) {
+                 detail::Where where = detail::where_here()) {
     return detail::start(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), options,
                          where);
 }
@@ -172,7 +172,7 @@ void create_task(First&&, Rest&&...) {
 /// Gives a task for whatever can be awaited as one: a task is passed through, a coroutine started.
 /// Python  asyncio.ensure_future
 template <class T>
-Task<T> ensure_future(Coro<T> coro, detail::Where where = __builtin_source_location()) {
+Task<T> ensure_future(Coro<T> coro, detail::Where where = detail::where_here()) {
     return detail::start(std::move(coro), TaskOptions(), where);
 }
 template <class T>

@@ -34,7 +34,7 @@ class TaskGroup {
     ///         dropped)
     template <class T>
     Task<T> create_task(Coro<T> coro, TaskOptions options = TaskOptions(),
-                        detail::Where where = __builtin_source_location()) {
+                        detail::Where where = detail::where_here()) {
         detail::PromiseBase* const frame = coro.release();
         add(frame, options, where);
         return Task<T>(detail::RecordRef(frame));
@@ -42,7 +42,7 @@ class TaskGroup {
     /// The same for an awaitable of the library: `tg.create_task(sleep(1s))`.
     template <detail::LooseAwaitable A>
     auto create_task(A&& awaitable, TaskOptions options = TaskOptions(),
-                     detail::Where where = __builtin_source_location()) {
+                     detail::Where where = detail::where_here()) {
         return create_task(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), options,
                            where);
     }

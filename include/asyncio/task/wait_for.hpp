@@ -27,7 +27,7 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForC
 
     bool await_ready() const noexcept { return false; }
     template <class Parent>
-    void await_suspend(std::coroutine_handle<Parent> h, Where where = __builtin_source_location()) {
+    void await_suspend(std::coroutine_handle<Parent> h, Where where = where_here()) {
         if (enter_leaf(&alarm_, h, where)) return;
         LoopCore* const loop = current_loop;
         PromiseBase* const parent = alarm_.frame;
@@ -91,7 +91,7 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
 
     bool await_ready() const noexcept { return RecordAwaiterBase::await_ready(); }
     template <class Parent>
-    void await_suspend(std::coroutine_handle<Parent> h, Where where = __builtin_source_location()) {
+    void await_suspend(std::coroutine_handle<Parent> h, Where where = where_here()) {
         if (limit_.count_ns() <= 0) return cancel_and_wait(h, where);
         RecordAwaiterBase::await_suspend(h, where);
         if (frame->task->live.waits_on.leaf() != this || !limit_.has_value()) return;

@@ -98,7 +98,11 @@ std::optional<Coro<>> make_body(Body& body, Argument& argument, std::optional<St
     }
 }
 
-[[noreturn]] ASYNCIO_COLD void throw_left_without_value();
+[[noreturn]] ASYNCIO_COLD void throw_left_without_value(const std::exception_ptr& handled);
+
+/// Inside a handler: what aexit has thrown goes on in place of the body's error, which becomes its context;
+/// if it can carry none, the loop's exception handler hears of the body's.
+ASYNCIO_COLD void replace_error(const std::exception_ptr& of_body) noexcept;
 
 template <class M, class Body>
 Coro<WithResult<std::remove_reference_t<M>, std::remove_reference_t<Body>>> with_scope(M manager, Body body) {
@@ -112,14 +116,19 @@ Coro<WithResult<std::remove_reference_t<M>, std::remove_reference_t<Body>>> with
         auto running = make_body<R, BodyType, Manager>(body, manager, result, error);
         if (running.has_value()) co_await std::move(*running);
         bool handled = false;
-        if constexpr (std::is_void_v<AwaitResult<decltype(manager.aexit(error))>>) {
-            co_await manager.aexit(error);
-        } else {
-            handled = co_await manager.aexit(error);
+        try {
+            if constexpr (std::is_void_v<AwaitResult<decltype(manager.aexit(error))>>) {
+                co_await manager.aexit(error);
+            } else {
+                handled = co_await manager.aexit(error);
+            }
+        } catch (...) {
+            replace_error(error);
+            throw;
         }
         if (error != nullptr && !handled) std::rethrow_exception(error);
         if constexpr (!std::is_void_v<R>) {
-            if (error != nullptr) throw_left_without_value();
+            if (error != nullptr) throw_left_without_value(error);
             co_return std::move(*result);
         }
     } else {
@@ -128,14 +137,19 @@ Coro<WithResult<std::remove_reference_t<M>, std::remove_reference_t<Body>>> with
         auto running = make_body<R, BodyType, Value>(body, entered, result, error);
         if (running.has_value()) co_await std::move(*running);
         bool handled = false;
-        if constexpr (std::is_void_v<AwaitResult<decltype(manager.aexit(error))>>) {
-            co_await manager.aexit(error);
-        } else {
-            handled = co_await manager.aexit(error);
+        try {
+            if constexpr (std::is_void_v<AwaitResult<decltype(manager.aexit(error))>>) {
+                co_await manager.aexit(error);
+            } else {
+                handled = co_await manager.aexit(error);
+            }
+        } catch (...) {
+            replace_error(error);
+            throw;
         }
         if (error != nullptr && !handled) std::rethrow_exception(error);
         if constexpr (!std::is_void_v<R>) {
-            if (error != nullptr) throw_left_without_value();
+            if (error != nullptr) throw_left_without_value(error);
             co_return std::move(*result);
         }
     }
@@ -194,7 +208,9 @@ auto with_both(A outer, B inner, Body body) -> Coro<typename BodyValue<
 /// manager, or takes nothing. It lives until the scope is left, so its captures are safe.
 ///
 /// Throws      what the body throws, unless `aexit` handles it (gives true); what `aexit` throws in its
-///             place; InvalidStateError  an error was handled, and the body had to give a value
+///             place: the body's error is then its `context()`, or, if it is a foreign exception and cannot
+///             carry one, goes to the loop's exception handler; InvalidStateError  an error was handled, and
+///             the body had to give a value
 /// Suspends    where the scope or the body does
 /// Cancel      reaches the body; the library's own scopes finish leaving
 /// Threads     loop thread

@@ -14,7 +14,7 @@ class [[nodiscard("nothing waits before this is awaited: co_await wait_all_tasks
     BlockedAwaiter() noexcept : Leaf(&ops_) {}
     bool await_ready() const noexcept { return false; }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (enter_leaf(this, h, where)) return;
         start();
     }

@@ -1,6 +1,7 @@
 // The part of the loop that templates and inline awaiters touch: the ready queue, the trampoline's registers,
 // the cancellation bookkeeping. Users never read this file.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -69,10 +70,11 @@ struct LoopCore {
     ReadyQueue ready;
     int budget = 0;  // completions without suspension that the current step may still take
     bool debug = false;
-    bool virtual_clock = false;    // time comes from the backend
-    std::uint64_t step_time = 0;   // the clock as read in this step, ns; 0: not read yet
-    std::uint64_t generation = 0;  // odd while the live list changes
-    PromiseBase live;              // head of the circular list of live tasks
+    bool virtual_clock = false;   // time comes from the backend
+    std::uint64_t step_time = 0;  // the clock as read in this step, ns; 0: not read yet
+    std::uint64_t generation =
+        0;             // odd while the live list changes (by its `next` links it is whole even then)
+    PromiseBase live;  // head of the circular list of live tasks
     std::uint64_t task_count = 0;
     std::uint32_t loop_id = 0;  // a number no other loop of this process has (30 bits)
     std::uint16_t magic = 0;    // of its records: other loops' differ, nearly always
@@ -80,6 +82,9 @@ struct LoopCore {
     std::string_view cancel_message;     // of the request that is being passed on
     PromiseBase* cancel_next = nullptr;  // whom it reaches next: see CancelAnswer::forward
     bool cancel_in_circle = false;       // the leaf that is asked has to let go: it waits for itself
+    bool cancel_met_circle = false;      // a request came back to a gather: see CancelAnswer::circle
+    std::uint32_t cancel_depth = 0;      // gathers that are passing a request on, one inside the other
+    std::uint32_t cancel_number = 0;     // of the request that goes through gathers: each passes it on once
 
     LoopCore() noexcept {
         live.task = &live;
@@ -232,14 +237,34 @@ inline void add_waiter(PromiseBase* record, Waiter* waiter) {
 }
 void remove_waiter(PromiseBase* record, Waiter* waiter) noexcept;
 
+/// While it lives the list of live tasks changes. Readers from outside may stop the loop's thread anywhere:
+/// nothing that the compiler does before or after may wander in here, or these writes out.
+class ListChange {
+  public:
+    explicit ListChange(LoopCore* loop) noexcept : loop_(loop) {
+        ++loop_->generation;
+        order();
+    }
+    ListChange(const ListChange&) = delete;
+    ListChange& operator=(const ListChange&) = delete;
+    ~ListChange() {
+        order();
+        ++loop_->generation;
+    }
+    /// Costs no instruction: it binds the compiler alone.
+    static void order() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
+
+  private:
+    LoopCore* loop_;
+};
+
 inline void unlink_live(PromiseBase* task) noexcept {
     LoopCore* const loop = current_loop;
     if (loop == nullptr) [[unlikely]]
         assert_in_step(loop);
-    ++loop->generation;
+    const ListChange change(loop);
     task->live.prev->live.next = task->live.next;
     task->live.next->live.prev = task->live.prev;
-    ++loop->generation;
 }
 
 /// Throws RuntimeError if the record belongs to a loop that is not this thread's, as far as that can be seen:

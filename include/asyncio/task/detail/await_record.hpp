@@ -41,7 +41,7 @@ struct RecordAwaiterBase : Leaf, Waiter {
                loop->current->pending == 0 && !budget_spent(loop);
     }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (enter_leaf(this, h, where)) return;
         PromiseBase* const record = ref.record();
         if (record == frame->task) [[unlikely]]

@@ -28,7 +28,7 @@ class ThreadCall : public Leaf, public PoolJob {
     ~ThreadCall();
     bool await_ready() const noexcept { return false; }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (enter_leaf(this, h, where)) return;
         start();
     }
@@ -81,7 +81,7 @@ class AbandoningBase : public Leaf {
         : Leaf(&ops_), shared_(std::move(call)) {}
     bool await_ready() const noexcept { return false; }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h, Where where = __builtin_source_location()) {
+    void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (enter_leaf(this, h, where)) return;
         start();
     }
