@@ -54,7 +54,9 @@ enum class CancelAnswer : std::uint8_t {
     forward,  // the request is to go on to the record left in LoopCore::cancel_next: as `passed`, without
               // recursion
     pending,  // it has completed already, or the kernel still holds it: the request waits in the task
-    circle,   // it is passing a request on just now, and that came back: who waits for this task is to let go
+    circle,   // it is passing this very request on just now. LoopCore::cancel_met_circle is set: of those who
+              // pass it on, the nearest that may is to let go of the task that it has asked
+    fan,      // it is a CancelFan and waits for several: they are to be asked one by one, without recursion
 };
 
 /// The verbs of a leaf. One constant object for each kind of leaf.
@@ -62,6 +64,9 @@ struct LeafOps {
     CancelAnswer (*cancel)(Leaf*) noexcept;
     void (*run)(Leaf*) noexcept;  // its turn in the ready queue has come (hops, timers, handles)
     const char* what;             // "sleep", "gather" …: for people who look at a suspended task
+    // Of a leaf that answers `fan`: whom to ask next, null after the last; then, what it answers after all.
+    PromiseBase* (*next_asked)(Leaf*) noexcept = nullptr;
+    CancelAnswer (*all_asked)(Leaf*) noexcept = nullptr;
 };
 
 /// What a suspended chain of coroutines waits for; lies in the awaiter. Also the base of whatever stands in
@@ -73,6 +78,14 @@ struct Leaf {
     explicit constexpr Leaf(const LeafOps* o) noexcept : ops(o) {}
     Leaf(const Leaf&) = delete;
     Leaf& operator=(const Leaf&) = delete;
+};
+
+/// A leaf that waits for several tasks. Those that a request to cancel is going through just now make a list,
+/// so that fans within fans need neither stack nor memory, however deep.
+struct CancelFan : Leaf {
+    using Leaf::Leaf;
+    CancelFan* outer = nullptr;       // the one whose child has led to this
+    PromiseBase* asked_by = nullptr;  // who awaits this one's task, if the request came from there
 };
 
 /// Who is told that a task or future is done: `notify` runs from the ready queue, in order of registration.

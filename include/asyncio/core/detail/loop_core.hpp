@@ -80,6 +80,7 @@ struct LoopCore {
     std::string_view cancel_message;     // of the request that is being passed on
     PromiseBase* cancel_next = nullptr;  // whom it reaches next: see CancelAnswer::forward
     bool cancel_in_circle = false;       // the leaf that is asked has to let go: it waits for itself
+    bool cancel_met_circle = false;      // a request came back to a gather: see CancelAnswer::circle
 
     LoopCore() noexcept {
         live.task = &live;
