@@ -265,8 +265,8 @@ void break_circle(LoopCore* loop, PromiseBase* task) noexcept {
 }
 
 /// `each` was asked: passes the request on along the tasks that it waits for, however many. Should they wait
-/// in a circle, `met` meets it (Brent's way of finding one: it is moved up at distances that double). A fan at
-/// the end of the chain is put before `fans`.
+/// in a circle, `met` meets it (Brent's way of finding one: it is moved up at distances that double). A fan
+/// at the end of the chain is put before `fans`.
 void pass_along(LoopCore* loop, PromiseBase* each, CancelAnswer answer, CancelFan*& fans) noexcept {
     PromiseBase* asked_by = nullptr;
     PromiseBase* met = each;
@@ -307,6 +307,7 @@ CancelRequest request_cancel(PromiseBase* task) noexcept {
         cancel_future(loop, task);
         return {true, true, 0};
     }
+    ++loop->cancel_number;
     const CancelAnswer answer = ask_to_cancel(loop, task);
     const bool delivered = answer == CancelAnswer::passed || answer == CancelAnswer::forward;
     CancelRequest request{true, delivered, task->epoch};

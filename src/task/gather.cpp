@@ -104,17 +104,25 @@ void GatherCore::cancel_owned() noexcept {
 }
 
 /// Does not wait for this one any more: it waits for the gather's own task.
-void GatherCore::let_go(PromiseBase* record) noexcept {
-    remove_waiter(record, &others_);
+void GatherCore::let_go(GatherChild& child) noexcept {
+    child.let_go = true;
+    remove_waiter(child.record, &others_);
     --others_.left;
 }
 
 CancelAnswer GatherCore::cancel(Leaf* leaf) noexcept {
     auto* const gather = static_cast<GatherCore*>(leaf);
+    LoopCore* const loop = current_loop;
     if (gather->asking_) {
-        current_loop->cancel_met_circle = true;
+        loop->cancel_met_circle = true;
         return CancelAnswer::circle;
     }
+    if (gather->asked_for_ == loop->cancel_number) {
+        // On another way to the same tasks. (In a net of gathers there may be 2^n of them; CPython takes
+        // all.)
+        return gather->cancel_asked_ ? CancelAnswer::passed : CancelAnswer::pending;
+    }
+    gather->asked_for_ = loop->cancel_number;
     gather->asking_ = true;
     gather->any_accepted_ = false;
     gather->circle_of_owned_ = false;
@@ -128,18 +136,18 @@ PromiseBase* GatherCore::next_asked(Leaf* leaf) noexcept {
         ASYNCIO_ASSERT(gather->asked_ != 0);
         // Tasks of its own a gather never leaves behind: then somebody else in the circle lets go, and there
         // is one, or a task would be its own child.
-        const GatherChild& child = gather->children_[gather->asked_ - 1];
+        GatherChild& child = gather->children_[gather->asked_ - 1];
         if (child.owned) {
             gather->circle_of_owned_ = true;
         } else {
-            gather->let_go(child.record);
+            gather->let_go(child);
         }
     }
     while (gather->asked_ != gather->count_) {
-        PromiseBase* const record = gather->children_[gather->asked_++].record;
-        if (record->ended()) continue;
+        const GatherChild& child = gather->children_[gather->asked_++];
+        if (child.let_go || child.record->ended()) continue;
         gather->any_accepted_ = true;
-        return record;
+        return child.record;
     }
     return nullptr;
 }
@@ -160,16 +168,21 @@ CancelAnswer GatherCore::all_asked(Leaf* leaf) noexcept {
 void GatherCore::check() {
     if (frame == nullptr) return;  // no children
     PromiseBase* const task = frame->task;
-    const bool ends_cancelled = first_failure_ != nullptr ? first_failure_->is(was_cancelled) : cancel_asked_;
+    if (first_failure_ == nullptr && !cancel_asked_) return throw_if_cancelled(task);
+    const bool ends_cancelled = first_failure_ == nullptr || first_failure_->is(was_cancelled);
+    CancelledError own;
     if (ends_cancelled && task->pending != 0) {
         // Cancelled once more when it had ended: one CancelledError, and the children's comes first.
-        static_cast<void>(take_cancel(task));
+        own = take_cancel(task);
     } else {
         throw_if_cancelled(task);
     }
     if (first_failure_ != nullptr) throw_outcome(first_failure_);
-    if (!cancel_asked_) return;
-    PromiseBase* const last = children_[count_ - 1].record;  // whose text is Python's choice
+    PromiseBase* last = nullptr;  // whose text is Python's choice
+    for (std::size_t i = 0; i != count_; ++i) {
+        if (!children_[i].let_go) last = children_[i].record;
+    }
+    if (last == nullptr) throw own;
     if (last->is(was_cancelled)) throw_outcome(last);
     throw CancelledError(last_message(last));
 }
@@ -202,7 +215,7 @@ void GatherCore::drop() noexcept {
     count_ = 0;
 }
 
-void GatherChild::let_go() noexcept {
+void GatherChild::drop() noexcept {
     PromiseBase* const mine = std::exchange(record, nullptr);
     if (!owned) return release(mine);
     mine->magic = 0;

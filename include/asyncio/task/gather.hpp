@@ -20,11 +20,12 @@ inline constexpr return_exceptions_t return_exceptions{};
 
 namespace detail {
 
-/// One argument of a gather: an unstarted coroutine that it owns, or a reference to a task or future. Once the
-/// coroutine has been started it is a task, and whoever started it takes the record out.
+/// One argument of a gather: an unstarted coroutine that it owns, or a reference to a task or future. Once
+/// the coroutine has been started it is a task, and whoever started it takes the record out.
 struct GatherChild {
     PromiseBase* record = nullptr;
     bool owned = false;
+    bool let_go = false;  // the gather does not wait for it any more
 
     GatherChild() noexcept = default;
     GatherChild(PromiseBase* r, bool o) noexcept : record(r), owned(o) {}
@@ -37,10 +38,10 @@ struct GatherChild {
     }
     ~GatherChild() {
         if (record != nullptr) [[unlikely]]
-            let_go();
+            drop();
     }
     /// Without a warning: that is for whoever knows that the coroutine could have been awaited.
-    ASYNCIO_COLD void let_go() noexcept;
+    ASYNCIO_COLD void drop() noexcept;
 };
 
 /// The children are tasks of their own; the gather only counts those that end. What belongs to it (`owned`)
@@ -89,7 +90,7 @@ class GatherCore : public CancelFan {
     void cancel_owned() noexcept;
     static void owned_ended(Waiter* waiter, PromiseBase* record) noexcept;
     static void other_ended(Waiter* waiter, PromiseBase* record) noexcept;
-    void let_go(PromiseBase* record) noexcept;
+    void let_go(GatherChild& child) noexcept;
     static CancelAnswer cancel(Leaf* leaf) noexcept;
     static PromiseBase* next_asked(Leaf* leaf) noexcept;
     static CancelAnswer all_asked(Leaf* leaf) noexcept;
@@ -103,7 +104,8 @@ class GatherCore : public CancelFan {
     bool asking_ = false;
     bool any_accepted_ = false;
     bool circle_of_owned_ = false;  // the request came back through a child that the gather cannot leave
-    std::size_t asked_ = 0;         // how many were
+    std::uint32_t asked_for_ = 0;   // the request that was passed on last: LoopCore::cancel_number
+    std::size_t asked_ = 0;         // how many children were asked
     PromiseBase* first_failure_ = nullptr;
     Listener owned_;   // `left`: children of its own that have not ended
     Listener others_;  // … and of others
@@ -112,8 +114,8 @@ class GatherCore : public CancelFan {
 template <class T>
 using OrMonostate = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
-/// What an ended child has instead of a value: its exception, CancelledError, or InvalidStateError if somebody
-/// has moved its result out.
+/// What an ended child has instead of a value: its exception, CancelledError, or InvalidStateError if
+/// somebody has moved its result out.
 ASYNCIO_COLD std::exception_ptr error_of_child(PromiseBase* record);
 
 /// The result of one ended child.
