@@ -19,8 +19,6 @@ struct Husk {
     DropFn drop;
     std::size_t bytes;
 };
-inline constexpr std::size_t record_offset =
-    16;  // of the record behind the frame's address, on both compilers
 static_assert(sizeof(Husk) == record_offset);
 
 inline void* frame_address(PromiseBase* record) noexcept {
