@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -239,6 +240,25 @@ TEST_P(EventLoopTest, AnExceptionOfTheHandlerItselfIsPrinted) {
     EXPECT_NE(text.find("of the handler"), std::string::npos) << text;
 }
 
+TEST_P(EventLoopTest, OptionsThatMeanNothingAreRefused) {
+    for (const Duration slack : {Duration(-1ns), Duration::none()}) {
+        const auto make = [&] { EventLoop loop({.backend = backend(), .timer_slack = slack}); };
+        EXPECT_EQ(thrown<ValueError>(make).find("timer_slack"), 0u);
+    }
+    const char* const before = std::getenv("ASYNCIO_SEED");
+    const std::string kept = before != nullptr ? before : "";
+    for (const char* seed : {"garbage", "7up", "-1", "18446744073709551616"}) {
+        ::setenv("ASYNCIO_SEED", seed, 1);
+        EXPECT_EQ(
+            thrown<ValueError>([&] { EventLoop loop(here()); }).find("ASYNCIO_SEED=" + std::string(seed)),
+            0u);
+    }
+    ::setenv("ASYNCIO_SEED", "18446744073709551615", 1);
+    { EventLoop loop(here()); }
+    ::unsetenv("ASYNCIO_SEED");
+    if (before != nullptr) ::setenv("ASYNCIO_SEED", kept.c_str(), 1);
+}
+
 // ---- running and stopping -----------------------------------------------------------------------
 
 TEST_P(EventLoopTest, StopBeforeRunForeverRunsWhatIsReadyAndReturns) {
@@ -358,8 +378,7 @@ TEST_P(RealTimeLoopTest, AHostMayWaitForThePollDescriptor) {
 
     // A post from another thread.
     bool posted = false;
-    std::thread poster(
-        [&, handle = loop.remote()] { handle.call_soon_threadsafe([&] { posted = true; }); });
+    std::thread poster([&, handle = loop.remote()] { handle.call_soon_threadsafe([&] { posted = true; }); });
     EXPECT_TRUE(wait(10'000));
     poster.join();
     while (!posted) loop.poll_once();
