@@ -1,9 +1,9 @@
 // Part 8: the event loop, step by step.
 //
-// The loop has a queue of what can run now and a list of who is to be woken when. In each turn it runs what stands in
-// the queue; if there is nothing it sleeps first, until the next moment in the list, and moves what is due to the
-// queue. Here nothing runs by itself: main asks for one turn after another, and looks at the tasks in between.
-// They know nothing of it. A sleeps for 100 ms, B for 50.
+// The loop has a queue of what can run now and a list of who is to be woken when. In each turn it runs what
+// stands in the queue; if there is nothing it sleeps first, until the next moment in the list, and moves what
+// is due to the queue. Here nothing runs by itself: main asks for one turn after another, and looks at the
+// tasks in between. They know nothing of it. A sleeps for 100 ms, B for 50.
 #include <asyncio/asyncio.hpp>
 #include <asyncio/debug/timeline.hpp>
 #include <cstdio>
@@ -30,7 +30,8 @@ class Observer {
     void look() {
         const asyncio::TimePoint now = loop_.time();
         for (Row& row : rows_) {
-            const std::string state = row.task.done() ? "has ended" : "stands at " + row.task.get_stack().back();
+            const std::string state =
+                row.task.done() ? "has ended" : "stands at " + row.task.get_stack().back();
             if (state == row.state) continue;
             std::printf("%3.0f ms   %s %s\n", in_ms(now - start_), row.task.name().c_str(), state.c_str());
             if (!row.state.empty()) {  // it has run, and only now: we look after each step

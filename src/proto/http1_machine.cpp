@@ -426,8 +426,9 @@ void Http1Machine::read_request_line(std::string_view line) {
     request.target.assign(target);
 }
 
-// RFC 9112 §3.2.2, absolute-form. What comes here is HTTP, and it is for a host: RFC 9110 §4.2.1, "A recipient
-// that processes such a URI reference MUST reject it as invalid" of one without; §4.2.4 of user information.
+// RFC 9112 §3.2.2, absolute-form. What comes here is HTTP, and it is for a host: RFC 9110 §4.2.1, "A
+// recipient that processes such a URI reference MUST reject it as invalid" of one without; §4.2.4 of user
+// information.
 void Http1Machine::check_absolute_form(std::string_view target) const {
     const Target parts = split_target(target);
     if (parts.scheme.empty()) return;

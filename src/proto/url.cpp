@@ -562,7 +562,8 @@ Target split_target(std::string_view target) noexcept {
     Target parts;
     if (!target.starts_with('/')) {
         const std::size_t scheme_end = target.find("://");
-        if (scheme_end != std::string_view::npos && all_are(target.substr(0, scheme_end), character::scheme)) {
+        if (scheme_end != std::string_view::npos &&
+            all_are(target.substr(0, scheme_end), character::scheme)) {
             parts.scheme = target.substr(0, scheme_end);
             target.remove_prefix(scheme_end + 3);
             parts.authority = target.substr(0, target.find_first_of("/?"));

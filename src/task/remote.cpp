@@ -31,7 +31,8 @@ void let_go(LoopImpl* loop, RemoteAnchor* anchor) noexcept {
     if (record == nullptr) return;  // it has let go already
     std::vector<std::shared_ptr<RemoteAnchor>>& anchors = loop->anchors;
     ASYNCIO_ASSERT(anchors[anchor->index].get() == anchor);
-    const std::shared_ptr<RemoteAnchor> held = std::exchange(anchors[anchor->index], std::move(anchors.back()));
+    const std::shared_ptr<RemoteAnchor> held =
+        std::exchange(anchors[anchor->index], std::move(anchors.back()));
     anchors.pop_back();
     if (held->index != anchors.size()) anchors[held->index]->index = held->index;
     held->finished.store(true, std::memory_order_release);

@@ -99,11 +99,13 @@ TEST(Recycler, ABurstIsRecycledAndGivenBack) {
             EXPECT_EQ(kept, 0);
 #else
             // The frames are of one size; its list keeps 16 MiB at most, and no less if it could have more.
-            const auto* list = std::find_if(std::begin(detail::recycler.classes), std::end(detail::recycler.classes),
-                                            [](const auto& each) { return each.head != nullptr; });
+            const auto* list =
+                std::find_if(std::begin(detail::recycler.classes), std::end(detail::recycler.classes),
+                             [](const auto& each) { return each.head != nullptr; });
             ASSERT_NE(list, std::end(detail::recycler.classes));
             const auto index = static_cast<std::size_t>(list - std::begin(detail::recycler.classes));
-            const auto most = static_cast<std::ptrdiff_t>((std::size_t{16} << 20) / detail::class_bytes(index));
+            const auto most =
+                static_cast<std::ptrdiff_t>((std::size_t{16} << 20) / detail::class_bytes(index));
             EXPECT_EQ(kept, std::min(most, many));
             EXPECT_LT(kept, many) << "a burst of so many small frames is too small to be given back";
             burst.push_back(with_a_frame(1));

@@ -220,8 +220,8 @@ TEST_P(WebServer, AnAbsoluteTargetSaysForWhichHostARequestIs) {
         const Reply plain = co_await client.ask("GET /where HTTP/1.1\r\nHost: evil.example\r\n\r\n");
         EXPECT_EQ(plain.body, "evil.example http://evil.example/where /where");
         // RFC 9112 §3.2.2: the Host is ignored then.
-        const Reply absolute = co_await client.ask(
-            "GET http://good.example:81/where HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+        const Reply absolute =
+            co_await client.ask("GET http://good.example:81/where HTTP/1.1\r\nHost: evil.example\r\n\r\n");
         EXPECT_EQ(absolute.body, "good.example:81 http://good.example:81/where /where");
         EXPECT_TRUE(absolute.keep_alive);
         // RFC 9110 §7.4: this connection is not secured.

@@ -64,7 +64,8 @@ TEST(RequestParser, TrimsValuesAndKeepsOrderAndSpelling) {
 }
 
 TEST(RequestParser, AcceptsTheFormsOfATarget) {
-    for (const std::string target : {"/", "/a%20b?c=d&e", "http://a/b", "HTTPS://[::1]:1?q", "/[{\"~'}]", "//x"}) {
+    for (const std::string target :
+         {"/", "/a%20b?c=d&e", "http://a/b", "HTTPS://[::1]:1?q", "/[{\"~'}]", "//x"}) {
         EXPECT_EQ(request("GET " + target + " HTTP/1.1\r\n" + host + "\r\n").head,
                   "GET " + target + " HTTP/1.1");
     }

@@ -384,8 +384,7 @@ Coro<> gather_of_coroutines_before_callables() {
         co_await sleep(2ms);
         co_return text.size();
     };
-    auto [a, b, c, d] =
-        co_await gather(worker(1), size_of_text, talker("between"), size_of_text);
+    auto [a, b, c, d] = co_await gather(worker(1), size_of_text, talker("between"), size_of_text);
     EXPECT_EQ(a, 1);
     EXPECT_EQ(b + d, 2 * text.size());
     EXPECT_EQ(c[0], 'b');

@@ -666,15 +666,17 @@ TEST_F(AsCompletedTest, EnteringTwiceAndLeavingBeforeEnteringAreRefused) {
         std::vector<Task<int>> tasks;
         tasks.push_back(create_task(after(1s, 1)));
         auto it = as_completed(tasks);
-        EXPECT_EQ(thrown<RuntimeError>([&] { static_cast<void>(it.aexit(nullptr)); })
-                      .find("AsCompleted::aexit is called once, after aenter"),
+        EXPECT_EQ(thrown<RuntimeError>([&] {
+                      static_cast<void>(it.aexit(nullptr));
+                  }).find("AsCompleted::aexit is called once, after aenter"),
                   0u);
         co_await it.aenter();
         EXPECT_EQ(thrown<RuntimeError>([&] { it.aenter(); }), "this as_completed was entered already");
         const bool handled = co_await it.aexit(nullptr);
         EXPECT_FALSE(handled);
-        EXPECT_EQ(thrown<RuntimeError>([&] { static_cast<void>(it.aexit(nullptr)); })
-                      .find("AsCompleted::aexit is called once, after aenter"),
+        EXPECT_EQ(thrown<RuntimeError>([&] {
+                      static_cast<void>(it.aexit(nullptr));
+                  }).find("AsCompleted::aexit is called once, after aenter"),
                   0u);
         EXPECT_EQ(tasks[0].cancelling(), 0);
         co_await tasks[0];
@@ -741,8 +743,8 @@ TEST_F(WaitForTest, TryWaitForGivesATimeoutAsAnOutcome) {
     run([]() -> Coro<> {
         int alive = 0;
         auto task = create_task(after(1h, 2));
-        Outcome<void> late = co_await try_wait_for(
-            [](Counted) -> Coro<> { co_await sleep(1h); }(Counted(&alive)), 2s);
+        Outcome<void> late =
+            co_await try_wait_for([](Counted) -> Coro<> { co_await sleep(1h); }(Counted(&alive)), 2s);
         EXPECT_NE(late.error_as<TimeoutError>(), nullptr);
         EXPECT_EQ(alive, 0);
         Outcome<int> at_once = co_await try_wait_for(after(1s, 1), 0s);

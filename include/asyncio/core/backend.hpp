@@ -28,8 +28,8 @@
 //      `poll`, `cancel` never fail.
 //  10. `send_now` ends in `submit`, so that the memory it names may be anybody's. It is not submitted while a
 //      `send` is held.
-//  11. Somebody else may do the waiting: `descriptor` can be read (poll(2)) as soon as `poll` has something to
-//      tell, provided that `flush` has passed on what was queued since the last one.
+//  11. Somebody else may do the waiting: `descriptor` can be read (poll(2)) as soon as `poll` has something
+//      to tell, provided that `flush` has passed on what was queued since the last one.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -59,7 +59,7 @@ class AsCompletedCore {
     AsCompletedOptions options_;
     bool started_ = false;
     bool timed_out_ = false;
-    NextBase* waiting_ = nullptr;  // who has suspended in next(), until it goes on
+    NextBase* waiting_ = nullptr;        // who has suspended in next(), until it goes on
     std::optional<Coro<bool>> leaving_;  // made on entry: what was entered can be left, also without memory
     std::size_t owned_left_ = 0;         // while the scope is left: those that have not ended
     Join* join_ = nullptr;               // … and who waits for them
