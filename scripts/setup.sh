@@ -68,7 +68,6 @@ need have_program python3 -- python3 python3 python "runs the checks and the tes
 need have_header liburing.h -- liburing-dev liburing-devel liburing "the io_uring backend"
 need have_llhttp -- "$llhttp_package" llhttp-devel llhttp "the HTTP/1 parser"
 need have_header gtest/gtest.h -- libgtest-dev gtest-devel gtest "the tests"
-need have_header fmt/format.h -- libfmt-dev fmt-devel fmt "the tools' output"
 need have_header CLI/CLI.hpp -- libcli11-dev cli11-devel cli11 "the tools' command lines"
 need have_header nlohmann/json.hpp -- nlohmann-json3-dev json-devel nlohmann-json "the tests' data files"
 if ((want_all)); then

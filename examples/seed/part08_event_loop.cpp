@@ -1,53 +1,88 @@
 // Part 8: the event loop, step by step.
 //
-// The loop has a queue of what can run now and a list of who is to be woken when. It runs everything in the
-// queue; when that is empty it sleeps until the next moment in the list, moves what is due to the queue, and
-// begins again. Here is what it does with A, which sleeps for 100 ms, and B, which sleeps for 50.
+// The loop has a queue of what can run now and a list of who is to be woken when. In each turn it runs what
+// stands in the queue; if there is nothing it sleeps first, until the next moment in the list, and moves what
+// is due to the queue. Here nothing runs by itself: main asks for one turn after another, and looks at the
+// tasks in between. They know nothing of it. A sleeps for 100 ms, B for 50.
 #include <asyncio/asyncio.hpp>
 #include <asyncio/debug/timeline.hpp>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 using namespace std::chrono_literals;
 using asyncio::debug::Activity;
 using asyncio::debug::Timeline;
 
-/// Prints each step with its time, and draws it into a timeline.
-class Trace {
+asyncio::Coro<> sleeper(asyncio::Duration time) {
+    co_await asyncio::sleep(time);  // where it stands while it waits
+}
+
+/// Asks the loop how its tasks are, and tells what has changed since the last time.
+class Observer {
   public:
-    std::size_t add(char name) {
-        names_ += name;
-        return timeline_.add_row(std::string(1, name));
+    explicit Observer(asyncio::EventLoop& loop) : loop_(loop), start_(loop.time()) {}
+
+    void watch(asyncio::Task<> task) {
+        const std::size_t row = timeline_.add_row(task.name());
+        rows_.push_back({std::move(task), row, "", start_});
     }
-    void step(std::size_t who, const char* what, Activity then) {
-        const asyncio::TimePoint now = asyncio::get_running_loop().time();
-        std::printf("%3.0f ms  %c %s\n", asyncio::Duration(now - start_).seconds() * 1000, names_[who], what);
-        timeline_.change(who, then, now);
+    void look() {
+        const asyncio::TimePoint now = loop_.time();
+        for (Row& row : rows_) {
+            const std::string state =
+                row.task.done() ? "has ended" : "stands at " + row.task.get_stack().back();
+            if (state == row.state) continue;
+            std::printf("%3.0f ms   %s %s\n", in_ms(now - start_), row.task.name().c_str(), state.c_str());
+            if (!row.state.empty()) {  // it has run, and only now: we look after each step
+                timeline_.add(row.number, row.since, now, Activity::waits);
+                timeline_.add(row.number, now, now, Activity::runs);
+            }
+            row.state = state;
+            row.since = now;
+        }
     }
-    void end(std::size_t who) { timeline_.finish(who, asyncio::get_running_loop().time()); }
+    /// What the loop says about its own time to come.
+    void tell_idle_time() const {
+        std::printf("         the queue is empty for %.0f ms\n", in_ms(loop_.poll_timeout()));
+    }
+    bool all_ended() const {
+        bool all = true;
+        for (const Row& row : rows_) all = all && row.task.done();
+        return all;
+    }
     std::string chart() const { return timeline_.render({.width = 63}); }
 
   private:
-    asyncio::TimePoint start_ = asyncio::get_running_loop().time();
-    std::string names_;
+    struct Row {
+        asyncio::Task<> task;
+        std::size_t number;
+        std::string state;
+        asyncio::TimePoint since;
+    };
+    static double in_ms(asyncio::Duration time) { return time.seconds() * 1000; }
+
+    asyncio::EventLoop& loop_;
+    asyncio::TimePoint start_;
+    std::vector<Row> rows_;
     Timeline timeline_;
 };
 
-asyncio::Coro<> sleeper(char name, asyncio::Duration time, Trace& trace) {
-    const std::size_t me = trace.add(name);
-    trace.step(me, "is taken from the queue and starts", Activity::runs);
-    trace.step(me, "reaches its co_await: the loop notes when to wake it", Activity::waits);
-    co_await asyncio::sleep(time);
-    trace.step(me, "is due: the loop resumes it behind its co_await", Activity::runs);
-    trace.step(me, "is done", Activity::runs);
-    trace.end(me);
-}
+int main() {
+    asyncio::EventLoop loop;
+    Observer observer(loop);
+    // The queue, in order: A, a look, B, a look.
+    observer.watch(loop.create_task(sleeper(100ms), {.name = "A"}));
+    loop.call_soon([&] { observer.look(); });
+    observer.watch(loop.create_task(sleeper(50ms), {.name = "B"}));
+    loop.call_soon([&] { observer.look(); });
+    observer.look();
 
-asyncio::Coro<> amain() {
-    Trace trace;
-    // Both go to the queue, A first. Then amain itself waits, and the loop has its hands free.
-    co_await asyncio::gather(sleeper('A', 100ms, trace), sleeper('B', 50ms, trace));
-    std::printf("\n%s", trace.chart().c_str());
+    for (int turn = 1; !observer.all_ended(); ++turn) {
+        std::printf("turn %d\n", turn);
+        loop.poll_once(1h);
+        observer.look();
+        if (!observer.all_ended()) observer.tell_idle_time();
+    }
+    std::printf("\n%s", observer.chart().c_str());
 }
-
-int main() { asyncio::run(amain()); }

@@ -123,6 +123,7 @@ class EpollBackend final : public KernelBackend {
     void poll(std::uint64_t deadline) noexcept override;
     std::uint64_t now() noexcept override;
     std::size_t in_flight() const noexcept override { return in_flight_; }
+    int descriptor() const noexcept override { return epoll_; }
     void enter_thread() noexcept override {
         if (timer_slack_ns_ != 0) ::prctl(PR_SET_TIMERSLACK, timer_slack_ns_, 0, 0, 0);
     }

@@ -165,6 +165,8 @@ class IoUringBackend final : public KernelBackend {
     void poll(std::uint64_t deadline) noexcept override;
     std::uint64_t now() noexcept override { return clock_now(); }
     std::size_t in_flight() const noexcept override { return in_flight_; }
+    int descriptor() const noexcept override { return ring_.ring_fd; }
+    void flush() noexcept override;
     void enter_thread() noexcept override;
 
   private:
@@ -614,6 +616,12 @@ void IoUringBackend::poll(std::uint64_t deadline) noexcept {
         if (reap() || deadline == 0) return;
         if ((deadline != no_deadline || tsan_slice_ns != 0) && clock_now() >= deadline) return;
     }
+}
+
+void IoUringBackend::flush() noexcept {
+    work_off_backlogs();
+    // What it refuses now, for want of memory or room for completions, goes with the next poll.
+    if (::io_uring_sq_ready(&ring_) != 0) ::io_uring_submit(&ring_);
 }
 
 // True if an operation has ended or the wake descriptor was written.

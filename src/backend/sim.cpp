@@ -25,6 +25,7 @@ class SimBackend final : public KernelBackend {
     bool cancel(Operation&) noexcept override { return false; }
     void close_descriptor(int descriptor) noexcept override { ::close(descriptor); }
     std::size_t in_flight() const noexcept override { return 0; }
+    int descriptor() const noexcept override { return -1; }
 
     std::uint64_t now() noexcept override {
         timespec time;

@@ -4,6 +4,7 @@
 // none is left, with the tasks that their cleanup creates; then the parts of higher layers give up their
 // connections; then the kernel must hold nothing; then the pool's threads are joined for the shutdown
 // timeout; then posts are refused, and what was scheduled and has not run is destroyed.
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -141,8 +142,14 @@ Backend backend_from_environment() {
 }
 
 std::uint64_t seed_from_environment() {
-    const char* value = std::getenv("ASYNCIO_SEED");
-    return value == nullptr ? 0 : std::strtoull(value, nullptr, 10);
+    const char* const value = std::getenv("ASYNCIO_SEED");
+    if (value == nullptr || *value == '\0') return 0;
+    std::uint64_t seed = 0;
+    const char* const end = value + std::strlen(value);
+    const auto [at, error] = std::from_chars(value, end, seed);
+    if (error != std::errc() || at != end)
+        throw ValueError("ASYNCIO_SEED=" + std::string(value) + ": a seed is a number of at most 64 bits");
+    return seed;
 }
 
 std::unique_ptr<KernelBackend> make_backend(Backend wanted, int wake, const BackendOptions& options,
@@ -177,6 +184,8 @@ std::unique_ptr<KernelBackend> make_backend(Backend wanted, int wake, const Back
 LoopImpl::LoopImpl(EventLoop* owning_loop, RunOptions loop_options) : options(loop_options) {
     owner = owning_loop;
     debug = options.debug || environment_debug();
+    if (options.timer_slack < Duration::zero() || options.timer_slack.is_infinite())
+        throw ValueError("timer_slack: not a length of time that a timer may be late");
     if (options.backend == Backend::automatic) options.backend = backend_from_environment();
     const int wake = make_wake_descriptor();
     try {
@@ -276,10 +285,6 @@ void LoopImpl::warn_of_tasks(std::uint64_t cancelled_for_ns) const noexcept {
     } catch (const std::bad_alloc&) {
         std::fputs("asyncio: the loop is closing, and tasks that were cancelled have not ended\n", stderr);
     }
-}
-
-bool LoopImpl::quiet() const noexcept {
-    return task_count == 0 && backend->in_flight() == 0 && ready.size() == 0;
 }
 
 namespace {
@@ -546,7 +551,20 @@ bool EventLoop::poll_once(Duration timeout) {
     if (impl_->ready.size() != 0) impl_->poll_kernel(0);
     impl_->iterate(deadline);
     impl_->deadlocked = false;  // virtual time: nothing to do here is no error, the host may have more
-    return impl_->ready.size() != 0;
+    if (impl_->ready.size() != 0) return true;
+    impl_->backend->flush();  // the host may be the one who waits
+    return false;
+}
+
+int EventLoop::poll_descriptor() const noexcept { return impl_->closed ? -1 : impl_->backend->descriptor(); }
+
+Duration EventLoop::poll_timeout() const noexcept {
+    if (impl_->ready.size() != 0 || impl_->posted != nullptr || !impl_->idle_waiters.empty())
+        return Duration::zero();
+    if (impl_->timers.empty() || impl_->closed) return Duration::none();
+    const std::uint64_t due = impl_->timers.next_deadline();
+    const std::uint64_t now = impl_->real_or_virtual_now();
+    return due <= now ? Duration::zero() : Duration(std::chrono::nanoseconds(due - now));
 }
 
 void EventLoop::close() {

@@ -62,6 +62,7 @@ class LeftBackend final : public KernelBackend {
                static_cast<std::uint64_t>(time.tv_nsec);
     }
     std::size_t in_flight() const noexcept override { return 0; }
+    int descriptor() const noexcept override { return -1; }
 };
 
 constexpr LeafOps left_ops{[](Leaf*) noexcept { return CancelAnswer::pending; },

@@ -3,6 +3,10 @@
 // Cancellation is a request (DECISIONS: "Cancellation bookkeeping" is the contract). A task counts them in
 // `cancels`; those that no await has delivered yet are `pending`. `epoch` counts deliveries, so that a scope
 // which made a request can tell whether it is among the delivered ones, and withdraw exactly its own.
+//
+// A request goes on to what a task awaits, and from there on. It walks, it does not recurse: tasks may wait
+// for each other a million deep, in chains and through gathers. It never runs user code and never resumes a
+// coroutine: whoever lets go is put into the ready queue.
 #include <cxxabi.h>
 
 #include <cstdio>
@@ -170,9 +174,24 @@ void leave_pending(LoopCore* loop, PromiseBase* task, bool let_go) noexcept {
     if (task->pending != 0xff) ++task->pending;
 }
 
-/// Asks what the task waits on. True: the request has gone on, or goes on to `loop->cancel_next`, if that is
-/// set.
-bool pass_cancel(LoopCore* loop, PromiseBase* task, CancelAnswer& answer) noexcept {
+/// Enters the answer of what the task waits on into its books. True: the request has gone on.
+bool settle_cancel(LoopCore* loop, PromiseBase* task, CancelAnswer answer) noexcept {
+    if (answer == CancelAnswer::passed || answer == CancelAnswer::forward) {
+        ++task->epoch;
+        return true;
+    }
+    if (answer == CancelAnswer::circle) {  // this request is counted already
+        --task->cancels;
+        return false;
+    }
+    if (answer == CancelAnswer::resume) wake(task->live.waits_on.leaf());
+    leave_pending(loop, task, answer == CancelAnswer::resume);
+    return false;
+}
+
+/// Counts the request and asks what the task waits on. `forward`: it goes on to `loop->cancel_next`; `fan`:
+/// to each that the leaf will name, and nothing is settled yet.
+CancelAnswer ask_to_cancel(LoopCore* loop, PromiseBase* task) noexcept {
     if (task->cancels != 0xffff) ++task->cancels;
     loop->cancel_next = nullptr;
     const WaitsOn waits_on = task->live.waits_on;
@@ -182,21 +201,11 @@ bool pass_cancel(LoopCore* loop, PromiseBase* task, CancelAnswer& answer) noexce
         task->live.waits_on.clear();
         push_frame(loop, sleeper);
         leave_pending(loop, task, true);
-        answer = CancelAnswer::resume;
-        return false;
+        return CancelAnswer::resume;
     }
-    answer = leaf != nullptr ? leaf->ops->cancel(leaf) : CancelAnswer::pending;
-    if (answer == CancelAnswer::passed || answer == CancelAnswer::forward) {
-        ++task->epoch;
-        return true;
-    }
-    if (answer == CancelAnswer::circle) {  // this request is counted already
-        --task->cancels;
-        return false;
-    }
-    if (answer == CancelAnswer::resume) wake(leaf);
-    leave_pending(loop, task, answer == CancelAnswer::resume);
-    return false;
+    const CancelAnswer answer = leaf != nullptr ? leaf->ops->cancel(leaf) : CancelAnswer::pending;
+    if (answer != CancelAnswer::fan) settle_cancel(loop, task, answer);
+    return answer;
 }
 
 /// `task` waits for somebody who waits for `task`: only a cancel can end that, and it ends it here.
@@ -208,6 +217,33 @@ void break_circle(LoopCore* loop, PromiseBase* task) noexcept {
     ASYNCIO_ASSERT(answer == CancelAnswer::resume);
     wake(leaf);
     leave_pending(loop, task, true);
+}
+
+/// `each` was asked: passes the request on along the tasks that it waits for, however many. Should they wait
+/// in a circle, `met` meets it (Brent's way of finding one: it is moved up at distances that double). A fan
+/// at the end of the chain is put before `fans`.
+void pass_along(LoopCore* loop, PromiseBase* each, CancelAnswer answer, CancelFan*& fans) noexcept {
+    PromiseBase* asked_by = nullptr;
+    PromiseBase* met = each;
+    std::size_t steps = 0;
+    std::size_t steps_max = 1;
+    while (answer == CancelAnswer::forward) {
+        PromiseBase* const next = loop->cancel_next;
+        if (next == met) return break_circle(loop, each);
+        if (next->is(is_future)) return cancel_future(loop, next);
+        answer = ask_to_cancel(loop, next);
+        if (std::exchange(loop->cancel_met_circle, false)) return break_circle(loop, each);
+        asked_by = std::exchange(each, next);
+        if (++steps == steps_max) {
+            met = each;
+            steps = 0;
+            steps_max *= 2;
+        }
+    }
+    if (answer != CancelAnswer::fan) return;
+    auto* const fan = static_cast<CancelFan*>(each->live.waits_on.leaf());
+    fan->asked_by = asked_by;
+    fan->outer = std::exchange(fans, fan);
 }
 
 }  // namespace
@@ -227,33 +263,29 @@ CancelRequest request_cancel(PromiseBase* task) noexcept {
         cancel_future(loop, task);
         return {true, true, 0};
     }
-    CancelAnswer answer;
-    const bool delivered = pass_cancel(loop, task, answer);
-    const CancelRequest request{true, delivered, task->epoch};
-    // Along a chain of tasks that wait for each other, however long. Should it be a circle, `met` meets it
-    // (Brent's way of finding one: it is moved up at distances that double).
-    PromiseBase* met = task;
-    std::size_t steps = 0;
-    std::size_t steps_max = 1;
-    for (PromiseBase* each = task; answer == CancelAnswer::forward;) {
-        PromiseBase* const next = loop->cancel_next;
-        if (next == met) {
-            break_circle(loop, each);
-            break;
+    ++loop->cancel_number;
+    const CancelAnswer answer = ask_to_cancel(loop, task);
+    const bool delivered = answer == CancelAnswer::passed || answer == CancelAnswer::forward;
+    CancelRequest request{true, delivered, task->epoch};
+    CancelFan* fans = nullptr;  // those that are being gone through, the innermost first
+    pass_along(loop, task, answer, fans);
+    while (CancelFan* const fan = fans) {
+        if (PromiseBase* const next = fan->ops->next_asked(fan)) {
+            if (next->is(is_future)) {
+                cancel_future(loop, next);
+            } else {
+                pass_along(loop, next, ask_to_cancel(loop, next), fans);
+            }
+            continue;
         }
-        if (next->is(is_future)) {
-            cancel_future(loop, next);
-            break;
-        }
-        pass_cancel(loop, next, answer);
-        if (std::exchange(loop->cancel_met_circle, false)) break_circle(loop, each);
-        each = next;
-        if (++steps == steps_max) {
-            met = each;
-            steps = 0;
-            steps_max *= 2;
-        }
+        fans = fan->outer;
+        PromiseBase* const waits = fan->frame->task;
+        const bool passed_on = settle_cancel(loop, waits, fan->ops->all_asked(fan));
+        if (waits == task) request = {true, passed_on, task->epoch};
+        if (fan->asked_by != nullptr && std::exchange(loop->cancel_met_circle, false))
+            break_circle(loop, fan->asked_by);
     }
+    loop->cancel_met_circle = false;
     return request;
 }
 
@@ -325,12 +357,14 @@ void throw_outcome(PromiseBase* record) {
     throw_invalid_state(record, "is not set");
 }
 
-void rethrow_and_destroy(PromiseBase* frame) {
+std::exception_ptr take_error_and_destroy(PromiseBase* frame) noexcept {
     std::exception_ptr error = std::move(frame->error());
     frame->error().~exception_ptr();
     frame->handle().destroy();
-    std::rethrow_exception(std::move(error));
+    return error;
 }
+
+void rethrow_and_destroy(PromiseBase* frame) { std::rethrow_exception(take_error_and_destroy(frame)); }
 
 void release_last(PromiseBase* record) noexcept {
     ASYNCIO_DASSERT((record->magic & record_magic_mask) == record_magic);

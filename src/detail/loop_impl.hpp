@@ -100,7 +100,6 @@ struct LoopImpl final : LoopCore {
     void cancel_new_tasks() noexcept;
     void cancel_tasks_again() noexcept;
     void warn_of_tasks(std::uint64_t cancelled_for_ns) const noexcept;
-    bool quiet() const noexcept;
     std::string list_tasks() const;
 
     std::unique_ptr<KernelBackend> backend;

@@ -1,4 +1,5 @@
 // Making a request: what is sent, and the way to the head of the response.
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <vector>
@@ -95,6 +96,13 @@ void write_wire(Exchange& x, const RequestBody& body, const PairsView& headers) 
     }
     if (!body.content_type().empty()) add_default("Content-Type", body.content_type());
     if (!body.data().empty() || announces_empty_body(x.method)) fields.push_back({"Content-Length", length});
+    // RFC 9112 §3.2: a server has to refuse a second one, and two servers on the way may each believe
+    // another.
+    const auto is_host = [](const HeaderView& field) {
+        return proto::equals_ignore_case(field.name, "Host");
+    };
+    if (std::count_if(fields.begin(), fields.end(), is_host) > 1)
+        throw ValueError("more than one Host header: a request is for one host");
     for (const HeaderView& field : fields) {
         if (proto::equals_ignore_case(field.name, "Connection") &&
             proto::list_contains(field.value, "close")) {

@@ -81,6 +81,7 @@ ClientSession::~ClientSession() {
 
 Coro<ClientResponse> ClientSession::request(std::string_view method, UrlArgument url, RequestBody body,
                                             RequestOptions options) const {
+    if (!state_) throw RuntimeError("this session was moved from: use the one that it was moved into");
     detail::ExchangeRef exchange(new detail::Exchange(state_));
     detail::prepare(*exchange, method, url, body, options);
     return detail::perform(std::move(exchange));
@@ -89,6 +90,7 @@ Coro<ClientResponse> ClientSession::request(std::string_view method, UrlArgument
 namespace {
 
 Coro<> close_session(detail::SessionRef state) {
+    if (!state) co_return;  // moved from
     // When its loop has closed, so are the connections, and there is nothing to wait for.
     if (state->home.is_open() && state->home.refusal() != nullptr) throw RuntimeError(state->home.refusal());
     std::vector<std::unique_ptr<detail::Connection>> idle;
@@ -103,7 +105,9 @@ Coro<> close_session(detail::SessionRef state) {
 Coro<> ClientSession::close() { return close_session(state_); }
 Coro<> ClientSession::aexit(std::exception_ptr) { return close_session(state_); }
 
-bool ClientSession::closed() const noexcept { return state_->closed; }
-ConnectionCounts ClientSession::connections() const noexcept { return state_->connector.counts(); }
+bool ClientSession::closed() const noexcept { return !state_ || state_->closed; }
+ConnectionCounts ClientSession::connections() const noexcept {
+    return state_ ? state_->connector.counts() : ConnectionCounts();
+}
 
 }}}  // namespace asyncio::v1::http

@@ -10,8 +10,8 @@
 //   2. Failure of any kind, cancellation included, closes the connection: what the server would still send
 //      must not be met by the next request.
 //   3. One read of the socket is parsed completely, the beginning of the body with the head. So a small
-//      response frees its connection before its user sees it, and no more than `read_bufsize` of the body is
-//      in memory which nobody has asked for.
+//      response frees its connection before its user sees it, and no more of the body than such a read has
+//      brought is in memory which nobody has asked for.
 //   4. An error in the body is kept in `body_error` and thrown when all that came before it has been handed
 //      out: a response whose head is good can be looked at.
 //   5. No name is given to a failure before end(): below it, errors are those of streams and parser.

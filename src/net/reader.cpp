@@ -8,8 +8,7 @@
 // Invariants
 //   1. `inlet->reader` is the one read that has not ended; a second one throws RuntimeError.
 //   2. All that came is in the buffer, or in the memory of the waiting read (`progress_` bytes of it). A read
-//   that ends
-//      by a cancel or an error puts the latter back, so nothing is ever lost.
+//      that ends by a cancel or an error puts the latter back, so nothing is ever lost.
 //   3. While the kernel fills the caller's own memory the read does not end (`stop_pulling` gave false).
 //   4. A read that pulls for long takes turns with the other tasks: `pieces_per_turn`.
 #include <algorithm>

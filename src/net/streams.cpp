@@ -10,19 +10,17 @@
 // ended, what is written meanwhile collects in `queued`, and the two change places.
 //
 // How it ends, by who ends it:
-//   close(), the writer is dropped   reading ends at once (a waiting reader gets the end of the stream, what
-//   is buffered
-//       can still be read); what was written is sent; then the descriptor is closed.
-//   abort(), the loop closes         the same without the sending.
-//   the peer closes its half         receive gives 0: `eof`. Writing goes on.
-//   a receive fails (RST)            the connection is lost: reader, drain and wait_closed throw the reason,
-//   once the
+//   close(), the writer is dropped: reading ends at once (a waiting reader gets the end of the stream, what
+//       is
+//       buffered can still be read); what was written is sent; then the descriptor is closed.
+//   abort(), the loop closes: the same without the sending.
+//   the peer closes its half: receive gives 0: `eof`. Writing goes on.
+//   a receive fails (RST): the connection is lost: reader, drain and wait_closed throw the reason, once the
 //       buffered bytes are read; the descriptor is closed at once.
-//   a send fails                     what the peer sent before it went may still be on its way here (a server
-//   that refuses
-//       an upload answers, then closes). So only writing is lost; the descriptor stays for the reader, which
+//   a send fails: what the peer sent before it went may still be on its way here (a server that refuses an
+//       upload answers, then closes). So only writing is lost; the descriptor stays for the reader, which
 //       gets those bytes first and the reason in place of the end. Without a reader it closes at once.
-//   the peer vanishes silently       nothing happens until TCP gives up (ETIMEDOUT): use timeouts.
+//   the peer vanishes silently: nothing happens until TCP gives up (ETIMEDOUT): use timeouts.
 //
 // Closing a descriptor: operations in flight are cancelled; if the kernel still holds one, shutdown(2) makes
 // it end and tells the peer now; when the last has ended the descriptor is closed (`close_if_free`). With

@@ -78,6 +78,16 @@ void StreamWriter::abort() noexcept { connection_->shut(); }
 bool StreamWriter::is_closing() const noexcept {
     return connection_->state != detail::Connection::State::open || connection_->loss != nullptr;
 }
+StreamWriter::ExtraInfo StreamWriter::get_extra_info(std::string_view name) const {
+    if (name == "socket") {
+        const int socket = fileno();
+        return socket >= 0 ? ExtraInfo(socket) : ExtraInfo();
+    }
+    Address address;
+    if (name == "peername") address = peername();
+    if (name == "sockname") address = sockname();
+    return address.empty() ? ExtraInfo() : ExtraInfo(address);
+}
 Address StreamWriter::peername() const { return connection_->peer(); }
 Address StreamWriter::sockname() const { return connection_->local(); }
 int StreamWriter::fileno() const noexcept { return connection_->descriptor; }

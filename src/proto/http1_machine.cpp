@@ -31,6 +31,7 @@
 #include "asyncio/base/assert.hpp"
 #include "asyncio/proto/errors.hpp"
 #include "asyncio/proto/status.hpp"
+#include "asyncio/proto/url.hpp"
 #include "proto/characters.hpp"
 #include "proto/headers_access.hpp"
 
@@ -419,9 +420,24 @@ void Http1Machine::read_request_line(std::string_view line) {
     if (method == "CONNECT" && !is_authority)
         fail("the target " + quoted(target) + " of a CONNECT is not 'host:port'");
     if (target == "*" && method != "OPTIONS") fail("the target '*' is for OPTIONS only");
+    if (method != "CONNECT") check_absolute_form(target);
     read_version(line.substr(last + 1));
     request.method.assign(method);
     request.target.assign(target);
+}
+
+// RFC 9112 §3.2.2, absolute-form. What comes here is HTTP, and it is for a host: RFC 9110 §4.2.1, "A
+// recipient that processes such a URI reference MUST reject it as invalid" of one without; §4.2.4 of user
+// information.
+void Http1Machine::check_absolute_form(std::string_view target) const {
+    const Target parts = split_target(target);
+    if (parts.scheme.empty()) return;
+    if (!equals_ignore_case(parts.scheme, "http") && !equals_ignore_case(parts.scheme, "https"))
+        fail("the scheme of the target " + quoted(target) + " is not http");
+    if (parts.authority.empty() || parts.authority.starts_with(':') ||
+        !all_are(parts.authority, character::authority)) {
+        fail("the target " + quoted(target) + " names no host");
+    }
 }
 
 // RFC 9112 §4: status-line = HTTP-version SP status-code SP [ reason-phrase ]

@@ -83,6 +83,7 @@ class Http1Machine {
                    const char* what);
     void add_field_line(std::string& text);
     void check_beginning(std::string_view line) const;
+    void check_absolute_form(std::string_view target) const;
     void read_request_line(std::string_view line);
     void read_status_line(std::string_view line);
     void read_version(std::string_view text);

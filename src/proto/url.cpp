@@ -559,17 +559,22 @@ void append_query(std::string& out, std::string_view name, std::string_view valu
 }
 
 Target split_target(std::string_view target) noexcept {
-    const std::size_t scheme_end = target.find("://");
-    if (!target.starts_with('/') && scheme_end != std::string_view::npos &&
-        all_are(target.substr(0, scheme_end), character::scheme)) {
-        const std::size_t path = target.find_first_of("/?", scheme_end + 3);
-        if (path == std::string_view::npos) return {"/", {}};
-        if (target[path] == '?') return {"/", target.substr(path + 1)};
-        target.remove_prefix(path);
+    Target parts;
+    if (!target.starts_with('/')) {
+        const std::size_t scheme_end = target.find("://");
+        if (scheme_end != std::string_view::npos &&
+            all_are(target.substr(0, scheme_end), character::scheme)) {
+            parts.scheme = target.substr(0, scheme_end);
+            target.remove_prefix(scheme_end + 3);
+            parts.authority = target.substr(0, target.find_first_of("/?"));
+            target.remove_prefix(parts.authority.size());
+        }
     }
     const std::size_t mark = target.find('?');
-    if (mark == std::string_view::npos) return {target, {}};
-    return {target.substr(0, mark), target.substr(mark + 1)};
+    parts.raw_path = target.substr(0, mark);
+    if (mark != std::string_view::npos) parts.raw_query_string = target.substr(mark + 1);
+    if (parts.raw_path.empty() && !parts.scheme.empty()) parts.raw_path = "/";
+    return parts;
 }
 
 }}}  // namespace asyncio::v1::proto

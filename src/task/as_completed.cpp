@@ -4,6 +4,7 @@
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/task/future.hpp"
+#include "detail/drop_duplicates.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
@@ -35,6 +36,10 @@ class AsCompletedCore::Join : public Leaf {
     AsCompletedCore* core_;
 };
 
+void drop_duplicates(std::vector<GatherChild>& children) {
+    drop_duplicates_by(children, [](const GatherChild& child) { return child.record; });
+}
+
 AsCompletedCore::Clock::Clock(AsCompletedCore* c) noexcept : Timer(&AsCompletedCore::clock_ops_), core(c) {}
 
 AsCompletedCore::AsCompletedCore(std::vector<GatherChild> children, AsCompletedOptions options) noexcept
@@ -53,32 +58,39 @@ AsCompletedCore::AsCompletedCore(AsCompletedCore&& other) noexcept
       limit_(this),
       done_before_(this) {
     ASYNCIO_ASSERT(!other.started_, "as_completed is movable until it has started");
-    other.children_.clear();
 }
 
 AsCompletedCore::~AsCompletedCore() {
     if (leaving_.has_value() && leaving_->valid()) leaving_->release()->handle().destroy();
     if (started_) stop();
-    for (const GatherChild& child : children_) {
+    for (GatherChild& child : children_) {
+        PromiseBase* const record = std::exchange(child.record, nullptr);
         if (child.owned && !started_) {
-            drop_unstarted(child.record);
+            drop_unstarted(record);
         } else {
-            ASYNCIO_ASSERT(!child.owned || child.record->is(done),
-                           "as_completed of coroutines is used inside with(…)");
-            release(child.record);
+            ASYNCIO_ASSERT(!child.owned || record->is(done), "this as_completed was entered, and not left");
+            release(record);
         }
     }
 }
 
-bool AsCompletedCore::has_owned() const noexcept {
+/// Somebody calls next().
+void AsCompletedCore::admit() {
+    // Two that wait would have to be woken in turn, and who comes later could take what the first was woken
+    // for.
+    if (waiting_ != nullptr) throw RuntimeError("another task waits in next() of this as_completed already");
+    if (started_) return;
+    // Nobody could wait for them where this is dropped.
     for (const GatherChild& child : children_) {
-        if (child.owned) return true;
+        if (child.owned) {
+            throw RuntimeError(
+                "as_completed of coroutines is a scope: co_await with(as_completed(std::move(coros)), body)");
+        }
     }
-    return false;
+    start();
 }
 
 void AsCompletedCore::start() {
-    if (started_) throw RuntimeError("this as_completed was entered already");
     LoopCore* const loop = current_loop;
     if (loop == nullptr || loop->current == nullptr)
         throw RuntimeError("as_completed is used inside a task only");
@@ -114,9 +126,9 @@ void AsCompletedCore::start() {
         for (std::size_t i = 0; i != children_.size(); ++i) {
             if (i < promoted && children_[i].owned) {
                 request_cancel(children_[i].record);  // before its first step: it never runs
-                release(children_[i].record);
+                release(std::exchange(children_[i].record, nullptr));
             } else {
-                children_[kept++] = children_[i];
+                children_[kept++] = std::move(children_[i]);
             }
         }
         children_.resize(kept);
@@ -137,7 +149,7 @@ void AsCompletedCore::clock_due(Leaf* leaf) noexcept {
     // Whoever ends from here on comes too late, even if its own turn has begun.
     core->timed_out_ = true;
     core->stop();
-    if (NextBase* next = std::exchange(core->waiting_, nullptr)) wake(next);
+    core->wake_next();
 }
 
 void AsCompletedCore::owned_ended(Waiter* waiter, PromiseBase* record) noexcept {
@@ -155,7 +167,11 @@ void AsCompletedCore::ended(PromiseBase* record) noexcept {
     if (timed_out_) return;
     ready_.push_back(record);  // its room is there
     if (ready_.size() == children_.size() && limit_.armed()) disarm_timer(current_loop, &limit_);
-    if (NextBase* next = std::exchange(waiting_, nullptr)) wake(next);
+    wake_next();
+}
+
+void AsCompletedCore::wake_next() noexcept {
+    if (waiting_ != nullptr && !std::exchange(waiting_->woken_, true)) wake(waiting_);
 }
 
 /// Its own tasks are listened to until the end: the scope joins them.
@@ -168,13 +184,14 @@ void AsCompletedCore::stop() noexcept {
 }
 
 void AsCompletedCore::enter() {
+    if (started_) throw RuntimeError("this as_completed was entered already");
     leaving_.emplace(leave());
     start();
 }
 
 Coro<bool> AsCompletedCore::take_leave() {
-    ASYNCIO_ASSERT(leaving_.has_value() && leaving_->valid(),
-                   "AsCompleted::aexit is called once, after aenter");
+    if (!leaving_.has_value() || !leaving_->valid())
+        throw RuntimeError("AsCompleted::aexit is called once, after aenter: let asyncio::with do it");
     return std::move(*leaving_);
 }
 
@@ -194,6 +211,7 @@ Coro<bool> AsCompletedCore::leave() {
 }
 
 PromiseBase* AsCompletedCore::NextBase::take() {
+    if (core_->waiting_ == this) core_->waiting_ = nullptr;
     if (frame != nullptr) throw_if_cancelled(frame->task);
     if (core_->given_ != core_->ready_.size()) return core_->ready_[core_->given_++];
     if (core_->given_ == core_->children_.size()) return nullptr;
@@ -201,8 +219,7 @@ PromiseBase* AsCompletedCore::NextBase::take() {
 }
 
 CancelAnswer AsCompletedCore::NextBase::cancel(Leaf* leaf) noexcept {
-    auto* const next = static_cast<NextBase*>(leaf);
-    next->core_->waiting_ = nullptr;
+    static_cast<NextBase*>(leaf)->woken_ = true;
     return CancelAnswer::resume;
 }
 

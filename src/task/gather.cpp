@@ -75,7 +75,9 @@ void GatherCore::ended(PromiseBase* record) noexcept {
     if (finished_) return;
     if (first_failure_ == nullptr && !keep_errors_ && record->is(has_error | was_cancelled)) {
         first_failure_ = record;
-        if (!cancel_asked_) cancel_owned();  // a second cancel would break into their cleanup
+        // A second cancel would break into their cleanup. (One that comes from outside later does: it reaches
+        // whatever is waited for, as everywhere.)
+        if (!cancel_asked_) cancel_owned();
     }
     if (owned_.left == 0 && (first_failure_ != nullptr || others_.left == 0)) finished_ = true;
 }
@@ -115,40 +117,50 @@ CancelAnswer GatherCore::cancel(Leaf* leaf) noexcept {
         loop->cancel_met_circle = true;
         return CancelAnswer::circle;
     }
-    if (loop->cancel_depth == 0) {
-        ++loop->cancel_number;
-    } else if (gather->asked_for_ == loop->cancel_number) {
+    if (gather->asked_for_ == loop->cancel_number) {
         // On another way to the same tasks. (In a net of gathers there may be 2^n of them; CPython takes
         // all.)
         return gather->cancel_asked_ ? CancelAnswer::passed : CancelAnswer::pending;
     }
     gather->asked_for_ = loop->cancel_number;
-    bool any = false;
-    bool circle_of_owned = false;
     gather->asking_ = true;
-    ++loop->cancel_depth;
-    for (std::size_t i = 0; i != gather->count_; ++i) {
-        GatherChild& child = gather->children_[i];
-        if (child.let_go) continue;
-        any |= request_cancel(child.record).accepted;
-        if (!std::exchange(loop->cancel_met_circle, false)) continue;
+    gather->any_accepted_ = false;
+    gather->circle_of_owned_ = false;
+    gather->asked_ = 0;
+    return CancelAnswer::fan;
+}
+
+PromiseBase* GatherCore::next_asked(Leaf* leaf) noexcept {
+    auto* const gather = static_cast<GatherCore*>(leaf);
+    if (std::exchange(current_loop->cancel_met_circle, false)) {
+        ASYNCIO_ASSERT(gather->asked_ != 0);
         // Tasks of its own a gather never leaves behind: then somebody else in the circle lets go, and there
         // is one, or a task would be its own child.
+        GatherChild& child = gather->children_[gather->asked_ - 1];
         if (child.owned) {
-            circle_of_owned = true;
+            gather->circle_of_owned_ = true;
         } else {
             gather->let_go(child);
         }
     }
-    --loop->cancel_depth;
-    ASYNCIO_ASSERT(!circle_of_owned || loop->cancel_depth != 0);
+    while (gather->asked_ != gather->count_) {
+        const GatherChild& child = gather->children_[gather->asked_++];
+        if (child.let_go || child.record->ended()) continue;
+        gather->any_accepted_ = true;
+        return child.record;
+    }
+    return nullptr;
+}
+
+CancelAnswer GatherCore::all_asked(Leaf* leaf) noexcept {
+    auto* const gather = static_cast<GatherCore*>(leaf);
     gather->asking_ = false;
-    loop->cancel_met_circle = circle_of_owned;
+    current_loop->cancel_met_circle = gather->circle_of_owned_;
     // After a failure the gather only waits for its own to end, and would throw that failure: this request
     // must outlive it.
-    if (!any || gather->first_failure_ != nullptr) return CancelAnswer::pending;
+    if (!gather->any_accepted_ || gather->first_failure_ != nullptr) return CancelAnswer::pending;
     gather->cancel_asked_ = true;
-    if (gather->owned_.left + gather->others_.left != 0) return CancelAnswer::passed;
+    if (gather->owned_.left != 0 || gather->others_.left != 0) return CancelAnswer::passed;
     gather->finished_ = true;
     return CancelAnswer::resume;
 }
@@ -175,7 +187,10 @@ void GatherCore::check() {
     throw CancelledError(last_message(last));
 }
 
-std::exception_ptr taken_already(PromiseBase* record) {
+std::exception_ptr error_of_child(PromiseBase* record) {
+    record->set(retrieved);
+    if (record->is(has_error)) return record->error();
+    if (record->is(was_cancelled)) return std::make_exception_ptr(CancelledError(last_message(record)));
     try {
         throw_outcome(record);
     } catch (...) {
@@ -195,8 +210,16 @@ void GatherCore::drop() noexcept {
             }
             release(child.record);
         }
+        child.record = nullptr;
     }
     count_ = 0;
+}
+
+void GatherChild::drop() noexcept {
+    PromiseBase* const mine = std::exchange(record, nullptr);
+    if (!owned) return release(mine);
+    mine->magic = 0;
+    mine->handle().destroy();
 }
 
 }}}  // namespace asyncio::v1::detail

@@ -19,22 +19,24 @@ struct RemoteAnchor {
     explicit RemoteAnchor(std::shared_ptr<RemoteState> s, PromiseBase* r) noexcept
         : state(std::move(s)), record(r) {}
     std::shared_ptr<RemoteState> state;
-    PromiseBase* record;  // loop thread only; null once the loop has let go
+    PromiseBase* record;    // loop thread only; null once the loop has let go
+    std::size_t index = 0;  // loop thread only: its place among the loop's anchors, until then
     std::atomic<bool> finished{false};
 };
 
 namespace {
 
 void let_go(LoopImpl* loop, RemoteAnchor* anchor) noexcept {
-    for (std::size_t i = 0; i != loop->anchors.size(); ++i) {
-        if (loop->anchors[i].get() != anchor) continue;
-        const std::shared_ptr<RemoteAnchor> held = std::move(loop->anchors[i]);
-        loop->anchors[i] = std::move(loop->anchors.back());
-        loop->anchors.pop_back();
-        held->finished.store(true, std::memory_order_release);
-        if (PromiseBase* record = std::exchange(held->record, nullptr)) release(record);
-        return;
-    }
+    PromiseBase* const record = std::exchange(anchor->record, nullptr);
+    if (record == nullptr) return;  // it has let go already
+    std::vector<std::shared_ptr<RemoteAnchor>>& anchors = loop->anchors;
+    ASYNCIO_ASSERT(anchors[anchor->index].get() == anchor);
+    const std::shared_ptr<RemoteAnchor> held =
+        std::exchange(anchors[anchor->index], std::move(anchors.back()));
+    anchors.pop_back();
+    if (held->index != anchors.size()) anchors[held->index]->index = held->index;
+    held->finished.store(true, std::memory_order_release);
+    release(record);
 }
 
 /// What remote handles share: when the last is gone, the loop is told to let the record go.
@@ -61,6 +63,7 @@ std::shared_ptr<RemoteAnchor> make_anchor(PromiseBase* record) {
         throw RuntimeError("remote(): no running event loop: take the remote handle on the loop's thread");
     auto anchor = std::make_shared<RemoteAnchor>(loop->remote, record);
     auto share = std::make_shared<HandleShare>(anchor);
+    anchor->index = loop->anchors.size();
     loop->anchors.push_back(anchor);
     ++record->refs;
     if (record->is(done)) {

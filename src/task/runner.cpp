@@ -232,19 +232,13 @@ std::terminate_handler default_terminate = nullptr;
 void install_terminate_hook() noexcept {
     static const bool done = [] {
         const std::terminate_handler current = std::get_terminate();
+        // The default is the runtime's verbose handler, or abort itself.
 #if defined(__GLIBCXX__)
         const bool is_default = current == &__gnu_cxx::__verbose_terminate_handler || current == &std::abort;
 #else
         const bool is_default = current == &std::abort;
 #endif
         if (!is_default) return false;
-        // The default is the runtime's verbose handler or abort itself; both live in the runtime, not in the
-        // program.
-#if defined(__GLIBCXX__)
-        if (current != nullptr && current != &__gnu_cxx::__verbose_terminate_handler &&
-            current != &std::abort)
-            return true;
-#endif
         default_terminate = current;
         std::set_terminate(&on_terminate);
         return true;

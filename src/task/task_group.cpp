@@ -158,8 +158,8 @@ detail::Ready TaskGroup::aenter() {
 }
 
 Coro<bool> TaskGroup::aexit(std::exception_ptr error) {
-    ASYNCIO_ASSERT(leaving_.has_value() && leaving_->valid(),
-                   "TaskGroup::aexit is called once, after aenter");
+    if (!leaving_.has_value() || !leaving_->valid())
+        throw RuntimeError("TaskGroup::aexit is called once, after aenter: let asyncio::with do it");
     body_error_ = std::move(error);
     return std::move(*leaving_);
 }

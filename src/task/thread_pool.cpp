@@ -55,7 +55,7 @@ struct ThreadPool::Shared {
 namespace {
 
 unsigned threads_max() noexcept {
-    const unsigned wanted = std::thread::hardware_concurrency() + 4;
+    static const unsigned wanted = std::thread::hardware_concurrency() + 4;  // a system call
     return wanted < threads_limit ? wanted : threads_limit;
 }
 

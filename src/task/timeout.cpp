@@ -41,7 +41,8 @@ void Timeout::reschedule(TimePoint when) {
 }
 
 detail::ReadyBool Timeout::aexit(const std::exception_ptr& error) {
-    ASYNCIO_ASSERT(state_ == State::active, "Timeout::aexit without aenter");
+    if (state_ != State::active)
+        throw RuntimeError("Timeout::aexit is called once, after aenter: let asyncio::with do it");
     alarm_.disarm();
     if (!alarm_.fired) {
         state_ = State::finished;

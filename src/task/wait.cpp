@@ -1,10 +1,10 @@
 // wait. Hops as in Python: a task's end takes a turn, then the waiter's own resumption the next one.
 #include "asyncio/task/wait.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "asyncio/base/error.hpp"
+#include "detail/drop_duplicates.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
@@ -18,23 +18,7 @@ const LeafOps WaitCore::ops_{&WaitCore::cancel, nullptr, "wait"};
 const LeafOps WaitCore::clock_ops_{&unasked, &WaitCore::run_done_before, "wait"};
 
 void drop_duplicates(std::vector<RecordRef>& records) {
-    std::vector<std::pair<PromiseBase*, std::size_t>> sorted;
-    sorted.reserve(records.size());
-    for (const RecordRef& each : records) sorted.emplace_back(each.record(), sorted.size());
-    std::sort(sorted.begin(), sorted.end());
-    std::vector<std::size_t> again;
-    for (std::size_t i = 1; i < sorted.size(); ++i) {
-        if (sorted[i].first == sorted[i - 1].first) again.push_back(sorted[i].second);
-    }
-    if (again.empty()) return;
-    std::sort(again.begin(), again.end());
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < records.size(); ++i) {
-        if (std::binary_search(again.begin(), again.end(), i)) continue;
-        if (kept != i) records[kept] = std::move(records[i]);
-        ++kept;
-    }
-    records.erase(records.begin() + static_cast<std::ptrdiff_t>(kept), records.end());
+    drop_duplicates_by(records, [](const RecordRef& ref) { return ref.record(); });
 }
 
 WaitCore::Clock::Clock(WaitCore* w) noexcept : Timer(&WaitCore::clock_ops_), wait(w) {}

@@ -2,7 +2,11 @@
 #include "asyncio/core/event_loop.hpp"
 
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -10,6 +14,7 @@
 #include <vector>
 
 #include "asyncio/asyncio.hpp"
+#include "detail/loop_impl.hpp"
 #include "task/task_support.hpp"
 
 namespace asyncio::task_test { namespace {
@@ -206,6 +211,22 @@ TEST_P(EventLoopTest, WithoutAHandlerExceptionsArePrinted) {
     EXPECT_NE(text.find("printed"), std::string::npos) << text;
 }
 
+TEST_P(EventLoopTest, AHandlerMayPassOnToTheDefaultOne) {
+    const std::string text = printed([&] {
+        EventLoop loop(here());
+        loop.set_exception_handler([](EventLoop& where, const ExceptionContext& context) {
+            ExceptionContext longer = context;
+            longer.message = "seen first: " + context.message;
+            where.default_exception_handler(longer);
+        });
+        loop.call_soon([] { throw std::runtime_error("printed"); });
+        loop.call_soon([&] { loop.stop(); });
+        loop.run_forever();
+    });
+    EXPECT_EQ(text.find("asyncio: seen first: Exception in callback"), 0u) << text;
+    EXPECT_NE(text.find("printed"), std::string::npos) << text;
+}
+
 TEST_P(EventLoopTest, AnExceptionOfTheHandlerItselfIsPrinted) {
     const std::string text = printed([&] {
         EventLoop loop(here());
@@ -217,6 +238,25 @@ TEST_P(EventLoopTest, AnExceptionOfTheHandlerItselfIsPrinted) {
     });
     EXPECT_NE(text.find("of the callback"), std::string::npos) << text;
     EXPECT_NE(text.find("of the handler"), std::string::npos) << text;
+}
+
+TEST_P(EventLoopTest, OptionsThatMeanNothingAreRefused) {
+    for (const Duration slack : {Duration(-1ns), Duration::none()}) {
+        const auto make = [&] { EventLoop loop({.backend = backend(), .timer_slack = slack}); };
+        EXPECT_EQ(thrown<ValueError>(make).find("timer_slack"), 0u);
+    }
+    const char* const before = std::getenv("ASYNCIO_SEED");
+    const std::string kept = before != nullptr ? before : "";
+    for (const char* seed : {"garbage", "7up", "-1", "18446744073709551616"}) {
+        ::setenv("ASYNCIO_SEED", seed, 1);
+        EXPECT_EQ(
+            thrown<ValueError>([&] { EventLoop loop(here()); }).find("ASYNCIO_SEED=" + std::string(seed)),
+            0u);
+    }
+    ::setenv("ASYNCIO_SEED", "18446744073709551615", 1);
+    { EventLoop loop(here()); }
+    ::unsetenv("ASYNCIO_SEED");
+    if (before != nullptr) ::setenv("ASYNCIO_SEED", kept.c_str(), 1);
 }
 
 // ---- running and stopping -----------------------------------------------------------------------
@@ -302,6 +342,67 @@ TEST_P(EventLoopTest, PollOnceRunsOneIteration) {
     }
     while (log.size() == 2) loop.poll_once(1s);
     EXPECT_EQ(log.back(), "timer");
+}
+
+TEST_P(EventLoopTest, PollTimeoutIsTheTimeUntilTheNextTimer) {
+    EventLoop loop(here());
+    EXPECT_FALSE(loop.poll_timeout().has_value());
+    loop.call_soon([] {});
+    EXPECT_EQ(loop.poll_timeout(), Duration::zero());
+    loop.poll_once();
+    EXPECT_FALSE(loop.poll_timeout().has_value());
+    const TimerHandle later = loop.call_later(1h, [] {});
+    EXPECT_LE(loop.poll_timeout(), Duration(1h));
+    EXPECT_GT(loop.poll_timeout(), Duration(1h - 1min));
+    TimerHandle past = loop.call_at(loop.time() - 1s, [] {});
+    EXPECT_EQ(loop.poll_timeout(), Duration::zero());
+    past.cancel();
+    EXPECT_GT(loop.poll_timeout(), Duration::zero());
+    loop.close();
+    EXPECT_FALSE(loop.poll_timeout().has_value());
+    EXPECT_EQ(loop.poll_descriptor(), -1);
+}
+
+// A host that waits itself, as it would in a loop of its own: whatever happens makes the descriptor readable.
+TEST_P(RealTimeLoopTest, AHostMayWaitForThePollDescriptor) {
+    int pair[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+    EventLoop loop(here());
+    const auto wait = [&](int milliseconds) {
+        pollfd entry{loop.poll_descriptor(), POLLIN, 0};
+        return ::poll(&entry, 1, milliseconds) == 1;
+    };
+    loop.poll_once();
+    ASSERT_GE(loop.poll_descriptor(), 0);
+    EXPECT_FALSE(wait(0));
+
+    // A post from another thread.
+    bool posted = false;
+    std::thread poster([&, handle = loop.remote()] { handle.call_soon_threadsafe([&] { posted = true; }); });
+    EXPECT_TRUE(wait(10'000));
+    poster.join();
+    while (!posted) loop.poll_once();
+    while (loop.poll_once()) {}
+    EXPECT_FALSE(wait(0));
+
+    // An operation of the kernel's, begun by a callback.
+    struct Readable : detail::Operation {
+        bool ended = false;
+        explicit Readable(int fd) noexcept
+            : Operation(detail::OperationKind::wait_readable, fd,
+                        [](Operation* me) noexcept { static_cast<Readable*>(me)->ended = true; }) {}
+    } readable(pair[0]);
+    loop.call_soon([&] { EXPECT_FALSE(loop.impl().backend->submit(readable)); });
+    EXPECT_FALSE(loop.poll_once());
+    EXPECT_FALSE(wait(0));
+    ASSERT_EQ(::write(pair[1], "x", 1), 1);
+    EXPECT_TRUE(wait(10'000));
+    loop.poll_once();
+    EXPECT_TRUE(readable.ended);
+
+    loop.close();
+    ::close(pair[0]);
+    ::close(pair[1]);
 }
 
 TEST_P(RealTimeLoopTest, PollOnceWaitsNoLongerThanItsTimeout) {

@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdio>
+#include <iterator>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -68,23 +70,51 @@ void make_here_drop_there(int coroutines) {
     dropper.join();
 }
 
-TEST(Recycler, FramesMadeOnOneThreadAndDroppedOnAnotherTakeNoMoreMemory) {
+void expect_flat_memory(int coroutines) {
     make_here_drop_there(100'000);
     [[maybe_unused]] const long before = resident_bytes();
-    make_here_drop_there(1'000'000);
+    make_here_drop_there(coroutines);
 #if !ASYNCIO_ASAN && !ASYNCIO_TSAN  // they keep freed memory for a while
     // Each list is capped at 16 MiB, whose memory the ending threads give back.
     EXPECT_LT(resident_bytes() - before, 48L << 20);
 #endif
 }
 
+TEST(Recycler, FramesMadeOnOneThreadAndDroppedOnAnotherTakeNoMoreMemory) { expect_flat_memory(1'000'000); }
+
+TEST(RecyclerSlow, NeitherDoTenMillionOfThem) { expect_flat_memory(10'000'000); }
+
+// On a thread of its own, whose cache is empty at first.
 TEST(Recycler, ABurstIsRecycledAndGivenBack) {
-    std::vector<Coro<int>> burst;
-    for (int round = 0; round < 3; ++round) {
-        for (int i = 0; i < 200'000; ++i) burst.push_back(with_a_frame(i));
-        burst.clear();
-    }
-    burst.push_back(with_a_frame(1));
+    std::thread thread([] {
+        constexpr std::ptrdiff_t many = 200'000;
+        std::vector<Coro<int>> burst;
+        for (int round = 0; round < 3; ++round) {
+            for (int i = 0; i < many; ++i) burst.push_back(with_a_frame(i));
+            EXPECT_EQ(detail::blocks_in_use(), many);
+            burst.clear();
+            EXPECT_EQ(detail::blocks_in_use(), 0);
+            const std::ptrdiff_t kept = detail::recycler.taken;
+#if ASYNCIO_ASAN || ASYNCIO_TSAN
+            EXPECT_EQ(kept, 0);
+#else
+            // The frames are of one size; its list keeps 16 MiB at most, and no less if it could have more.
+            const auto* list =
+                std::find_if(std::begin(detail::recycler.classes), std::end(detail::recycler.classes),
+                             [](const auto& each) { return each.head != nullptr; });
+            ASSERT_NE(list, std::end(detail::recycler.classes));
+            const auto index = static_cast<std::size_t>(list - std::begin(detail::recycler.classes));
+            const auto most =
+                static_cast<std::ptrdiff_t>((std::size_t{16} << 20) / detail::class_bytes(index));
+            EXPECT_EQ(kept, std::min(most, many));
+            EXPECT_LT(kept, many) << "a burst of so many small frames is too small to be given back";
+            burst.push_back(with_a_frame(1));
+            EXPECT_EQ(detail::recycler.taken, kept);  // of a block that was kept
+            burst.clear();
+#endif
+        }
+    });
+    thread.join();
 }
 
 /// Outlives the thread's cache if it was made before the first frame.

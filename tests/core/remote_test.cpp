@@ -1,6 +1,7 @@
 // What other threads may do with a loop: posts, remote handles, run_coroutine_threadsafe.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <optional>
@@ -9,6 +10,8 @@
 #include <vector>
 
 #include "asyncio/asyncio.hpp"
+#include "detail/loop_impl.hpp"
+#include "support/processor_time.hpp"
 #include "task/task_support.hpp"
 
 namespace asyncio::task_test { namespace {
@@ -115,6 +118,33 @@ TEST_P(RemoteTest, RemoteFuturesAndTasksWork) {
         co_await done;
         other.join();
         co_await sleep(0s);
+    });
+}
+
+TEST_P(RemoteTest, LettingManyHandlesGoCostsNoLookAtAllOthers) {
+    run([]() -> Coro<> {
+        // The costs of so many and of four times as many, in this thread's own processor time.
+        const auto seconds = [](std::size_t count) -> Coro<double> {
+            const std::vector<Future<int>> futures(count);
+            std::vector<RemoteFuture<int>> handles;
+            handles.reserve(count);
+            for (const Future<int>& each : futures) handles.push_back(each.remote());
+            // From the middle outwards: a search would take long, from whichever end.
+            for (std::size_t i = 1; i != count; ++i) std::swap(handles[i], handles[i / 2]);
+            EventLoop& loop = get_running_loop();
+            const double start = test::processor_seconds();
+            handles.clear();
+            while (!loop.impl().anchors.empty()) co_await sleep(0s);
+            co_return test::processor_seconds() - start;
+        };
+        co_await seconds(1000);
+        double ratio = 100;
+        for (int attempt = 0; attempt != 5 && ratio > 10; ++attempt) {
+            const double few = co_await seconds(10'000);
+            const double many = co_await seconds(40'000);
+            ratio = std::min(ratio, many / few);
+        }
+        EXPECT_LT(ratio, 10) << "16: each was looked for among all others";
     });
 }
 

@@ -57,6 +57,14 @@ TEST(Timeline, DrawsWhoRanAndWhoWaitedWhen) {
               "   █ runs  ░ waits\n");
 }
 
+TEST(Timeline, CountsItsRows) {
+    EXPECT_EQ(Timeline().row_count(), 0u);
+    Timeline timeline = two_sleeps();
+    EXPECT_EQ(timeline.row_count(), 2u);
+    EXPECT_EQ(timeline.add_row("C"), 2u);
+    EXPECT_EQ(timeline.row_count(), 3u);
+}
+
 TEST(Timeline, AsciiStyleUsesAsciiAlone) {
     const std::string chart = two_sleeps().render({.width = 43, .style = TimelineStyle::ascii});
     EXPECT_EQ(chart,

@@ -364,6 +364,27 @@ TEST_P(ClientSession, RefusesHeadersThatWouldSmuggle) {
         EXPECT_THROW(co_await session.request("GE T", "http://h/"), ValueError);
         EXPECT_THROW(co_await session.request("CONNECT", "http://h/"), ValueError);
         EXPECT_THROW(http::ClientSession({.headers = http::headers("A\n", "b")}), ValueError);
+        const auto twice = http::headers("Host", "a", "host", "b");
+        EXPECT_THROW(co_await session.get("http://h/", {.headers = twice}), ValueError);
+        http::ClientSession of_two({.headers = twice});
+        std::string failure = co_await failure_of(of_two, "http://h/");
+        EXPECT_EQ(failure, "more than one Host header: a request is for one host");
+    });
+}
+
+TEST_P(ClientSession, OneThatWasMovedFromIsClosedAndRefusesRequests) {
+    run([]() -> Coro<> {
+        http::ClientSession session;
+        http::ClientSession moved = std::move(session);
+        EXPECT_TRUE(session.closed());  // NOLINT(bugprone-use-after-move)
+        EXPECT_FALSE(moved.closed());
+        EXPECT_EQ(session.connections().idle, 0u);
+        std::string failure = co_await failure_of(session, "http://h/");
+        EXPECT_EQ(failure, "this session was moved from: use the one that it was moved into");
+        co_await session.close();
+        co_await with(session, [] {});
+        session = std::move(moved);
+        EXPECT_FALSE(session.closed());
     });
 }
 

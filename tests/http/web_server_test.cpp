@@ -210,22 +210,69 @@ TEST_P(WebServer, GivesTheHandlerWhatTheClientAsked) {
     EXPECT_TRUE(called);
 }
 
+TEST_P(WebServer, AnAbsoluteTargetSaysForWhichHostARequestIs) {
+    web::Application app;
+    app.add_get("/where", [](web::Request& request) -> Coro<web::Response> {
+        co_return web::Response(request.host() + " " + request.url() + " " + std::string(request.path()));
+    });
+    serve(app, [](web::Site& site) -> Coro<> {
+        Client client = co_await Client::connect(site.port());
+        const Reply plain = co_await client.ask("GET /where HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+        EXPECT_EQ(plain.body, "evil.example http://evil.example/where /where");
+        // RFC 9112 §3.2.2: the Host is ignored then.
+        const Reply absolute =
+            co_await client.ask("GET http://good.example:81/where HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+        EXPECT_EQ(absolute.body, "good.example:81 http://good.example:81/where /where");
+        EXPECT_TRUE(absolute.keep_alive);
+        // RFC 9110 §7.4: this connection is not secured.
+        const Reply secured =
+            co_await client.ask("GET https://good.example/where HTTP/1.1\r\nHost: good.example\r\n\r\n");
+        EXPECT_EQ(secured.status, 421);
+        EXPECT_TRUE(secured.keep_alive);
+        const Reply other =
+            co_await client.ask("GET ftp://good.example/where HTTP/1.1\r\nHost: good.example\r\n\r\n");
+        EXPECT_EQ(other.status, 400);
+        EXPECT_FALSE(other.keep_alive);
+    });
+}
+
 TEST_P(WebServer, NamesTheMethodsOfAPathThatHasOthers) {
     web::Application app;
     app.add_get("/thing/{id}", hello);
     app.add_put("/thing/{id}", hello);
     app.add_delete("/thing/{id}", hello);
+    app.add_patch("/thing/{id}", echo);
     app.add_route("*", "/any", hello);
     serve(app, [](web::Site& site) -> Coro<> {
         Client client = co_await Client::connect(site.port());
         const Reply wrong = co_await client.ask(post("/thing/1", "body"));
         EXPECT_EQ(wrong.status, 405);
-        EXPECT_EQ(wrong.header("Allow"), "DELETE, GET, HEAD, PUT");
+        EXPECT_EQ(wrong.header("Allow"), "DELETE, GET, HEAD, PATCH, PUT");
+        const Reply patched = co_await client.ask(
+            "PATCH /thing/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\npatch", "PATCH");
+        EXPECT_EQ(patched.status, 200);
+        EXPECT_EQ(patched.body, "patch");
         const Reply missing = co_await client.ask(get("/thing"));
         EXPECT_EQ(missing.status, 404);
         EXPECT_FALSE(missing.headers.contains("Allow"));
         const Reply any = co_await client.ask("PATCH /any HTTP/1.1\r\nHost: a\r\n\r\n");
         EXPECT_EQ(any.status, 200);
+    });
+}
+
+TEST_P(WebServer, AResponseIsSentWithTheBodyThatItHasInTheEnd) {
+    web::Application app;
+    app.add_get("/", [](web::Request&) -> Coro<web::Response> {
+        web::Response response("a first thought", {.status = 201});
+        response.set_body("the second, which is longer");
+        co_return response;
+    });
+    serve(app, [](web::Site& site) -> Coro<> {
+        Client client = co_await Client::connect(site.port());
+        const Reply reply = co_await client.ask(get("/"));
+        EXPECT_EQ(reply.status, 201);
+        EXPECT_EQ(reply.body, "the second, which is longer");
+        EXPECT_EQ(reply.header("Content-Length"), "27");
     });
 }
 

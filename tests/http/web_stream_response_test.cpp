@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "http/web_support.hpp"
 
@@ -166,6 +167,46 @@ TEST_P(WebStreamResponse, IsCutOffWhenTheHandlerFails) {
     EXPECT_NE(reported[0].find("in the middle"), std::string::npos);
     EXPECT_NE(reported[2].find("5 bytes before its content_length"), std::string::npos) << reported[2];
     EXPECT_NE(reported[3].find("finish()"), std::string::npos) << reported[3];
+}
+
+TEST_P(WebStreamResponse, OneThatIsRefusedWritesNothingIntoTheBodyOfAnother) {
+    web::Application app;
+    std::vector<std::string> refusals;
+    app.add_get("/", [&](web::Request& request) -> Coro<web::Response> {
+        const auto refusal = [](Coro<> attempt) -> Coro<std::string> {
+            std::string text;
+            try {
+                co_await std::move(attempt);
+            } catch (const RuntimeError& error) {
+                text = error.what();
+            }
+            co_return text;
+        };
+        web::StreamResponse first(request);
+        web::StreamResponse second(request);
+        EXPECT_FALSE(first.prepared());
+        co_await first.prepare();
+        EXPECT_TRUE(first.prepared());
+        co_await first.write("one");
+        refusals.push_back(co_await refusal(second.prepare()));
+        EXPECT_FALSE(second.prepared());
+        refusals.push_back(co_await refusal(second.write("TWO")));
+        refusals.push_back(co_await refusal(second.write_eof()));
+        EXPECT_THROW(second.finish(), RuntimeError);
+        co_await first.write(" and only one");
+        co_return first.finish();
+    });
+    serve(app, [](web::Site& site) -> Coro<> {
+        Client client = co_await Client::connect(site.port());
+        const Reply reply = co_await client.ask(get("/"));
+        EXPECT_EQ(reply.fault, "");
+        EXPECT_EQ(reply.body, "one and only one");
+        EXPECT_TRUE(reply.keep_alive);
+    });
+    ASSERT_EQ(refusals.size(), 3u);
+    EXPECT_EQ(refusals[0], "this request has been answered already");
+    EXPECT_EQ(refusals[1], "write was called before prepare: co_await response.prepare() first");
+    EXPECT_EQ(refusals[2], "write_eof was called before prepare: co_await response.prepare() first");
 }
 
 TEST_P(WebStreamResponse, TellsTheHandlerWhatItDoesWrong) {

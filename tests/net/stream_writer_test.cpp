@@ -386,6 +386,23 @@ TEST_P(StreamWriterTest, KnowsBothAddresses) {
     });
 }
 
+TEST_P(StreamWriterTest, GivesExtraInfoByPythonsNames) {
+    run([]() -> Coro<> {
+        Pair p = tcp_pair();
+        const Address peer = p.writer.peername();
+        const int socket = p.writer.fileno();
+        EXPECT_EQ(std::get<Address>(p.writer.get_extra_info("peername")), peer);
+        EXPECT_EQ(std::get<Address>(p.writer.get_extra_info("sockname")), p.writer.sockname());
+        EXPECT_EQ(std::get<int>(p.writer.get_extra_info("socket")), socket);
+        const StreamWriter::ExtraInfo nothing;
+        EXPECT_EQ(p.writer.get_extra_info("cipher"), nothing);
+        co_await finish(p.writer);
+        EXPECT_EQ(std::get<Address>(p.writer.get_extra_info("peername")), peer);
+        EXPECT_EQ(p.writer.get_extra_info("sockname"), nothing);
+        EXPECT_EQ(p.writer.get_extra_info("socket"), nothing);
+    });
+}
+
 // ---- the peer goes ------------------------------------------------------------------------------
 
 TEST_P(StreamWriterTest, AResetEndsTheWaitForRoom) {

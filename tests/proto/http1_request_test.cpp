@@ -64,7 +64,8 @@ TEST(RequestParser, TrimsValuesAndKeepsOrderAndSpelling) {
 }
 
 TEST(RequestParser, AcceptsTheFormsOfATarget) {
-    for (const std::string target : {"/", "/a%20b?c=d&e", "http://a/b", "/[{\"~'}]", "//x"}) {
+    for (const std::string target :
+         {"/", "/a%20b?c=d&e", "http://a/b", "HTTPS://[::1]:1?q", "/[{\"~'}]", "//x"}) {
         EXPECT_EQ(request("GET " + target + " HTTP/1.1\r\n" + host + "\r\n").head,
                   "GET " + target + " HTTP/1.1");
     }
@@ -274,6 +275,10 @@ std::vector<Bad> bad_requests() {
         {"fragment in the target", "GET /a#b HTTP/1.1\r\n" + host + "\r\n", "target"},
         {"high byte in the target", "GET /\xc3\xa9 HTTP/1.1\r\n" + host + "\r\n", "target"},
         {"relative target", "GET a HTTP/1.1\r\n" + host + "\r\n", ""},
+        {"absolute target of another scheme", "GET ftp://a/b HTTP/1.1\r\n" + host + "\r\n", "scheme"},
+        {"absolute target without a host", "GET http:///b HTTP/1.1\r\n" + host + "\r\n", "host"},
+        {"absolute target with a port alone", "GET http://:80/b HTTP/1.1\r\n" + host + "\r\n", "host"},
+        {"absolute target with a user", "GET http://u@a/b HTTP/1.1\r\n" + host + "\r\n", "host"},
         {"star for a GET", "GET * HTTP/1.1\r\n" + host + "\r\n", "OPTIONS"},
         {"CONNECT to a path", "CONNECT / HTTP/1.1\r\n" + host + "\r\n", ""},
         {"HTTP/0.9", "GET / HTTP/0.9\r\n\r\n", "HTTP/0.9", 505},

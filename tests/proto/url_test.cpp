@@ -324,6 +324,22 @@ TEST(Target, IsSplitInEveryForm) {
     EXPECT_EQ(split("/a?u=http://x/y"), "/a u=http://x/y");
 }
 
+TEST(Target, OfTheAbsoluteFormHasASchemeAndAnAuthority) {
+    const auto split = [](std::string_view target) {
+        const Target parts = split_target(target);
+        return std::string(parts.scheme) + " " + std::string(parts.authority);
+    };
+    EXPECT_EQ(split("http://h:1/a?b"), "http h:1");
+    EXPECT_EQ(split("HTTP://h"), "HTTP h");
+    EXPECT_EQ(split("http://h?b"), "http h");
+    EXPECT_EQ(split("http:///a"), "http ");
+    EXPECT_EQ(split("http://u@[::1]:2/a"), "http u@[::1]:2");
+    EXPECT_EQ(split("/a?u=http://x/y"), " ");
+    EXPECT_EQ(split("//h/a"), " ");
+    EXPECT_EQ(split("*"), " ");
+    EXPECT_EQ(split("h:443"), " ");
+}
+
 TEST(Query, IsParsedAndWritten) {
     EXPECT_EQ(parse_query("a=1&b=2+3&c=%C3%A9"), (QueryPairs{{"a", "1"}, {"b", "2 3"}, {"c", "\xc3\xa9"}}));
     EXPECT_TRUE(parse_query("").empty());

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <forward_list>
 #include <memory>
 #include <string>
 #include <thread>
@@ -375,6 +376,25 @@ Coro<> gather_of_callables() {
     auto [size, number] = co_await gather(first, worker(12));
     EXPECT_EQ(size, text.size());
     EXPECT_EQ(number, 12);
+}
+Coro<> gather_of_coroutines_before_callables() {
+    const std::string text = "owned by two lambdas, and long enough to be on the heap";
+    const auto size_of_text = [text]() -> Coro<std::size_t> {
+        const Probe probe;
+        co_await sleep(2ms);
+        co_return text.size();
+    };
+    auto [a, b, c, d] = co_await gather(worker(1), size_of_text, talker("between"), size_of_text);
+    EXPECT_EQ(a, 1);
+    EXPECT_EQ(b + d, 2 * text.size());
+    EXPECT_EQ(c[0], 'b');
+}
+Coro<> gather_of_a_range_without_a_size() {
+    std::forward_list<Coro<int>> coros;
+    for (int i = 0; i != 20; ++i) coros.push_front(worker(i));
+    const std::vector<int> values = co_await gather(std::move(coros));
+    EXPECT_EQ(values.size(), 20u);
+    EXPECT_EQ(values.front(), 19);
 }
 Coro<> gather_of_tasks() {
     co_await with(TaskGroup(), [](TaskGroup& group) -> Coro<> {
@@ -759,6 +779,18 @@ Coro<> as_completed_of_coroutines() {
     });
     EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
 }
+Coro<> as_completed_of_a_range_without_a_size() {
+    std::forward_list<Coro<int>> coros;
+    for (int i = 1; i != 6; ++i) coros.push_front(worker(i, std::chrono::milliseconds(i)));
+    int next_value = 1;
+    co_await with(as_completed(std::move(coros)), [&](AsCompleted<int>& ended) -> Coro<> {
+        while (auto task = co_await ended.next()) {
+            const int value = co_await *task;
+            EXPECT_EQ(value, next_value++);
+        }
+    });
+    EXPECT_EQ(next_value, 6);
+}
 Coro<> as_completed_left_early() {
     std::vector<Coro<>> coros;
     coros.push_back(slow_to_leave());
@@ -929,6 +961,8 @@ constexpr NamedScenario all[] = {
     {"GatherOfARange", gather_of_a_range},
     {.name = "GatherOfMany", .start = gather_of_many, .many = true},
     {"GatherOfCallables", gather_of_callables},
+    {"GatherOfCoroutinesBeforeCallables", gather_of_coroutines_before_callables},
+    {"GatherOfARangeWithoutASize", gather_of_a_range_without_a_size},
     {"GatherOfTasks", gather_of_tasks},
     // If a child has failed and the gather was not told yet, a cancel goes to its siblings and the failure
     // wins, as in Python.
@@ -963,6 +997,7 @@ constexpr NamedScenario all[] = {
     {"WithAScopeOfTheUsersOwn", a_scope_of_the_users_own},
     {"WithTwoScopes", two_scopes_at_once},
     {"AsCompletedOfCoroutines", as_completed_of_coroutines},
+    {"AsCompletedOfARangeWithoutASize", as_completed_of_a_range_without_a_size},
     {"AsCompletedLeftEarly", as_completed_left_early},
     {"AsCompletedOfTasks", as_completed_of_tasks},
     {.name = "ToThread", .start = to_thread_waits_for_its_call, .threads = true},

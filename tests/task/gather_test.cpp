@@ -3,12 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <forward_list>
 #include <list>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "asyncio/asyncio.hpp"
+#include "support/alloc_failure.hpp"
 #include "task/task_support.hpp"
 
 namespace asyncio::task_test { namespace {
@@ -22,6 +24,7 @@ Coro<int> after(Duration delay, int value) {
     co_return value;
 }
 Coro<> nothing() { co_await sleep(1ms); }
+Coro<> nothing_for_an_hour() { co_await sleep(1h); }
 Coro<int> fails_after(Duration delay, std::string text) {
     co_await sleep(delay);
     throw ValueError(text);
@@ -422,6 +425,115 @@ TEST_F(GatherTest, ATaskThatIsDoneCountsAtOnce) {
         }
         EXPECT_EQ(text, "earlier");
         EXPECT_EQ(all_tasks().size(), 1u);
+    });
+}
+
+TEST_F(GatherTest, ARangeWithoutASizeIsTakenWithFewAllocations) {
+    run([]() -> Coro<> {
+        const auto add = [](long& allocations) -> Coro<std::size_t> {
+            std::forward_list<Coro<int>> coros;
+            for (int i = 0; i != 10'000; ++i) coros.push_front(after(1s, i));
+            const long before = test::allocations();
+            auto all = gather(std::move(coros));
+            allocations = test::allocations() - before;
+            const std::vector<int> values = co_await all;
+            co_return values.size();
+        };
+        long allocations = 0;
+        const std::size_t count = co_await add(allocations);
+        EXPECT_EQ(count, 10'000u);
+        EXPECT_LT(allocations, 100);  // it grew in proportion: one for each would copy all of them each time
+    });
+}
+
+TEST_F(GatherTest, AnOutcomeTellsWhatATaskWasCancelledWith) {
+    run([]() -> Coro<> {
+        auto unstarted = create_task(after(1s, 1));
+        unstarted.cancel("early");
+        auto waiting = create_task(after(1s, 1));
+        co_await sleep(0s);
+        waiting.cancel("late");
+        auto [a, b] = co_await gather(return_exceptions, unstarted, waiting);
+        EXPECT_TRUE(a.cancelled());
+        EXPECT_EQ(a.what(), "early");
+        EXPECT_TRUE(b.cancelled());
+        EXPECT_EQ(b.what(), "late");
+    });
+}
+
+constexpr int deep = 100'000;
+
+Coro<> gather_at_depth(int depth, Log& log) {
+    if (depth == 0) {
+        std::exception_ptr error;
+        try {
+            co_await sleep(1h);
+        } catch (const CancelledError& cancelled) {
+            log.push_back("cancelled: " + std::string(cancelled.message()));
+            error = std::current_exception();
+        }
+        if (error != nullptr) std::rethrow_exception(error);
+        co_return;
+    }
+    co_await gather(gather_at_depth(depth - 1, log));
+}
+Coro<> gather_of_one(Task<> task) { co_await gather(task); }
+
+TEST_F(GatherTest, GathersThatLieDeepInEachOtherAreCancelledWithoutRecursion) {
+    run([]() -> Coro<> {
+        Log log;
+        auto outermost = create_task(gather_at_depth(deep, log));
+        co_await sleep(1s);
+        EXPECT_EQ(all_tasks().size(), deep + 2u);
+        EXPECT_TRUE(outermost.cancel("enough"));
+        EXPECT_EQ(outermost.cancelling(), 1);
+        co_await wait(handles(outermost));
+        EXPECT_TRUE(outermost.cancelled());
+        EXPECT_EQ(log, Log{"cancelled: enough"});
+        EXPECT_EQ(all_tasks().size(), 1u);
+    });
+}
+
+TEST_F(GatherTest, AChainOfTasksThatGatherEachOtherIsCancelledWithoutRecursion) {
+    run([]() -> Coro<> {
+        std::vector<Task<>> chain = {create_task(nothing_for_an_hour())};
+        for (int i = 0; i != deep; ++i) chain.push_back(create_task(gather_of_one(chain.back())));
+        co_await sleep(1s);
+        EXPECT_TRUE(chain.back().cancel());
+        EXPECT_EQ(chain.front().cancelling(), 1);
+        co_await wait(chain);
+        for (const Task<>& each : chain) EXPECT_TRUE(each.cancelled());
+    });
+}
+
+TEST_F(GatherTest, AFailureOfOneCancelsADeepNestOfGathersBesideIt) {
+    run([]() -> Coro<> {
+        Log log;
+        std::string text;
+        try {
+            co_await gather(gather_at_depth(deep, log), fails_after(1s, "beside it"));
+        } catch (const ValueError& error) {
+            text = error.what();
+        }
+        EXPECT_EQ(text, "beside it");
+        EXPECT_EQ(log.size(), 1u);
+        EXPECT_EQ(all_tasks().size(), 1u);
+    });
+}
+
+TEST_F(GatherTest, ACancelReachesTheChildrenInTheirOrder) {
+    run([]() -> Coro<> {
+        Log log;
+        const auto both = [](Log& into, std::string name) -> Coro<> {
+            co_await gather(logs_its_end(into, name + "1", 1h, 0s), logs_its_end(into, name + "2", 1h, 0s));
+        };
+        auto task = create_task([](Log& into, auto make) -> Coro<> {
+            co_await gather(make(into, "a"), logs_its_end(into, "b", 1h, 0s), make(into, "c"));
+        }(log, both));
+        co_await sleep(1s);
+        task.cancel();
+        co_await wait(handles(task));
+        EXPECT_EQ(log, (Log{"a1 cancelled", "a2 cancelled", "b cancelled", "c1 cancelled", "c2 cancelled"}));
     });
 }
 

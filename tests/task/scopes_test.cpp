@@ -114,6 +114,20 @@ TEST_F(TimeoutTest, ItsStatesRefuseMisuse) {
     });
 }
 
+TEST_F(TimeoutTest, LeavingOneThatIsNotEnteredIsRefused) {
+    run([]() -> Coro<> {
+        const auto refusal = [](Timeout& scope) {
+            return thrown<RuntimeError>([&] { static_cast<void>(scope.aexit(nullptr)); });
+        };
+        Timeout t = timeout(10s);
+        EXPECT_EQ(refusal(t).find("Timeout::aexit is called once, after aenter"), 0u);
+        co_await t.aenter();
+        const bool handled = co_await t.aexit(nullptr);
+        EXPECT_FALSE(handled);
+        EXPECT_EQ(refusal(t).find("Timeout::aexit is called once, after aenter"), 0u);
+    });
+}
+
 TEST_F(TimeoutTest, OtherErrorsOfTheBlockPassAlsoAfterTheDeadline) {
     run([]() -> Coro<> {
         for (bool late : {false, true}) {
@@ -446,6 +460,21 @@ TEST_F(TaskGroupTest, OutsideOfItsLifeItRefusesTasksAndDestroysThem) {
             refused = true;
         }
         EXPECT_TRUE(refused);
+    });
+}
+
+TEST_F(TaskGroupTest, LeavingOneThatIsNotEnteredIsRefused) {
+    run([]() -> Coro<> {
+        const auto refusal = [](TaskGroup& group) {
+            return thrown<RuntimeError>([&] { static_cast<void>(group.aexit(nullptr)); });
+        };
+        TaskGroup group;
+        EXPECT_EQ(refusal(group).find("TaskGroup::aexit is called once, after aenter"), 0u);
+        co_await group.aenter();
+        group.create_task([]() -> Coro<> { co_await sleep(1s); });
+        const bool handled = co_await group.aexit(nullptr);
+        EXPECT_FALSE(handled);
+        EXPECT_EQ(refusal(group).find("TaskGroup::aexit is called once, after aenter"), 0u);
     });
 }
 

@@ -1,13 +1,15 @@
-// wait, wait_for, shield, as_completed.
+// wait, wait_for, try_wait_for, shield, as_completed.
 #include "asyncio/task/wait.hpp"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "asyncio/asyncio.hpp"
+#include "support/processor_time.hpp"
 #include "task/task_support.hpp"
 
 namespace asyncio::task_test { namespace {
@@ -591,6 +593,193 @@ TEST_F(AsCompletedTest, ACancelInNextLosesNothing) {
         EXPECT_TRUE(task.has_value());
         if (task) {
             EXPECT_EQ(task->result(), 2);
+        }
+    });
+}
+
+TEST_F(AsCompletedTest, ASecondTaskInNextIsRefused) {
+    run([]() -> Coro<> {
+        std::vector<Task<int>> tasks;
+        tasks.push_back(create_task(after(2s, 2)));
+        auto it = as_completed(tasks);
+        const auto take = [](AsCompleted<int>& from) -> Coro<int> {
+            auto task = co_await from.next();
+            co_return task ? task->result() : 0;
+        };
+        auto first = create_task(take(it));
+        auto second = create_task(take(it));
+        co_await wait(handles(first, second));
+        EXPECT_EQ(first.result(), 2);
+        EXPECT_EQ(thrown<RuntimeError>([&] { second.result(); }),
+                  "another task waits in next() of this as_completed already");
+        auto none = co_await it.next();
+        EXPECT_FALSE(none.has_value());
+    });
+}
+
+TEST_F(AsCompletedTest, WhatATaskInNextWasWokenForNobodyElseTakes) {
+    run([]() -> Coro<> {
+        Future<int> future;
+        std::vector<Future<int>> futures = {future};
+        auto it = as_completed(futures);
+        Log log;
+        const auto take = [](AsCompleted<int>& from, Log& into, std::string name) -> Coro<> {
+            try {
+                auto task = co_await from.next();
+                into.push_back(name + (task ? " took it" : " found nothing"));
+            } catch (const RuntimeError&) {
+                into.push_back(name + " was refused");
+            }
+        };
+        auto first = create_task(take(it, log, "first"));
+        co_await sleep(0s);
+        // It ends, then the next turn wakes the first one, and between the two the second asks.
+        future.set_result(1);
+        get_running_loop().call_soon([&] { create_task(take(it, log, "second"), {.eager_start = true}); });
+        co_await first;
+        EXPECT_EQ(log, (Log{"second was refused", "first took it"}));
+    });
+}
+
+TEST_F(AsCompletedTest, OfCoroutinesOutsideOfWithIsRefusedAndDestroysThem) {
+    run([]() -> Coro<> {
+        int alive = 0;
+        std::string text;
+        {
+            std::vector<Coro<>> jobs;
+            jobs.push_back([](Counted) -> Coro<> { co_await sleep(1h); }(Counted(&alive)));
+            auto it = as_completed(std::move(jobs));
+            try {
+                co_await it.next();
+            } catch (const RuntimeError& error) {
+                text = error.what();
+            }
+        }
+        EXPECT_EQ(text.find("as_completed of coroutines is a scope: co_await with("), 0u) << text;
+        EXPECT_EQ(alive, 0);
+        EXPECT_EQ(all_tasks().size(), 1u);
+    });
+}
+
+TEST_F(AsCompletedTest, EnteringTwiceAndLeavingBeforeEnteringAreRefused) {
+    run([]() -> Coro<> {
+        std::vector<Task<int>> tasks;
+        tasks.push_back(create_task(after(1s, 1)));
+        auto it = as_completed(tasks);
+        EXPECT_EQ(thrown<RuntimeError>([&] {
+                      static_cast<void>(it.aexit(nullptr));
+                  }).find("AsCompleted::aexit is called once, after aenter"),
+                  0u);
+        co_await it.aenter();
+        EXPECT_EQ(thrown<RuntimeError>([&] { it.aenter(); }), "this as_completed was entered already");
+        const bool handled = co_await it.aexit(nullptr);
+        EXPECT_FALSE(handled);
+        EXPECT_EQ(thrown<RuntimeError>([&] {
+                      static_cast<void>(it.aexit(nullptr));
+                  }).find("AsCompleted::aexit is called once, after aenter"),
+                  0u);
+        EXPECT_EQ(tasks[0].cancelling(), 0);
+        co_await tasks[0];
+    });
+}
+
+TEST_F(AsCompletedTest, HandlesOfTheSameCountOnceHoweverManyThereAre) {
+    run([]() -> Coro<> {
+        // The costs of so many and of four times as many, in this thread's own processor time.
+        const auto seconds = [](int count) -> Coro<double> {
+            std::vector<Future<int>> futures(static_cast<std::size_t>(count));
+            for (int i = 0; i != count; ++i) futures[static_cast<std::size_t>(i)].set_result(i);
+            for (int i = 0; i != count; ++i) futures.push_back(futures[static_cast<std::size_t>(i)]);
+            const double start = test::processor_seconds();
+            auto it = as_completed(futures);
+            const double taken = test::processor_seconds() - start;
+            int expected = 0;
+            bool in_order = true;
+            while (auto future = co_await it.next()) in_order &= future->result() == expected++;
+            EXPECT_TRUE(in_order);
+            EXPECT_EQ(expected, count);
+            co_return taken;
+        };
+        co_await seconds(1000);
+        double ratio = 100;
+        for (int attempt = 0; attempt != 5 && ratio > 10; ++attempt) {
+            const double few = co_await seconds(10'000);
+            const double many = co_await seconds(40'000);
+            ratio = std::min(ratio, many / few);
+        }
+        EXPECT_LT(ratio, 10) << "16: each was compared with all others";
+    });
+}
+
+// ---- try_wait_for -------------------------------------------------------------------------------
+
+TEST_F(WaitForTest, TryWaitForGivesAnOutcomeOfEachKindOfAwaitable) {
+    run([]() -> Coro<> {
+        auto task = create_task(after(1s, 2));
+        auto failing = create_task(fails_after(1s, "the task's"));
+        Future<std::string> future;
+        future.set_result("text");
+        Outcome<int> in_time = co_await try_wait_for(after(1s, 1), 2s);
+        EXPECT_EQ(in_time.value(), 1);
+        Outcome<int> of_task = co_await try_wait_for(task, 2s);
+        EXPECT_EQ(of_task.value(), 2);
+        Outcome<std::string> of_future = co_await try_wait_for(future, 2s);
+        EXPECT_EQ(of_future.value(), "text");
+        Outcome<void> of_sleep = co_await try_wait_for(sleep(1s), 2s);
+        EXPECT_TRUE(of_sleep.has_value());
+        Outcome<int> of_function = co_await try_wait_for([]() { return after(1s, 3); }, 2s);
+        EXPECT_EQ(of_function.value(), 3);
+        Outcome<int> failed = co_await try_wait_for(fails_after(1s, "its own"), 2s);
+        EXPECT_EQ(failed.what(), "its own");
+        EXPECT_NE(failed.error_as<ValueError>(), nullptr);
+        Outcome<int> task_failed = co_await try_wait_for(failing, 2s);
+        EXPECT_EQ(task_failed.what(), "the task's");
+        Outcome<int> moved = co_await try_wait_for(std::move(task), 2s);
+        EXPECT_EQ(moved.value(), 2);
+    });
+}
+
+TEST_F(WaitForTest, TryWaitForGivesATimeoutAsAnOutcome) {
+    run([]() -> Coro<> {
+        int alive = 0;
+        auto task = create_task(after(1h, 2));
+        Outcome<void> late =
+            co_await try_wait_for([](Counted) -> Coro<> { co_await sleep(1h); }(Counted(&alive)), 2s);
+        EXPECT_NE(late.error_as<TimeoutError>(), nullptr);
+        EXPECT_EQ(alive, 0);
+        Outcome<int> at_once = co_await try_wait_for(after(1s, 1), 0s);
+        EXPECT_NE(at_once.error_as<TimeoutError>(), nullptr);
+        Outcome<int> of_task = co_await try_wait_for(task, 2s);
+        EXPECT_NE(of_task.error_as<TimeoutError>(), nullptr);
+        EXPECT_TRUE(task.cancelled());
+        auto second = create_task(after(1h, 2));
+        Outcome<int> no_time = co_await try_wait_for(second, 0s);
+        EXPECT_NE(no_time.error_as<TimeoutError>(), nullptr);
+        EXPECT_TRUE(second.cancelled());
+        EXPECT_EQ(current_task().cancelling(), 0);
+    });
+}
+
+TEST_F(WaitForTest, ACancelIsNoOutcomeOfTryWaitFor) {
+    run([]() -> Coro<> {
+        for (const bool of_a_task : {false, true}) {
+            auto inner = create_task(after(1h, 1));
+            auto task = create_task([](Task<int> awaited, bool through_it) -> Coro<> {
+                Outcome<int> outcome(0);
+                if (through_it) {
+                    outcome = co_await try_wait_for(awaited, 2h);
+                } else {
+                    outcome = co_await try_wait_for(after(1h, 1), 2h);
+                }
+                ADD_FAILURE() << "a cancel became an outcome: " << outcome.what();
+            }(inner, of_a_task));
+            co_await sleep(1s);
+            task.cancel();
+            co_await wait(handles(task));
+            EXPECT_TRUE(task.cancelled());
+            EXPECT_EQ(inner.cancelled(), of_a_task);
+            inner.cancel();
+            co_await wait(handles(inner));
         }
     });
 }

@@ -28,6 +28,8 @@
 //      `poll`, `cancel` never fail.
 //  10. `send_now` ends in `submit`, so that the memory it names may be anybody's. It is not submitted while a
 //      `send` is held.
+//  11. Somebody else may do the waiting: `descriptor` can be read (poll(2)) as soon as `poll` has something
+//      to tell, provided that `flush` has passed on what was queued since the last one.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -122,6 +124,10 @@ class KernelBackend {
     virtual std::uint64_t now() noexcept = 0;
     /// Operations held.
     virtual std::size_t in_flight() const noexcept = 0;
+    /// Not to be read, written or closed; -1: there is nothing to wait for but time.
+    virtual int descriptor() const noexcept = 0;
+    /// Gives the kernel what is queued, as `poll` would first. Waits for nothing, completes nothing.
+    virtual void flush() noexcept {}
     /// Called once on the thread that runs the loop, before the first `submit` or `poll` on it.
     virtual void enter_thread() noexcept {}
 };

@@ -69,7 +69,8 @@ auto bind(F&& function, Args&&... args) {
 /// Python      asyncio.AbstractEventLoop
 class EventLoop {
   public:
-    /// Throws  RuntimeError  the chosen backend is not to be had here; OSError  no descriptor left
+    /// Throws  RuntimeError  the chosen backend is not to be had here; OSError  no descriptor left;
+    ///         ValueError  a negative or infinite timer_slack, an ASYNCIO_SEED that is no number
     explicit EventLoop(RunOptions options = RunOptions());
     EventLoop(const EventLoop&) = delete;
     EventLoop& operator=(const EventLoop&) = delete;
@@ -144,6 +145,14 @@ class EventLoop {
     /// Returns whether there is more to do at once.
     /// Throws  RuntimeError  from inside a callback or coroutine of a loop
     bool poll_once(Duration timeout = Duration::zero());
+    /// For a host that waits with poll(2) and the like, in an event loop of its own: this can be read as soon
+    /// as poll_once has something to do, be it the kernel's or from another thread. Call poll_once, then wait
+    /// for this descriptor at most `poll_timeout()`, and so on. It may not be read, written or closed; -1 on
+    /// the simulated backend.
+    int poll_descriptor() const noexcept;
+    /// How long poll_once may be put off while poll_descriptor() is quiet: until the next timer, on the
+    /// loop's clock; zero if something is ready. Duration::none() if there is no timer.
+    Duration poll_timeout() const noexcept;
     /// Cancels all live tasks, runs until they have ended and the kernel holds nothing, joins the loop's
     /// threads. Does nothing the second time.
     /// Throws  RuntimeError  the loop is running

@@ -66,6 +66,7 @@ enum class CancelAnswer : std::uint8_t {
     pending,  // it has completed already, or the kernel still holds it: the request waits in the task
     circle,   // it is passing this very request on just now. LoopCore::cancel_met_circle is set: of those who
               // pass it on, the nearest that may is to let go of the task that it has asked
+    fan,      // it is a CancelFan and waits for several: they are to be asked one by one, without recursion
 };
 
 /// The verbs of a leaf. One constant object for each kind of leaf.
@@ -73,6 +74,9 @@ struct LeafOps {
     CancelAnswer (*cancel)(Leaf*) noexcept;
     void (*run)(Leaf*) noexcept;  // its turn in the ready queue has come (hops, timers, handles)
     const char* what;             // "sleep", "gather" …: for people who look at a suspended task
+    // Of a leaf that answers `fan`: whom to ask next, null after the last; then, what it answers after all.
+    PromiseBase* (*next_asked)(Leaf*) noexcept = nullptr;
+    CancelAnswer (*all_asked)(Leaf*) noexcept = nullptr;
 };
 
 /// What a suspended chain of coroutines waits for; lies in the awaiter. Also the base of whatever stands in
@@ -89,6 +93,14 @@ struct Leaf {
     Leaf(Leaf&& other) noexcept : ops(other.ops) {
         ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
     }
+};
+
+/// A leaf that waits for several tasks. Those that a request to cancel is going through just now make a list,
+/// so that fans within fans need neither stack nor memory, however deep.
+struct CancelFan : Leaf {
+    using Leaf::Leaf;
+    CancelFan* outer = nullptr;       // the one whose child has led to this
+    PromiseBase* asked_by = nullptr;  // who awaits this one's task, if the request came from there
 };
 
 /// Who is told that a task or future is done: `notify` runs from the ready queue, in order of registration.
@@ -151,6 +163,9 @@ struct Borrow {
     unsigned parameter;    // counted from 1; 0: none
     const char* spelling;  // names its type: __PRETTY_FUNCTION__ of type_spelling
 };
+
+/// Of the record behind the frame's address, on both compilers.
+inline constexpr std::size_t record_offset = 16;
 
 /// Where a timer stands: in the timer queue, in the ready queue, or nowhere. The low bits of the first word
 /// are always 01, see WaitsOn.
@@ -270,6 +285,9 @@ struct PromiseBase {
             recycler.kept_bytes = bytes;
             return;
         }
+        // Volatile: as far as the compiler knows nobody can look at it any more.
+        auto* const record = reinterpret_cast<PromiseBase*>(static_cast<std::byte*>(block) + record_offset);
+        const_cast<volatile std::uint16_t&>(record->magic) = 0;
         give_block(block, bytes);
     }
 };

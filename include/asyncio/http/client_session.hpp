@@ -188,6 +188,7 @@ class ASYNCIO_API ClientSession {
     /// Cancel      the session is closed all the same
     /// Threads     loop thread
     Coro<> close();
+    /// Also of one that was moved from.
     bool closed() const noexcept;
 
     ConnectionCounts connections() const noexcept;

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "asyncio/base/duration.hpp"
@@ -364,6 +365,9 @@ static_assert(OptionStruct<WriteBufferLimits>);
 /// Python      asyncio.StreamWriter
 class StreamWriter {
   public:
+    /// What get_extra_info gives: nothing, an address, or a descriptor.
+    using ExtraInfo = std::variant<std::monostate, Address, int>;
+
     /// For the library's own layers: adopts one share of the connection.
     explicit StreamWriter(detail::Connection* adopted) noexcept : connection_(adopted) {}
     StreamWriter(StreamWriter&& other) noexcept : connection_(std::exchange(other.connection_, nullptr)) {}
@@ -428,6 +432,11 @@ class StreamWriter {
     /// Threads     loop thread
     detail::ClosedAwaiter wait_closed() { return detail::ClosedAwaiter(connection_); }
 
+    /// Python's way to ask for what follows: "peername" and "sockname" give an Address, "socket" the
+    /// descriptor; any other name, and what is not there any more, std::monostate.
+    ///
+    ///     auto name = std::get<asyncio::Address>(writer.get_extra_info("peername"));
+    ExtraInfo get_extra_info(std::string_view name) const;
     /// The other end's address; still known after the connection has gone.
     Address peername() const;
     /// This end's address; empty once the connection is closed.

@@ -128,10 +128,12 @@ ASYNCIO_API QueryPairs parse_query(std::string_view query);
 /// empty.
 ASYNCIO_API void append_query(std::string& out, std::string_view name, std::string_view value);
 
-/// The two parts of a request's target.
+/// The parts of a request's target.
 struct Target {
     std::string_view raw_path;
     std::string_view raw_query_string;
+    std::string_view scheme;     ///< Of the absolute-form, as it was sent; empty in any other.
+    std::string_view authority;  ///< Host and port of the absolute-form.
 };
 
 /// Takes the target of a request line apart: origin-form `/p?q` and absolute-form `http://host/p?q`. Any

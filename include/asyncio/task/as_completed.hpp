@@ -27,10 +27,6 @@ class AsCompletedCore {
     ~AsCompletedCore();
 
     class NextBase;
-    void start();
-    bool started() const noexcept { return started_; }
-    bool has_owned() const noexcept;
-
     void enter();
     Coro<bool> take_leave();
 
@@ -48,7 +44,10 @@ class AsCompletedCore {
     };
     static void owned_ended(Waiter* waiter, PromiseBase* record) noexcept;
     static void other_ended(Waiter* waiter, PromiseBase* record) noexcept;
+    void admit();
+    void start();
     void ended(PromiseBase* record) noexcept;
+    void wake_next() noexcept;
     void stop() noexcept;
     Coro<bool> leave();
     static void clock_due(Leaf* leaf) noexcept;
@@ -60,7 +59,7 @@ class AsCompletedCore {
     AsCompletedOptions options_;
     bool started_ = false;
     bool timed_out_ = false;
-    NextBase* waiting_ = nullptr;
+    NextBase* waiting_ = nullptr;        // who has suspended in next(), until it goes on
     std::optional<Coro<bool>> leaving_;  // made on entry: what was entered can be left, also without memory
     std::size_t owned_left_ = 0;         // while the scope is left: those that have not ended
     Join* join_ = nullptr;               // … and who waits for them
@@ -74,14 +73,15 @@ class AsCompletedCore::NextBase : public Leaf {
   public:
     explicit NextBase(AsCompletedCore* core) noexcept : Leaf(&ops_), core_(core) {}
     bool await_ready() {
-        if (!core_->started_) core_->start();
+        core_->admit();
         return current_loop->current->pending == 0 && answerable() && !budget_spent(current_loop);
     }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) noexcept {
         if (enter_leaf(this, h, where)) return;
-        if (answerable()) return push_frame(current_loop, frame);
         core_->waiting_ = this;
+        woken_ = answerable();
+        if (woken_) return push_frame(current_loop, frame);
         suspend_on(this);
     }
 
@@ -98,7 +98,11 @@ class AsCompletedCore::NextBase : public Leaf {
     static CancelAnswer cancel(Leaf* leaf) noexcept;
     static const LeafOps ops_;
     AsCompletedCore* core_;
+    bool woken_ = false;
 };
+
+/// Of the handles of the same task or future the first stays.
+void drop_duplicates(std::vector<GatherChild>& children);
 
 }  // namespace detail
 
@@ -125,6 +129,7 @@ class AsCompleted {
     /// The next task that is done, in order of ending; nothing when all have been given.
     ///
     /// Throws      TimeoutError  the time was up; the others run on until the scope is left
+    ///             RuntimeError  another task is in next() already; of coroutines, outside of `with`
     /// Suspends    unless one is done already
     /// Cancel      no effect on the tasks
     /// Threads     loop thread
@@ -162,11 +167,10 @@ auto as_completed(R&& range, AsCompletedOptions options = AsCompletedOptions()) 
         if constexpr (detail::is_coro<Argument>) {
             children.push_back(detail::gather_child(std::move(each)));
         } else {
-            bool known = false;
-            for (const auto& other : children) known |= other.record == each.record();
-            if (!known) children.push_back(detail::gather_child(each));
+            children.push_back(detail::gather_child(each));
         }
     }
+    if constexpr (!detail::is_coro<Argument>) detail::drop_duplicates(children);
     return AsCompleted<typename detail::GatherArgument<Argument>::Result>(std::move(children), options);
 }
 

@@ -20,19 +20,36 @@ inline constexpr return_exceptions_t return_exceptions{};
 
 namespace detail {
 
-/// One argument of a gather: an unstarted coroutine that it owns, or a reference to a task or future.
+/// One argument of a gather: an unstarted coroutine that it owns, or a reference to a task or future. Once
+/// the coroutine has been started it is a task, and whoever started it takes the record out.
 struct GatherChild {
     PromiseBase* record = nullptr;
     bool owned = false;
     bool let_go = false;  // the gather does not wait for it any more
+
+    GatherChild() noexcept = default;
+    GatherChild(PromiseBase* r, bool o) noexcept : record(r), owned(o) {}
+    GatherChild(GatherChild&& other) noexcept
+        : record(std::exchange(other.record, nullptr)), owned(other.owned) {}
+    GatherChild& operator=(GatherChild&& other) noexcept {
+        std::swap(record, other.record);
+        std::swap(owned, other.owned);
+        return *this;
+    }
+    ~GatherChild() {
+        if (record != nullptr) [[unlikely]]
+            drop();
+    }
+    /// Without a warning: that is for whoever knows that the coroutine could have been awaited.
+    ASYNCIO_COLD void drop() noexcept;
 };
 
 /// The children are tasks of their own; the gather only counts those that end. What belongs to it (`owned`)
 /// has ended before it resumes; tasks of others keep Python's rule.
-class GatherCore : public Leaf {
+class GatherCore : public CancelFan {
   public:
     GatherCore(GatherChild* children, std::size_t count, bool keep_errors) noexcept
-        : Leaf(&ops_),
+        : CancelFan(&ops_),
           children_(children),
           count_(count),
           keep_errors_(keep_errors),
@@ -71,18 +88,24 @@ class GatherCore : public Leaf {
     void listen_to_others(std::size_t slots);
     void ended(PromiseBase* record) noexcept;
     void cancel_owned() noexcept;
-    void let_go(GatherChild& child) noexcept;
     static void owned_ended(Waiter* waiter, PromiseBase* record) noexcept;
     static void other_ended(Waiter* waiter, PromiseBase* record) noexcept;
+    void let_go(GatherChild& child) noexcept;
     static CancelAnswer cancel(Leaf* leaf) noexcept;
-    static constexpr LeafOps ops_{&cancel, nullptr, "gather"};
+    static PromiseBase* next_asked(Leaf* leaf) noexcept;
+    static CancelAnswer all_asked(Leaf* leaf) noexcept;
+    static constexpr LeafOps ops_{&cancel, nullptr, "gather", &next_asked, &all_asked};
 
     bool keep_errors_;
     bool started_ = false;
     bool finished_ = false;
     bool cancel_asked_ = false;
-    bool asking_ = false;          // cancel() is going through the children
-    std::uint32_t asked_for_ = 0;  // the request that was passed on last: LoopCore::cancel_number
+    // While a request to cancel goes through the children:
+    bool asking_ = false;
+    bool any_accepted_ = false;
+    bool circle_of_owned_ = false;  // the request came back through a child that the gather cannot leave
+    std::uint32_t asked_for_ = 0;   // the request that was passed on last: LoopCore::cancel_number
+    std::size_t asked_ = 0;         // how many children were asked
     PromiseBase* first_failure_ = nullptr;
     Listener owned_;   // `left`: children of its own that have not ended
     Listener others_;  // … and of others
@@ -91,8 +114,9 @@ class GatherCore : public Leaf {
 template <class T>
 using OrMonostate = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
-/// The InvalidStateError of a task whose result somebody has moved out.
-ASYNCIO_COLD std::exception_ptr taken_already(PromiseBase* record);
+/// What an ended child has instead of a value: its exception, CancelledError, or InvalidStateError if
+/// somebody has moved its result out.
+ASYNCIO_COLD std::exception_ptr error_of_child(PromiseBase* record);
 
 /// The result of one ended child.
 template <class T, bool Keep>
@@ -103,12 +127,7 @@ auto take_child(const GatherChild& child) {
             throw_outcome(record);
     }
     if constexpr (Keep) {
-        if (!record->is(has_value) || record->is(result_taken)) {
-            record->set(retrieved);
-            if (record->is(has_error)) return Outcome<T>(record->error());
-            if (record->is(result_taken)) return Outcome<T>(taken_already(record));
-            return Outcome<T>(std::make_exception_ptr(CancelledError()));
-        }
+        if (!record->is(has_value) || record->is(result_taken)) return Outcome<T>(error_of_child(record));
         if constexpr (std::is_void_v<T>) {
             return Outcome<T>();
         } else if constexpr (std::is_copy_constructible_v<T>) {
@@ -133,11 +152,11 @@ template <bool Keep, class... T>
 class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]] GatherTuple
     : public GatherCore {
   public:
-    explicit GatherTuple(std::array<GatherChild, sizeof...(T)> children) noexcept
-        : GatherCore(nullptr, sizeof...(T), Keep), all_(children) {
+    explicit GatherTuple(std::array<GatherChild, sizeof...(T)>&& children) noexcept
+        : GatherCore(nullptr, sizeof...(T), Keep), all_(std::move(children)) {
         children_ = all_.data();
     }
-    GatherTuple(GatherTuple&& other) noexcept : GatherCore(std::move(other)), all_(other.all_) {
+    GatherTuple(GatherTuple&& other) noexcept : GatherCore(std::move(other)), all_(std::move(other.all_)) {
         children_ = all_.data();
     }
     using LooseAwaitableTag = void;
@@ -186,9 +205,9 @@ class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]]
 
 template <class T>
 GatherChild gather_child(Coro<T>&& coro) noexcept {
-    return {coro.release(), true, false};
+    return GatherChild(coro.release(), true);
 }
-inline GatherChild gather_child(RecordRef&& ref) noexcept { return {ref.give(), false, false}; }
+inline GatherChild gather_child(RecordRef&& ref) noexcept { return GatherChild(ref.give(), false); }
 inline GatherChild gather_child(const RecordRef& ref) noexcept { return gather_child(RecordRef(ref)); }
 
 template <class A>
@@ -241,7 +260,6 @@ auto gather_range(R&& range) {
     if constexpr (requires { range.size(); }) children.reserve(range.size());
     for (auto& each : range) {
         if constexpr (is_coro<Argument>) {
-            if constexpr (!requires { range.size(); }) children.reserve(children.size() + 1);
             children.push_back(gather_child(std::move(each)));
         } else {
             children.push_back(gather_child(each));
@@ -252,8 +270,11 @@ auto gather_range(R&& range) {
 
 template <bool Keep, class... A>
 auto gather_all(A&&... awaitables) {
-    return GatherTuple<Keep, GatherableResult<A>...>(
-        std::array<GatherChild, sizeof...(A)>{gather_child(as_gatherable(std::forward<A>(awaitables)))...});
+    // One after another: what makes a coroutine of a later one may throw, and each has its owner then.
+    std::array<GatherChild, sizeof...(A)> children;
+    [[maybe_unused]] std::size_t at = 0;
+    ((children[at++] = gather_child(as_gatherable(std::forward<A>(awaitables)))), ...);
+    return GatherTuple<Keep, GatherableResult<A>...>(std::move(children));
 }
 
 }  // namespace detail

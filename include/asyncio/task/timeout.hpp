@@ -88,6 +88,7 @@ class Timeout {
     /// Throws  RuntimeError  entered twice, or outside of a task
     detail::Ready aenter();
     /// Throws  TimeoutError  in place of the CancelledError that this scope caused
+    ///         RuntimeError  not entered, or left already
     detail::ReadyBool aexit(const std::exception_ptr& error);
 
   private:

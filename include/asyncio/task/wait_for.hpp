@@ -1,4 +1,4 @@
-// wait_for: one awaitable, with a limit.
+// wait_for and try_wait_for: one awaitable, with a limit.
 #pragma once
 #include "asyncio/task/future.hpp"
 #include "asyncio/task/gather.hpp"
@@ -8,8 +8,21 @@ namespace asyncio { inline namespace v1 {
 
 namespace detail {
 
+/// What an await under a limit gives: for try_wait_for an outcome.
+template <class T, bool Try>
+using Limited = std::conditional_t<Try, Outcome<T>, T>;
+
+template <class T, bool Try>
+Limited<T, Try> time_is_up() {
+    if constexpr (Try) {
+        return Outcome<T>(std::make_exception_ptr(TimeoutError()));
+    } else {
+        throw TimeoutError();
+    }
+}
+
 /// The coroutine runs in place, as part of this task, under an alarm.
-template <class T>
+template <class T, bool Try>
 class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForCoro {
   public:
     WaitForCoro(Coro<T> coro, Duration limit) noexcept : child_(coro.release()), limit_(limit) {}
@@ -46,11 +59,11 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForC
         child_->task = parent->task;
         loop->next = reinterpret_cast<std::uintptr_t>(static_cast<PromiseBase*>(child_));
     }
-    T await_resume() {
+    Limited<T, Try> await_resume() {
         alarm_.disarm();
         if (!started_) {
             throw_if_cancelled(alarm_.frame->task);
-            throw TimeoutError();
+            return time_is_up<T, Try>();
         }
         Promise<T>* const child = std::exchange(child_, nullptr);
         const bool ours = alarm_.take_back();
@@ -58,7 +71,10 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForC
             if (ours && child->is(was_cancelled)) {
                 child->error().~exception_ptr();
                 child->handle().destroy();
-                throw TimeoutError();
+                return time_is_up<T, Try>();
+            }
+            if constexpr (Try) {
+                if (!child->is(was_cancelled)) return Outcome<T>(take_error_and_destroy(child));
             }
             rethrow_and_destroy(child);
         }
@@ -70,7 +86,11 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForC
                 child->handle().destroy();
             }
         } finish(child);
-        if constexpr (!std::is_void_v<T>) return std::move(*child->value());
+        if constexpr (!std::is_void_v<T>) {
+            return std::move(*child->value());
+        } else if constexpr (Try) {
+            return Outcome<void>();
+        }
     }
 
   private:
@@ -81,7 +101,7 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForC
 };
 
 /// A task or future: waited for under an alarm; cancelled by it, and waited for until it has ended.
-template <class T>
+template <class T, bool Try>
 class [[nodiscard("nothing is waited for before this is awaited: co_await it")]] WaitForRecord
     : public RecordAwaiterBase {
   public:
@@ -105,7 +125,7 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
             throw;
         }
     }
-    T await_resume() {
+    Limited<T, Try> await_resume() {
         alarm_.disarm();
         // A cancel that came when the record was done already wins, as in Python: the result stays where it
         // is. If this was the last handle it would be lost, so there it is delivered, and the cancel comes at
@@ -113,22 +133,35 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
         const bool delivers = take_ && ref.record()->is(has_value);
         const bool throws = frame != nullptr && frame->task->pending != 0 && !delivers;
         const bool ours = alarm_.task != nullptr && alarm_.take_back();
-        if (throws) throw_cancel(ours);
-        if ((ours || at_once_) && ref.record()->is(was_cancelled)) throw TimeoutError();
-        if (take_) return take_result<T>(ref.record());
-        if constexpr (std::is_void_v<T> || std::is_copy_constructible_v<T>) {
-            return peek_result<T>(ref.record());
+        if (throws) {
+            throw_if_from_outside(ours);
+            return time_is_up<T, Try>();
+        }
+        if ((ours || at_once_) && ref.record()->is(was_cancelled)) return time_is_up<T, Try>();
+        if constexpr (Try) {
+            const bool failed = !ref.record()->is(has_value) || ref.record()->is(result_taken);
+            if (failed && !ref.record()->is(was_cancelled)) return Outcome<T>(error_of_child(ref.record()));
+        }
+        if constexpr (Try && std::is_void_v<T>) {
+            result();
+            return Outcome<void>();
         } else {
-            return take_result<T>(ref.record());
+            return result();
         }
     }
 
   private:
-    [[noreturn]] ASYNCIO_COLD void throw_cancel(bool ours) const {
+    T result() {
+        if constexpr (std::is_void_v<T> || std::is_copy_constructible_v<T>) {
+            if (!take_) return peek_result<T>(ref.record());
+        }
+        return take_result<T>(ref.record());
+    }
+    /// A cancel is pending in this task. Throws it, unless it is the alarm's.
+    ASYNCIO_COLD void throw_if_from_outside(bool ours) const {
         if (!ours && !at_once_) deliver_cancel_after(frame->task, ref.record());
         if (!ours) deliver_cancel(frame->task);
         static_cast<void>(take_cancel(frame->task));
-        throw TimeoutError();
     }
     /// The time is up before it begins. (One turn more than an await takes, as in Python.)
     template <class Parent>
@@ -175,20 +208,20 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
 /// Cost        no allocation: a coroutine runs in place
 /// Python      asyncio.wait_for
 template <class T>
-detail::WaitForCoro<T> wait_for(Coro<T> awaitable, Duration limit) {
-    return detail::WaitForCoro<T>(std::move(awaitable), limit);
+detail::WaitForCoro<T, false> wait_for(Coro<T> awaitable, Duration limit) {
+    return detail::WaitForCoro<T, false>(std::move(awaitable), limit);
 }
 template <class T>
-detail::WaitForRecord<T> wait_for(const Task<T>& awaitable, Duration limit) {
-    return detail::WaitForRecord<T>(awaitable, false, limit);
+detail::WaitForRecord<T, false> wait_for(const Task<T>& awaitable, Duration limit) {
+    return detail::WaitForRecord<T, false>(awaitable, false, limit);
 }
 template <class T>
-detail::WaitForRecord<T> wait_for(Task<T>&& awaitable, Duration limit) {
-    return detail::WaitForRecord<T>(std::move(awaitable), true, limit);
+detail::WaitForRecord<T, false> wait_for(Task<T>&& awaitable, Duration limit) {
+    return detail::WaitForRecord<T, false>(std::move(awaitable), true, limit);
 }
 template <class T>
-detail::WaitForRecord<T> wait_for(const Future<T>& awaitable, Duration limit) {
-    return detail::WaitForRecord<T>(awaitable, false, limit);
+detail::WaitForRecord<T, false> wait_for(const Future<T>& awaitable, Duration limit) {
+    return detail::WaitForRecord<T, false>(awaitable, false, limit);
 }
 /// The same for an awaitable of the library: `wait_for(sleep(1h), 1s)`.
 ///
@@ -209,6 +242,53 @@ template <class F>
 auto wait_for(F&& function, Duration limit) {
     detail::refuse_fragile_closure<F>();
     return wait_for(detail::call_owned(std::forward<F>(function)), limit);
+}
+
+/// The same, and gives an `Outcome`: the value, or what `wait_for` would throw, without a throw. For loops in
+/// which being late is no surprise: `if (auto page = co_await try_wait_for(fetch(url), 2s)) use(*page);`
+///
+/// Returns     TimeoutError when the time was up, else the outcome of the awaitable
+/// Throws      CancelledError  this task or the awaitable was cancelled: that never becomes a value
+/// Suspends    as wait_for
+/// Cancel      passed on to the awaitable
+/// Threads     loop thread
+/// Cost        no allocation, but for a failure
+/// Python      none
+template <class T>
+detail::WaitForCoro<T, true> try_wait_for(Coro<T> awaitable, Duration limit) {
+    return detail::WaitForCoro<T, true>(std::move(awaitable), limit);
+}
+template <class T>
+detail::WaitForRecord<T, true> try_wait_for(const Task<T>& awaitable, Duration limit) {
+    return detail::WaitForRecord<T, true>(awaitable, false, limit);
+}
+template <class T>
+detail::WaitForRecord<T, true> try_wait_for(Task<T>&& awaitable, Duration limit) {
+    return detail::WaitForRecord<T, true>(std::move(awaitable), true, limit);
+}
+template <class T>
+detail::WaitForRecord<T, true> try_wait_for(const Future<T>& awaitable, Duration limit) {
+    return detail::WaitForRecord<T, true>(awaitable, false, limit);
+}
+/// The same for an awaitable of the library: `try_wait_for(sleep(1h), 1s)`.
+///
+/// Suspends    always
+/// Cancel      as above
+/// Threads     loop thread
+template <detail::LooseAwaitable A>
+auto try_wait_for(A&& awaitable, Duration limit) {
+    return try_wait_for(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), limit);
+}
+/// The same for a callable that gives a coroutine, which it owns.
+///
+/// Suspends    always
+/// Cancel      as above
+/// Threads     loop thread
+template <class F>
+    requires detail::CoroutineFunction<F>
+auto try_wait_for(F&& function, Duration limit) {
+    detail::refuse_fragile_closure<F>();
+    return try_wait_for(detail::call_owned(std::forward<F>(function)), limit);
 }
 
 }}  // namespace asyncio::v1

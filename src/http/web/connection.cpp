@@ -196,6 +196,12 @@ const Handler* Connection::begin_request(Response& response) {
         response = Response("417: the only expectation that is known here is 100-continue", {.status = 417});
         return nullptr;
     }
+    // RFC 9110 §7.4: 'a request for an "https" resource MUST be rejected unless it has been received over a
+    // connection that has been secured'.
+    if (proto::equals_ignore_case(request_.target_.scheme, "https")) {
+        response = Response("421: this connection is not secured", {.status = 421});
+        return nullptr;
+    }
     const Handler* const handler = site_.router->find(request_.method(), request_.raw_path(), match_);
     if (handler == nullptr) route_missing(response);
     return handler;
@@ -482,7 +488,8 @@ void Connection::append_fields(const proto::Headers& headers, bool& has_type, st
 
 // ---- the streamed response ----------------------------------------------------------------------
 
-Coro<> Connection::begin_stream(Response& head, std::optional<std::uint64_t> length) {
+/// Everything about the head of a streamed response that can fail; then nothing has changed.
+void Connection::open_stream(const Response& head, std::optional<std::uint64_t> length) {
     if (stream_ != Stream::none) throw RuntimeError("this request has been answered already");
     bool keep =
         parser_.keep_alive() && !site_.closing && !continue_pending_ && request_.method() != "CONNECT";
@@ -501,8 +508,9 @@ Coro<> Connection::begin_stream(Response& head, std::optional<std::uint64_t> len
     stream_left_ = length.value_or(0);
     stream_ = to_head_ ? Stream::bodiless : framing;
     stream_keeps_ = keep;
-    co_await writer_.send(out_);
 }
+
+Coro<> Connection::send_stream_head() { co_await writer_.send(out_); }
 
 Coro<> Connection::write_stream(std::string_view data) {
     if (stream_ == Stream::ended) throw RuntimeError("the response was ended already");

@@ -51,10 +51,10 @@ class Connection {
     const MatchInfo& match() const noexcept { return match_; }
     std::size_t client_max_size() const noexcept;
 
-    Coro<> begin_stream(Response& head, std::optional<std::uint64_t> length);
+    void open_stream(const Response& head, std::optional<std::uint64_t> length);
+    Coro<> send_stream_head();
     Coro<> write_stream(std::string_view data);
     Coro<> end_stream();
-    bool stream_ended() const noexcept { return stream_ == Stream::ended; }
 
     ListHook hook;  // among the site's connections
 

@@ -18,9 +18,7 @@ constexpr std::uint64_t trusted_length_max = 64 * 1024;
 
 void Request::begin(const proto::RequestHead& head) {
     head_ = &head;
-    const proto::Target target = proto::split_target(head.target);
-    raw_path_ = target.raw_path;
-    raw_query_ = target.raw_query_string;
+    target_ = proto::split_target(head.target);
     body_.reset();
     path_decoded_ = false;
     query_parsed_ = false;
@@ -29,15 +27,14 @@ void Request::begin(const proto::RequestHead& head) {
 /// The head that all this looks at is about to go.
 void Request::end() noexcept {
     head_ = nullptr;
-    raw_path_ = {};
-    raw_query_ = {};
+    target_ = {};
     body_.reset();
 }
 
 std::string_view Request::path() const {
-    if (raw_path_.find('%') == std::string_view::npos) return raw_path_;
+    if (raw_path().find('%') == std::string_view::npos) return raw_path();
     if (!path_decoded_) {
-        path_ = proto::percent_decode(raw_path_);
+        path_ = proto::percent_decode(raw_path());
         path_decoded_ = true;
     }
     return path_;
@@ -51,7 +48,7 @@ std::string_view Request::match_info(std::string_view name) const {
 
 const proto::QueryPairs& Request::query() const {
     if (!query_parsed_) {
-        query_ = proto::parse_query(raw_query_);
+        query_ = proto::parse_query(query_string());
         query_parsed_ = true;
     }
     return query_;
@@ -69,6 +66,9 @@ std::string_view Request::query(std::string_view name, std::string_view fallback
 }
 
 std::string Request::host() const {
+    // RFC 9112 §3.2.2: "the origin server MUST ignore the received Host header field (if any) and instead
+    // replace it with the host information of the request-target".
+    if (!target_.authority.empty()) return std::string(target_.authority);
     if (const auto named = headers().get("Host"); named && !named->empty()) return std::string(*named);
     return connection_->writer().sockname().to_string();
 }

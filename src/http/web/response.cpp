@@ -108,9 +108,11 @@ StreamResponse::StreamResponse(Request& request, StreamOptions options)
 
 Coro<> StreamResponse::prepare() {
     if (prepared_) throw RuntimeError("prepare was called already");
-    // The head may have been sent in part when this is cancelled: a second attempt would only spoil it.
+    connection_->open_stream(head_, content_length_);
+    // Not before: one that is refused must not write into another's body. And not later: the head may have
+    // been sent in part when this is cancelled, and a second attempt would only spoil it.
     prepared_ = true;
-    co_await connection_->begin_stream(head_, content_length_);
+    co_await connection_->send_stream_head();
 }
 
 Coro<> StreamResponse::write(std::string_view data) {

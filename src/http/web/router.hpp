@@ -18,8 +18,6 @@ class MatchInfo {
   public:
     void clear() noexcept { size_ = 0; }
     void add(std::string_view name, std::string_view raw_value);
-    void shrink(std::size_t size) noexcept { size_ = size; }
-    std::size_t size() const noexcept { return size_; }
     /// Null if there is no such name.
     const std::string* find(std::string_view name) const noexcept;
     /// Values are taken raw, while a match may still fail.

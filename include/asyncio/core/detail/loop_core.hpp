@@ -83,8 +83,7 @@ struct LoopCore {
     PromiseBase* cancel_next = nullptr;  // whom it reaches next: see CancelAnswer::forward
     bool cancel_in_circle = false;       // the leaf that is asked has to let go: it waits for itself
     bool cancel_met_circle = false;      // a request came back to a gather: see CancelAnswer::circle
-    std::uint32_t cancel_depth = 0;      // gathers that are passing a request on, one inside the other
-    std::uint32_t cancel_number = 0;     // of the request that goes through gathers: each passes it on once
+    std::uint32_t cancel_number = 0;     // of the request that is on its way: a gather passes it on once
 
     LoopCore() noexcept {
         live.task = &live;

@@ -19,8 +19,6 @@ struct Husk {
     DropFn drop;
     std::size_t bytes;
 };
-inline constexpr std::size_t record_offset =
-    16;  // of the record behind the frame's address, on both compilers
 static_assert(sizeof(Husk) == record_offset);
 
 inline void* frame_address(PromiseBase* record) noexcept {
@@ -87,6 +85,8 @@ ASYNCIO_COLD void store_exception(PromiseBase* record, std::exception_ptr error)
 [[noreturn]] ASYNCIO_COLD void throw_outcome(PromiseBase* record);
 /// Throws the exception of a coroutine that was awaited in place, after its frame is gone.
 [[noreturn]] ASYNCIO_COLD void rethrow_and_destroy(PromiseBase* frame);
+/// The same without the throw.
+ASYNCIO_COLD std::exception_ptr take_error_and_destroy(PromiseBase* frame) noexcept;
 
 /// "result is not set", "result was already taken" …
 [[noreturn]] ASYNCIO_COLD void throw_invalid_state(PromiseBase* record, const char* what);

@@ -70,10 +70,10 @@ class ASYNCIO_API Request {
     /// Decoded: "/a b" for "/a%20b".
     std::string_view path() const;
     /// As it was sent.
-    std::string_view raw_path() const noexcept { return raw_path_; }
+    std::string_view raw_path() const noexcept { return target_.raw_path; }
     /// Path and query, as they were sent.
     std::string_view path_qs() const noexcept { return head().target; }
-    std::string_view query_string() const noexcept { return raw_query_; }
+    std::string_view query_string() const noexcept { return target_.raw_query_string; }
 
     /// What stood in the place of `{name}` of the route, decoded.
     ///
@@ -86,7 +86,10 @@ class ASYNCIO_API Request {
     /// The whole query, in order.
     const proto::QueryPairs& query() const;
 
-    /// The Host header, or the address that was connected to if there is none.
+    /// The host and port that the request is for: of an absolute target (`GET http://host/path`), else of the
+    /// Host header; the address that was connected to if there is neither.
+    ///
+    /// See  RFC 9112 §3.2.2
     std::string host() const;
     /// The whole URL as the client has asked for it, "http://example.org/a?b=c".
     std::string url() const;
@@ -131,8 +134,7 @@ class ASYNCIO_API Request {
     RequestContent content_;
     detail::Connection* connection_;
     const proto::RequestHead* head_ = nullptr;
-    std::string_view raw_path_;
-    std::string_view raw_query_;
+    proto::Target target_;
     std::optional<std::string> body_;
     mutable bool path_decoded_ = false;  // made when they are first asked for
     mutable bool query_parsed_ = false;
