@@ -523,6 +523,17 @@ Coro<> wait_for_that_times_out() {
     EXPECT_EQ(timeouts, 2);
     co_await sleep(0s);
 }
+Coro<> try_wait_for_in_time_and_late() {
+    const Outcome<std::string> in_time = co_await try_wait_for(talker("t"), 1h);
+    EXPECT_EQ(in_time.value()[0], 't');
+    const Outcome<void> late = co_await try_wait_for(slow_to_leave(), 4ms);
+    if (late.error_as<TimeoutError>() == nullptr) late.value();
+    EXPECT_FALSE(late.has_value());
+    const Outcome<int> never = co_await try_wait_for(worker(1), 0s);
+    if (never.error_as<TimeoutError>() == nullptr) static_cast<void>(never.value());
+    EXPECT_FALSE(never.has_value());
+    co_await sleep(0s);
+}
 Coro<> wait_for_at_the_very_deadline() {
     // Both at 10 ms: whichever wins, the result is not lost and no cancel is left over.
     int value = 0;
@@ -980,6 +991,7 @@ constexpr NamedScenario all[] = {
     {"WaitForTheFirst", wait_for_the_first},
     {"WaitForACoroutine", wait_for_a_coroutine},
     {"WaitForThatTimesOut", wait_for_that_times_out},
+    {"TryWaitForInTimeAndLate", try_wait_for_in_time_and_late},
     {"WaitForAtTheVeryDeadline", wait_for_at_the_very_deadline},
     {"WaitForATask", wait_for_a_task},
     {"WaitForAFuture", wait_for_a_future},
