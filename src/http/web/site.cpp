@@ -121,6 +121,12 @@ void SiteState::left(Connection& connection) noexcept {
     }
 }
 
+std::size_t SiteState::requests() noexcept {
+    std::size_t count = 0;
+    for (const Connection& connection : connections) count += connection.answers() ? 1 : 0;
+    return count;
+}
+
 Future<> SiteState::all_closed() {
     if (!waiting_for_all || waiting_for_all->done()) waiting_for_all = Future<>();
     return *waiting_for_all;
@@ -160,6 +166,7 @@ Site::~Site() {
 std::uint16_t Site::port() const noexcept { return state_->port; }
 std::string Site::url() const { return state_->url; }
 std::size_t Site::connections() const noexcept { return state_->connection_count; }
+std::size_t Site::requests() const noexcept { return state_->requests(); }
 void Site::close() noexcept { state_->close(); }
 bool Site::closed() const noexcept { return state_->closing; }
 void Site::abort() noexcept { state_->abort(); }

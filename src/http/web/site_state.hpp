@@ -29,6 +29,8 @@ struct SiteState {
 
     void close() noexcept;
     void abort() noexcept;
+    /// Connections that are at a request.
+    std::size_t requests() noexcept;
     /// Done when no connection is left; not done: one is open.
     Future<> all_closed();
 
