@@ -40,7 +40,7 @@ docs: setup
 	@scripts/docs.sh release
 
 install-prefix: setup
-	@scripts/build.sh release
+	@scripts/build.sh release -- asyncio_installed
 	@cmake --install build/release --prefix "$(PREFIX)"
 
 fmt:
