@@ -173,8 +173,11 @@ std::unique_ptr<KernelBackend> make_backend(Backend wanted, int wake, const Back
     }
     if (made == nullptr) {
         if (reason.find("no memory for the ") == 0) throw std::bad_alloc();
-        throw RuntimeError("the backend '" + std::string(to_string(wanted)) + "' is not to be had here: " +
-                           std::string(reason) + ": choose another with ASYNCIO_BACKEND= or {.backend = …}");
+        const bool few_descriptors = reason.find("no descriptor is left") == 0;
+        throw RuntimeError("the backend '" + std::string(to_string(wanted)) +
+                           "' is not to be had here: " + std::string(reason) +
+                           (few_descriptors ? ": raise the limit of open files (ulimit -n)"
+                                            : ": choose another with ASYNCIO_BACKEND= or {.backend = …}"));
     }
     return made;
 }

@@ -138,6 +138,8 @@ void schedule_waiters(LoopCore* loop, PromiseBase* record) noexcept {
 }
 
 void finish_task(LoopImpl* loop, PromiseBase* task, DropFn drop) noexcept {
+    if (!task->ended()) [[unlikely]]
+        fail_without_return(task);
     if (task->pending != 0 && task->is(has_value)) [[unlikely]] {
         // Cancelled, but it never awaited again: it ends cancelled and its value is destroyed (Python's
         // rule).

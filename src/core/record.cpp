@@ -357,7 +357,17 @@ void throw_outcome(PromiseBase* record) {
     throw_invalid_state(record, "is not set");
 }
 
+void fail_without_return(PromiseBase* record) noexcept {
+    try {
+        throw InvalidStateError("coroutine '" + coroutine_name(record->where) + "' (" +
+                                place_text(record->where) + ") ended without co_return");
+    } catch (...) {
+        store_current_exception(record, nullptr);
+    }
+}
+
 std::exception_ptr take_error_and_destroy(PromiseBase* frame) noexcept {
+    if (!frame->is(has_error)) fail_without_return(frame);
     std::exception_ptr error = std::move(frame->error());
     frame->error().~exception_ptr();
     frame->handle().destroy();

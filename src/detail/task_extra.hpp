@@ -15,6 +15,8 @@ struct TaskExtra {
     Where created_at = nullptr;            // where create_task was called
     const PromiseBase* creator = nullptr;  // the coroutine that created a borrowing task, for comparison only
     const Borrow* borrow = nullptr;        // what that task borrows
+    bool of_callable = false;              // … and it was made of a callable, which is its first parameter
+    Where left_by = nullptr;               // a creator that has ended: to be told when the callable is known
 };
 
 /// Throws std::bad_alloc; then nothing has changed.

@@ -124,7 +124,7 @@ Socket prepare(NetPart& part, const Address& to, const Address& from, std::vecto
 }
 
 Coro<Streams> connect_first(std::vector<Address> addresses, std::string target, Settings settings) {
-    NetPart& part = running_net_part();
+    NetPart& part = running_net_part_with_sockets();
     std::vector<Failure> failures;
     for (const Address& each : addresses) {
         Socket socket = prepare(part, each, settings.from, failures);

@@ -43,6 +43,16 @@ NetPart& running_net_part() {
     return part;
 }
 
+NetPart& running_net_part_with_sockets() {
+    NetPart& part = running_net_part();
+    if (part.loop->backend->kind() == Backend::sim) {
+        throw RuntimeError(
+            "the backend 'sim' has no sockets: choose another with ASYNCIO_BACKEND= (epoll, io_uring) or "
+            "{.backend = …}");
+    }
+    return part;
+}
+
 NetPart::~NetPart() {
     ASYNCIO_ASSERT(connections == nullptr && servers == nullptr, "a loop is gone whose sockets are open");
 }

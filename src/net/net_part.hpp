@@ -35,6 +35,9 @@ void shut_down_default_resolver(Resolver& resolver) noexcept;
 /// Of the running loop.
 /// Throws  RuntimeError  no loop is running, or it is closing
 NetPart& running_net_part();
+/// The same, for whoever opens sockets.
+/// Throws  RuntimeError  as above, or the backend has no sockets: named, with the cure
+NetPart& running_net_part_with_sockets();
 /// Of a loop.
 NetPart& net_part_of(LoopImpl* loop);
 

@@ -383,7 +383,7 @@ namespace {
 /// Owns a server that is being made.
 Server listen_on_all(ClientFunction function, const std::vector<Address>& addresses,
                      const ServerOptions& options) {
-    NetPart& part = running_net_part();
+    NetPart& part = running_net_part_with_sockets();
     auto* const core = new ServerCore(part, std::move(function), options);
     Server server(core);  // closes what was opened if an address fails
     int last_error = 0;

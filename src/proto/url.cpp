@@ -286,14 +286,17 @@ class UrlParser {
             fail("it has no scheme: did you mean 'http://...'?");
         }
         const std::string_view scheme = rest_.substr(0, colon);
-        if (scheme.empty() || !is(scheme[0], character::letter) || !all_are(scheme, character::scheme)) {
-            fail("scheme " + quoted(scheme) + " is not made of letters, digits and +-.");
-        }
         const std::string_view after = rest_.substr(colon + 1);
         const std::string_view port = after.substr(0, after.find_first_of("/?#"));
-        if (!port.empty() && port.size() <= 5 && all_are(port, character::digit)) {
-            // `localhost:8080/x`: by the grammar a scheme `localhost`, but nobody means that.
+        const bool bracketed = scheme.starts_with('[');  // an IPv6 address, cut at its first colon
+        if (bracketed ||
+            (!scheme.empty() && !port.empty() && port.size() <= 5 && all_are(port, character::digit))) {
+            // `localhost:8080/x`: by the grammar a scheme `localhost`, but nobody means that; nor
+            // `127.0.0.1:8080`.
             fail("it has no scheme: did you mean 'http://...'?");
+        }
+        if (scheme.empty() || !is(scheme[0], character::letter) || !all_are(scheme, character::scheme)) {
+            fail("scheme " + quoted(scheme) + " is not made of letters, digits and +-.");
         }
         for (const char c : scheme) out_ += to_lower(c);
         url_.scheme_end_ = here();

@@ -32,6 +32,12 @@ void require_detachable(PromiseBase* frame) {
                        "create_task(lambda, args…), which keeps both");
 }
 
+/// A task that will call a callable and has not begun: its place is one of the library.
+bool wraps_callable(const PromiseBase* task) noexcept {
+    return !task->is(started) &&
+           std::string_view(task->place()->file).ends_with("asyncio/task/detail/callable.hpp");
+}
+
 /// A detached task that borrows: its creator is remembered, to look after it when the creator ends.
 void note_borrower(LoopImpl* loop, PromiseBase* task, const Borrow* borrow) {
     PromiseBase* const creator = loop->running;
@@ -47,6 +53,7 @@ void note_borrower(LoopImpl* loop, PromiseBase* task, const Borrow* borrow) {
     TaskExtra& extra = make_extra(task);
     extra.creator = creator;
     extra.borrow = borrow;
+    extra.of_callable = wraps_callable(task);
     creator->set(made_borrower);
 }
 
@@ -89,6 +96,34 @@ void start_task(PromiseBase* frame, const TaskOptions& options, Where where) {
     }
 }
 
+/// "parameter 2 (int*): pass it by value"
+static std::string borrowed(const TaskExtra& extra) {
+    const Borrow& borrow = *extra.borrow;
+    if (extra.of_callable && borrow.parameter == 1) return "may borrow by its captures: capture by value";
+    const unsigned parameter = borrow.parameter - (extra.of_callable ? 1 : 0);
+    return "borrows parameter " + std::to_string(parameter) + " (" + type_name(borrow.spelling) +
+           "): pass it by value";
+}
+
+static void report_borrower(LoopImpl* loop, const PromiseBase* task, Where creator) noexcept {
+    const TaskExtra* const extra = task->extra();
+    const bool noted = extra != nullptr && extra->borrow != nullptr;
+    try {
+        const bool named = extra != nullptr && !extra->name.empty();
+        // A callable that was never called is told by who made it.
+        const Where own = wraps_callable(task) ? creator : task->where;
+        const Where made = noted && extra->created_at != nullptr ? extra->created_at : own;
+        std::string text = "task '" + (named ? extra->name : coroutine_name(own)) + "' (" + place_text(made) +
+                           ") outlives '" + coroutine_name(creator) + "', which created it, and ";
+        text += noted ? borrowed(*extra) : "borrows a parameter (debug mode says which): pass it by value";
+        text += ", or use a TaskGroup";
+        std::fprintf(stderr, "asyncio: %s\n", text.c_str());
+        ++loop->borrow_reports;
+    } catch (...) {
+        std::fputs("asyncio: a task outlives its creator and borrows from it\n", stderr);
+    }
+}
+
 void report_borrowers(PromiseBase* creator) noexcept {
     creator->clear(made_borrower);
     auto* const loop = impl_of(current_loop);
@@ -98,25 +133,18 @@ void report_borrowers(PromiseBase* creator) noexcept {
         const bool marked = task->made_by_main && loop->main_task == creator;
         if ((!noted && !marked) || task->is(adopted)) continue;
         if (noted) extra->creator = nullptr;
-        try {
-            const bool named = extra != nullptr && !extra->name.empty();
-            const Where made = noted && extra->created_at != nullptr ? extra->created_at : task->where;
-            std::string text = "task '" + (named ? extra->name : coroutine_name(task->where)) + "' (" +
-                               place_text(made) + ") outlives '" + coroutine_name(creator->where) +
-                               "', which created it, and borrows ";
-            if (noted && extra->borrow != nullptr) {
-                text += "parameter " + std::to_string(extra->borrow->parameter) + " (" +
-                        type_name(extra->borrow->spelling) + ")";
-            } else {
-                text += "a parameter (debug mode says which)";
-            }
-            text += ": pass it by value, or use a TaskGroup";
-            std::fprintf(stderr, "asyncio: %s\n", text.c_str());
-            ++loop->borrow_reports;
-        } catch (...) {
-            std::fputs("asyncio: a task outlives its creator and borrows from it\n", stderr);
+        if (noted && extra->of_callable && !task->is(started) && loop->main_task != creator) {
+            extra->left_by = creator->where;  // in a moment it calls, and then the place is known
+            continue;
         }
+        report_borrower(loop, task, creator->where);
     }
+}
+
+void callable_is_known(PromiseBase* task) noexcept {
+    TaskExtra* const extra = task->extra();
+    if (extra == nullptr || extra->left_by == nullptr) return;
+    report_borrower(impl_of(current_loop), task, std::exchange(extra->left_by, nullptr));
 }
 
 void assert_in_step(const LoopCore* loop) noexcept {

@@ -9,6 +9,8 @@
 #include <initializer_list>
 #include <thread>
 
+#include "asyncio/base/error.hpp"
+#include "asyncio/core/event_loop.hpp"
 #include "backend_fixture.hpp"
 
 namespace asyncio::backend_test {
@@ -90,6 +92,22 @@ TEST(BackendRefusal, ForbiddenEpollIsNamed) {
                            EXPECT_EQ(backend, nullptr);
                            EXPECT_EQ(reason, "epoll_create1 was refused");
                        });
+}
+
+TEST(BackendRefusal, WithoutDescriptorsTheirLimitIsNamedInsteadOfAnotherBackend) {
+    const auto make_loop = [](int, std::string_view&) -> std::unique_ptr<KernelBackend> {
+        std::string text;
+        try {
+            EventLoop loop({.backend = Backend::epoll});
+        } catch (const RuntimeError& error) {
+            text = error.what();
+        }
+        EXPECT_NE(text.find("no descriptor is left"), std::string::npos) << text;
+        EXPECT_NE(text.find("raise the limit of open files (ulimit -n)"), std::string::npos) << text;
+        EXPECT_EQ(text.find("ASYNCIO_BACKEND"), std::string::npos) << text;
+        return nullptr;
+    };
+    on_refusing_thread({SYS_epoll_create1}, EMFILE, make_loop, [](KernelBackend*, std::string_view) {});
 }
 
 TEST(BackendRefusal, WithoutEpollPwait2DeadlinesAreRoundedUpAndNeverEarly) {

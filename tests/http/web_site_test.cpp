@@ -3,11 +3,14 @@
 
 #include <asyncio/testing/mock_clock.hpp>
 #include <csignal>
+#include <filesystem>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "http/web_support.hpp"
@@ -349,6 +352,76 @@ TEST_P(WebSite, GivesUpAClientThatDoesNotReadWhatItIsSent) {
     EXPECT_TRUE(reported.empty()) << reported.front();
 }
 
+std::size_t open_descriptors() {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+TEST_P(WebSite, GivesBackTheSocketOfAClientThatHasGoneAndLetsItsHandlerFinish) {
+    MockClock clock;
+    web::Application app;
+    Future<>* called = nullptr;
+    Future<>* go_on = nullptr;
+    int finished = 0;
+    app.add_get("/slow", [&](web::Request&) -> Coro<web::Response> {
+        called->set_result();
+        co_await *go_on;
+        ++finished;
+        co_return web::Response("nobody reads this");
+    });
+    serve(app,
+          [&](web::Site& site) -> Coro<> {
+              for (int round = 0; round != 2; ++round) {
+                  Future<> handler_called;
+                  Future<> handler_may_go_on;
+                  called = &handler_called;
+                  go_on = &handler_may_go_on;
+                  const std::size_t before = open_descriptors();
+                  Client client = co_await Client::connect(site.port());
+                  co_await client.send(get("/slow") + get("/slow"));  // the second one is never read
+                  co_await handler_called;
+                  EXPECT_EQ(site.requests(), 1u);
+                  const bool reset = round == 1;
+                  const linger at_once{1, 0};
+                  if (reset) {
+                      ::setsockopt(client.writer().fileno(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+                  }
+                  client.abort();
+                  co_await clock.elapse(seconds(3));
+                  EXPECT_EQ(open_descriptors(), before) << "reset: " << reset;
+                  EXPECT_EQ(finished, round) << "the handler was cancelled, or did not wait";
+                  EXPECT_EQ(site.requests(), 1u);
+                  handler_may_go_on.set_result();
+                  co_await wait_all_tasks_blocked();
+                  EXPECT_EQ(finished, round + 1);
+                  EXPECT_EQ(site.connections(), 0u);
+              }
+          },
+          web::SiteOptions(), {.clock = &clock});
+    EXPECT_TRUE(reported.empty()) << reported.front();
+}
+
+TEST_P(WebSite, AClientThatWaitsForASlowHandlerGetsItsAnswer) {
+    MockClock clock;
+    web::Application app;
+    app.add_get("/slow", [](web::Request&) -> Coro<web::Response> {
+        co_await sleep(seconds(100));
+        co_return web::Response("late");
+    });
+    serve(app,
+          [&](web::Site& site) -> Coro<> {
+              Client client = co_await Client::connect(site.port());
+              co_await client.send(get("/slow") + get("/slow"));
+              co_await clock.elapse(seconds(101));
+              const Reply first = co_await client.reply();
+              EXPECT_EQ(first.body, "late");
+              co_await clock.elapse(seconds(101));
+              const Reply second = co_await client.reply();
+              EXPECT_EQ(second.body, "late");
+          },
+          web::SiteOptions(), {.clock = &clock});
+}
+
 // ---- run_app ------------------------------------------------------------------------------------
 
 void run_app_until(int signal_number) {
@@ -390,6 +463,33 @@ TEST_F(RunApp, EndsGracefullyOnSigint) {
     const auto before = std::signal(SIGINT, SIG_DFL);
     run_app_until(SIGINT);
     EXPECT_EQ(std::signal(SIGINT, before), SIG_DFL) << "the default action is back";
+}
+
+TEST_F(RunApp, SaysForWhatItWaitsWhenItIsToEnd) {
+    web::Application app;
+    app.add_get("/endless", [](web::Request&) -> Coro<web::Response> {
+        ::kill(::getpid(), SIGTERM);
+        co_await sleep(std::chrono::hours(1));
+        co_return web::Response();
+    });
+    static std::thread client;
+    ::testing::internal::CaptureStderr();
+    web::run_app(app, {.host = "127.0.0.1",
+                       .port = 0,
+                       .shutdown_timeout = std::chrono::milliseconds(50),
+                       .on_started = [](const web::Site& site) {
+                           client = std::thread([port = site.port()] {
+                               const auto ask = [](std::uint16_t at) -> Coro<> {
+                                   Client c = co_await Client::connect(at);
+                                   co_await c.send(get("/endless"));
+                                   co_await c.rest();
+                               };
+                               asyncio::run(ask(port));
+                           });
+                       }});
+    client.join();
+    EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+              "stopping: waiting up to 0.05 s for 1 request; Ctrl-C again ends at once\n");
 }
 
 }}  // namespace asyncio::test

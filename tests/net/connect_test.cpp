@@ -214,14 +214,24 @@ TEST(Connect, NeedsARunningLoop) {
         RuntimeError);
 }
 
-TEST(Connect, TheSimulatedBackendHasNoSockets) {
+TEST(Connect, TheSimulatedBackendHasNoSocketsAndItsErrorSaysWhatHas) {
     run_and_check(
         []() -> Coro<> {
+            std::vector<std::string> errors;
             try {
                 co_await open_connection("127.0.0.1", 1);
-                ADD_FAILURE() << "no error";
-            } catch (const OSError& error) {
-                EXPECT_EQ(error.code().value(), ENOSYS);
+            } catch (const RuntimeError& error) {
+                errors.emplace_back(error.what());
+            }
+            try {
+                co_await start_server([](StreamReader, StreamWriter) {}, "127.0.0.1", 0);
+            } catch (const RuntimeError& error) {
+                errors.emplace_back(error.what());
+            }
+            EXPECT_EQ(errors.size(), 2u);
+            for (const std::string& text : errors) {
+                EXPECT_NE(text.find("the backend 'sim' has no sockets"), std::string::npos) << text;
+                EXPECT_NE(text.find("ASYNCIO_BACKEND="), std::string::npos) << text;
             }
         },
         {.backend = Backend::sim});

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -859,6 +861,39 @@ TEST_F(TaskTest, ExceptionsOfAnyTypeEndTheirTaskOnly) {
     });
 }
 
+#if !defined(__clang__)  // which makes a trap of it, and warns
+namespace without_return {
+Coro<std::string> forgets() { co_await sleep(0s); }
+Coro<int> forgets_at_once(bool answer) {
+    if (answer) co_return 1;
+}
+}  // namespace without_return
+
+TEST_F(TaskTest, ACoroutineThatRunsOffItsEndFailsAndIsNamed) {
+    simulate([]() -> Coro<> {
+        std::vector<std::string> errors;
+        try {
+            co_await without_return::forgets();
+        } catch (const InvalidStateError& error) {
+            errors.emplace_back(error.what());
+        }
+        auto task = create_task(without_return::forgets_at_once(false));
+        try {
+            co_await task;
+        } catch (const InvalidStateError& error) {
+            errors.emplace_back(error.what());
+        }
+        EXPECT_EQ(errors.size(), 2u);
+        for (const std::string& text : errors) {
+            EXPECT_NE(text.find("coroutine 'asyncio::task_test::without_return::forgets"), std::string::npos)
+                << text;
+            EXPECT_NE(text.find("(task_test.cpp:"), std::string::npos) << text;
+            EXPECT_NE(text.find(") ended without co_return"), std::string::npos) << text;
+        }
+    });
+}
+#endif
+
 // ---- borrows ------------------------------------------------------------------------------------
 
 namespace borrowing {
@@ -925,6 +960,54 @@ TEST_F(TaskTest, InDebugModeEveryCoroutineThatLeavesABorrowerBehindIsNamed) {
             {.debug = true});
     });
     EXPECT_NE(text.find("starts', which created it, and borrows parameter 1"), std::string::npos) << text;
+}
+
+namespace borrowing {
+constexpr int line_before_the_lambda = __LINE__;
+Coro<> spawn() {
+    int here = 0;
+    create_task([&]() -> Coro<> {
+        co_await sleep(1h);
+        ++here;
+    });
+    co_return;
+}
+constexpr int line_behind_the_lambda = __LINE__;
+Coro<> keep(int* pointer) {
+    co_await sleep(1h);
+    ++*pointer;
+}
+Coro<> spawn_with_pointer() {
+    int here = 0;
+    create_task(keep, &here);
+    co_await sleep(0s);
+}
+}  // namespace borrowing
+
+TEST_F(TaskTest, ABorrowerMadeOfACallableIsNamedByTheCallablesOwnPlace) {
+    const auto told = [&](Coro<> (*creates)()) {
+        return printed([&] {
+            simulate(
+                [](Coro<> (*create)()) -> Coro<> {
+                    co_await create();
+                    co_await sleep(1s);
+                }(creates),
+                {.debug = true});
+        });
+    };
+    const std::string lambda = told(borrowing::spawn);
+    EXPECT_NE(lambda.find("lambda"), std::string::npos) << lambda;
+    // g++ names the last line of a coroutine, clang the first.
+    const auto file = lambda.find("(task_test.cpp:");
+    ASSERT_NE(file, std::string::npos) << lambda;
+    const int line = std::atoi(lambda.c_str() + file + std::strlen("(task_test.cpp:"));
+    EXPECT_GT(line, borrowing::line_before_the_lambda) << lambda;
+    EXPECT_LT(line, borrowing::line_behind_the_lambda) << lambda;
+    EXPECT_NE(lambda.find("may borrow by its captures: capture by value"), std::string::npos) << lambda;
+    EXPECT_EQ(std::count(lambda.begin(), lambda.end(), '\n'), 1) << lambda;
+    const std::string function = told(borrowing::spawn_with_pointer);
+    EXPECT_NE(function.find("keep"), std::string::npos) << function;
+    EXPECT_NE(function.find("borrows parameter 1 (int"), std::string::npos) << function;
 }
 
 TEST_F(TaskTest, BorrowersThatEndInTimeOrAreJoinedAreNotNamed) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <asyncio/base/config.hpp>
 #include <chrono>
 #include <filesystem>
 #include <sstream>
@@ -163,6 +164,40 @@ TEST_F(AsyncioFetch, UrlsComeFromAFileOrStandardInput) {
     EXPECT_TRUE(contains(lines_of(ended.out).back(), "2 ok, 0 failed, 10 bytes"));
 }
 
+TEST_F(AsyncioFetch, AByteOrderMarkBeforeTheListIsNoPartOfTheFirstUrl) {
+    const Ended ended = run("printf '\\357\\273\\277%s\\n%s\\n' " + url("/ok") + " " + url("/chunked") +
+                            " | " + program("asyncio-fetch") + " -i -");
+    EXPECT_EQ(ended.status, 0) << ended.out << ended.err;
+    EXPECT_TRUE(contains(lines_of(ended.out).back(), "2 ok, 0 failed"));
+}
+
+TEST_F(AsyncioFetch, AnUnaskedChangeOfTheProtocolIsAFailure) {
+    const Ended ended = run(program("asyncio-fetch") + " -t 10 " + url("/switches"));
+    EXPECT_EQ(ended.status, 1);
+    EXPECT_TRUE(contains(line_about(ended, url("/switches")), "101"));
+    EXPECT_TRUE(contains(line_about(ended, url("/switches")), "which nobody asked for"));
+}
+
+TEST_F(AsyncioFetch, ClosedStandardStreamsAreNamedAndNothingElseTakesTheirPlace) {
+    const Ended out = run(program("asyncio-fetch") + " " + url("/ok") + " >&-");
+    EXPECT_EQ(out.status, 1);
+    EXPECT_TRUE(contains(out.err, "writing to standard output: it is closed"));
+    const Ended in = run(program("asyncio-fetch") + " -i - <&-");
+    EXPECT_EQ(in.status, 2);
+    EXPECT_TRUE(contains(in.err, "standard input: it is closed"));
+    const std::string directory = tools_test::temporary_directory();
+    const Ended all = run(program("asyncio-fetch") + " -o " + directory + " " + url("/ok") + " <&- >&- 2>&-");
+    EXPECT_EQ(all.status, 1);
+    EXPECT_EQ(tools_test::read_all(directory + "/1_ok"), "hello") << "nothing was printed into it";
+    std::filesystem::remove_all(directory);
+}
+
+TEST_F(AsyncioFetch, TheSimulatedBackendIsNamedAsTheCause) {
+    const Ended ended = run("ASYNCIO_BACKEND=sim " + program("asyncio-fetch") + " " + url("/ok"));
+    EXPECT_EQ(ended.status, 1);
+    EXPECT_TRUE(contains(line_about(ended, url("/ok")), "the backend 'sim' has no sockets"));
+}
+
 TEST_F(AsyncioFetch, TheTimelineHasARowForEachUrl) {
     const Ended ended = run(program("asyncio-fetch") + " --timeline " + url("/ok") + " " + url("/chunked"));
     EXPECT_EQ(ended.status, 0);
@@ -208,11 +243,22 @@ TEST(AsyncioFetchUsage, WrongUsageIsStatus2AndSaysWhatIsWrong) {
     expect_usage("--no-such-flag http://x/", "--no-such-flag");
     expect_usage("-c 0 http://x/", "-c");
     expect_usage("-c many http://x/", "-c");
-    expect_usage("-t -1 http://x/", "-t");
+    for (const std::string text : {"0", "-1", "2s", "inf", "nan", "1e-300", "''"}) {
+        const std::string shown = text == "''" ? text : "'" + text + "'";
+        expect_usage("-t " + text + " http://x/", shown + " is not a number of seconds above 0");
+    }
     expect_usage("-i /no/such/file", "/no/such/file");
     expect_usage("-i /", "directory");
     expect_usage("-o /dev/null http://x/", "/dev/null");
     EXPECT_EQ(run(program("asyncio-fetch") + " --help").status, 0);
+}
+
+TEST(Tools, EachTellsItsVersion) {
+    for (const std::string name : {"asyncio-fetch", "asyncio-httpbin", "asyncio-demo", "asyncio-backends"}) {
+        const Ended ended = run(program(name) + " --version");
+        EXPECT_EQ(ended.status, 0) << name;
+        EXPECT_EQ(ended.out, name + " " ASYNCIO_VERSION_STRING "\n");
+    }
 }
 
 }  // namespace

@@ -47,6 +47,8 @@ class Handler(socketserver.StreamRequestHandler):
             self.send(b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 100000 + b"\r\n\r\n")
         elif path == "/404":
             self.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        elif path == "/switches":
+            self.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
         elif path == "/never":
             time.sleep(60)
 

@@ -3,7 +3,14 @@
 #include <cstdio>
 #include <cstring>
 
+#include "standard_streams/standard_streams.hpp"
+
 int main(int argc, char** argv) {
+    fill_closed_standard_streams();
+    if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
+        std::puts("asyncio-backends " ASYNCIO_VERSION_STRING);
+        return 0;
+    }
     if (argc > 1) {
         const bool help = std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0;
         std::fputs(

@@ -11,6 +11,7 @@
 #include "fetch/fetch.hpp"
 #include "fetch/progress.hpp"
 #include "fetch/report.hpp"
+#include "standard_streams/standard_streams.hpp"
 
 namespace {
 
@@ -92,6 +93,11 @@ bool a_thousand(const std::string& server, std::size_t count) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    fill_closed_standard_streams();
+    if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
+        std::puts("asyncio-demo " ASYNCIO_VERSION_STRING);
+        return 0;
+    }
     if (argc > 1) {
         const bool help = std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0;
         std::fputs(

@@ -4,7 +4,9 @@
 #include <CLI/CLI.hpp>
 #include <asyncio/asyncio.hpp>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iostream>
@@ -12,6 +14,7 @@
 #include "fetch/fetch.hpp"
 #include "fetch/progress.hpp"
 #include "fetch/report.hpp"
+#include "standard_streams/standard_streams.hpp"
 
 namespace {
 
@@ -20,6 +23,7 @@ constexpr int exit_some_failed = 1;
 constexpr int exit_usage = 2;
 constexpr std::size_t timeline_rows_max = 40;
 constexpr std::size_t timeline_columns = 100;
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
 struct Arguments {
     std::vector<std::string> urls;
@@ -33,8 +37,10 @@ struct Arguments {
     bool no_progress = false;
 };
 
+std::string cause_of(int error) { return error == EBADF ? "it is closed" : std::strerror(error); }
+
 /// Adds the URLs of a file ("-": standard input), one a line; empty lines and those that begin with # are
-/// skipped. Gives an error's text, or nothing.
+/// skipped, and so is a byte order mark. Gives an error's text, or nothing.
 std::string read_urls(const std::string& path, std::vector<std::string>& urls) {
     std::ifstream file;
     if (path != "-") {
@@ -46,13 +52,28 @@ std::string read_urls(const std::string& path, std::vector<std::string>& urls) {
     }
     std::istream& input = path == "-" ? std::cin : file;
     std::string line;
-    while (std::getline(input, line)) {
+    errno = 0;
+    for (bool first = true; std::getline(input, line); first = false) {
+        if (first && line.starts_with(byte_order_mark)) line.erase(0, byte_order_mark.size());
         const auto begin = line.find_first_not_of(" \t\r");
         if (begin == std::string::npos || line[begin] == '#') continue;
         const auto end = line.find_last_not_of(" \t\r");
         urls.push_back(line.substr(begin, end - begin + 1));
     }
+    // std::cin takes an error for the end.
+    if (path == "-" && std::ferror(stdin) != 0) return "standard input: " + cause_of(errno);
     return input.bad() ? path + ": " + std::strerror(errno) : std::string();
+}
+
+/// For CLI11: the cause why a text is no limit of time, or nothing.
+std::string check_seconds(const std::string& text) {
+    char* end = nullptr;
+    const double seconds = std::strtod(text.c_str(), &end);
+    const bool plain =
+        !text.empty() && text.find_first_not_of("0123456789.eE+-") == std::string::npos && *end == '\0';
+    // A nanosecond is the least that a limit can be.
+    if (plain && std::isfinite(seconds) && seconds >= 1e-9) return {};
+    return "'" + fetch::printable(text) + "' is not a number of seconds above 0, such as 2 or 0.5";
 }
 
 int usage_error(const std::string& text) {
@@ -155,7 +176,7 @@ int run(const Arguments& given) {
     int status = asyncio::run(fetch_and_report(arguments, options, output));
     if (output.error() != 0) {
         std::fprintf(stderr, "asyncio-fetch: writing to standard output: %s\n",
-                     std::strerror(output.error()));
+                     cause_of(output.error()).c_str());
         status = exit_some_failed;
     }
     return status;
@@ -164,6 +185,7 @@ int run(const Arguments& given) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    fill_closed_standard_streams();
     Arguments arguments;
     CLI::App app(
         "Fetches many URLs at once. Prints a line for each as it ends, STATUS BYTES SECONDS URL [cause], and "
@@ -179,13 +201,14 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}));
     app.add_option("-t,--timeout", arguments.seconds, "limit for one URL")
         ->type_name("SECONDS")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Validator([](std::string& text) { return check_seconds(text); }, ""));
     app.add_option("-o,--output", arguments.directory, "store the bodies there, as NUMBER_NAME")
         ->type_name("DIR");
     app.add_flag("--sync", arguments.sync, "one after another");
     app.add_flag("--json", arguments.json, "print one JSON object per line instead");
     app.add_flag("--timeline", arguments.timeline, "draw who waited when");
     app.add_flag("--no-progress", arguments.no_progress, "no progress bar");
+    app.set_version_flag("--version", "asyncio-fetch " ASYNCIO_VERSION_STRING);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -3,14 +3,19 @@
 #include <CLI/CLI.hpp>
 #include <asyncio/asyncio.hpp>
 #include <asyncio/http/web.hpp>
+#include <chrono>
 #include <cstdio>
 #include <string>
 
 #include "httpbin_app/httpbin_app.hpp"
+#include "standard_streams/standard_streams.hpp"
 
 namespace {
 
 namespace web = asyncio::http::web;
+
+/// Nobody loses anything here if a request is cut off.
+constexpr std::chrono::seconds shutdown_timeout(2);
 
 /// A thousand clients need a thousand descriptors.
 void raise_descriptor_limit() {
@@ -33,13 +38,20 @@ void print_url_alone(const web::Site& site) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App cli("A server to try HTTP clients on; GET / lists its routes.", "asyncio-httpbin");
+    fill_closed_standard_streams();
+    CLI::App cli(
+        "A server to try HTTP clients on; GET / lists its routes.\n"
+        "Ctrl-C or SIGTERM stops it; requests that are being answered have 2 seconds to end. The second "
+        "Ctrl-C "
+        "ends it at once.",
+        "asyncio-httpbin");
     std::string host = "127.0.0.1";
     std::uint16_t port = 8080;
     bool quiet = false;
     cli.add_option("--host", host, "the address to listen on")->capture_default_str();
     cli.add_option("--port", port, "the port; 0: a free one")->capture_default_str();
     cli.add_flag("--quiet", quiet, "print nothing but the URL");
+    cli.set_version_flag("--version", "asyncio-httpbin " ASYNCIO_VERSION_STRING);
     try {
         cli.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -47,8 +59,10 @@ int main(int argc, char** argv) {
     }
     raise_descriptor_limit();
     try {
-        web::run_app(make_httpbin(),
-                     {.host = host, .port = port, .on_started = quiet ? &print_url_alone : &print_url});
+        web::run_app(make_httpbin(), {.host = host,
+                                      .port = port,
+                                      .shutdown_timeout = shutdown_timeout,
+                                      .on_started = quiet ? &print_url_alone : &print_url});
     } catch (const std::exception& error) {
         std::fprintf(stderr, "asyncio-httpbin: %s\n", error.what());
         return 1;

@@ -79,6 +79,9 @@ Coro<> fetch_one(http::ClientSession& session, const Options& options, std::size
     try {
         co_await asyncio::wait_for(fetch_body(session, options, index, result), options.limit);
         if (result.status >= 400) result.error = "HTTP status " + std::to_string(result.status);
+        if (result.status == 101) {
+            result.error = "HTTP status 101: the server switches to another protocol, which nobody asked for";
+        }
     } catch (const asyncio::TimeoutError& error) {
         // Ours, or one of the connection's own (ETIMEDOUT), which says more.
         const bool ours =

@@ -183,7 +183,7 @@ class [[nodiscard]] CoroAwaiter {
     }
     T await_resume() {
         Promise<T>* const child = std::exchange(child_, nullptr);
-        if (child->is(has_error)) [[unlikely]]
+        if (!child->is(has_value)) [[unlikely]]
             rethrow_and_destroy(child);
         // The child's frame goes before its caller goes on, as in Python.
         struct Finish {
@@ -252,6 +252,21 @@ class [[nodiscard("this coroutine has not run: co_await it, or hand it to asynci
 };
 
 namespace detail {
+template <class T>
+inline constexpr bool is_coro = false;
+template <class T>
+inline constexpr bool is_coro<Coro<T>> = true;
+
+/// Whether a call of an `F` with these arguments only makes a coroutine, which nobody would run.
+template <class F, class... Args>
+consteval bool makes_coroutine() {
+    if constexpr (std::is_invocable_v<F, Args...>) {
+        return is_coro<std::invoke_result_t<F, Args...>>;
+    } else {
+        return false;
+    }
+}
+
 inline Coro<void> Promise<void>::get_return_object(Where place) noexcept {
     this->where = place;
     return Coro<void>(this);

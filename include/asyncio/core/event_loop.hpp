@@ -51,6 +51,10 @@ struct LoopImpl;
 /// Binds arguments by value to a callable, as functools.partial.
 template <class F, class... Args>
 auto bind(F&& function, Args&&... args) {
+    static_assert(!makes_coroutine<std::decay_t<F>&, std::decay_t<Args>&&...>(),
+                  "calling a coroutine function only makes a coroutine, which nobody would run: pass a "
+                  "function that calls create_task, or use create_task itself (from other threads: "
+                  "run_coroutine_threadsafe) instead of call_soon, call_later and call_at");
     if constexpr (sizeof...(Args) == 0) {
         return std::decay_t<F>(std::forward<F>(function));
     } else {

@@ -43,6 +43,14 @@ template <class F, class... Args>
 using ThreadResult = decltype(call_in_thread(std::declval<std::decay_t<F>&>(), std::stop_token(),
                                              std::declval<std::tuple<std::decay_t<Args>...>&>()));
 
+template <class F, class... Args>
+constexpr void refuse_coroutine_in_thread() {
+    static_assert(
+        !is_coro<ThreadResult<F, Args...>>,
+        "to_thread is for functions that block: a coroutine runs on the loop, so await it or pass it "
+        "to create_task (for a loop of its own in the thread, pass a function that calls run)");
+}
+
 /// The call, its arguments and its result: on one side of the fence at a time.
 template <class R, class F, class... Args>
 struct ThreadWork {
@@ -143,6 +151,7 @@ inline constexpr bool owns_itself<std::reference_wrapper<T>> = false;
 template <class F, class... Args>
     requires(!std::is_same_v<std::decay_t<F>, abandon_on_cancel_t>)
 auto to_thread(F&& function, Args&&... args) {
+    detail::refuse_coroutine_in_thread<F, Args...>();
     detail::refuse_fragile_closure<F>();
     using R = detail::ThreadResult<F, Args...>;
     using Work = detail::ThreadWork<R, std::decay_t<F>, std::decay_t<Args>...>;
@@ -159,6 +168,7 @@ auto to_thread(F&& function, Args&&... args) {
 /// Threads     loop thread; the function runs on another
 template <class F, class... Args>
 auto to_thread(abandon_on_cancel_t, F&& function, Args&&... args) {
+    detail::refuse_coroutine_in_thread<F, Args...>();
     static_assert((detail::owns_itself<std::decay_t<F>> ||
                    std::is_function_v<std::remove_pointer_t<std::decay_t<F>>>) &&
                       (detail::owns_itself<std::decay_t<Args>> && ...),

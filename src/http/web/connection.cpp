@@ -3,7 +3,8 @@
 // The task reads a head, runs the handler, writes the response, and begins again. Requests that the client
 // sends ahead wait in the stream's buffer and in the kernel, so pipelining is bounded by the window of TCP,
 // and responses are in order because nothing else is possible. A body is read only as the handler asks for
-// it. Of a client that goes away the server learns when it next reads or writes; the handler runs to its end.
+// it. Of a client that goes away the server learns when it next reads or writes, or by a look at the socket
+// with every tick that a handler takes (5); the handler runs to its end.
 //
 //   1. Whenever the connection waits for the client alone (phases idle, head, lingering, closing) it has a
 //      deadline. Time is the site's tick: no timer and no look at the clock for a request. When it is up the
@@ -14,7 +15,11 @@
 //   4. A connection that is closed while the client may still be sending is closed in steps: the response,
 //      the end of our direction, reading on for `lingering_time`, the close. Else the kernel would answer the
 //      client's bytes with a reset, which can overtake the response (RFC 9112 §9.6).
-//   5. A response that was begun and cannot be finished is cut off: without its last chunk, or short of its
+//   5. A client that has closed its end, or reset the connection, while a handler runs for more than a tick
+//      and nothing is on its way to it, loses its descriptor at once: a handler that takes an hour must not
+//      hold it. The kernel is asked, nothing is read ahead. (Whoever only closes its half and waits for more
+//      than a tick is taken for gone, as with aiohttp.)
+//   6. A response that was begun and cannot be finished is cut off: without its last chunk, or short of its
 //      length.
 //
 // Why there is no task for each request, as handlers could then be cancelled when the client goes: it is the
@@ -30,6 +35,7 @@
 #include "asyncio/proto/http1_writer.hpp"
 #include "asyncio/proto/status.hpp"
 #include "http/web/site_state.hpp"
+#include "net/quiet.hpp"
 
 namespace asyncio { inline namespace v1 { namespace http::web::detail {
 
@@ -184,6 +190,7 @@ Coro<> Connection::converse() {
 /// A head has come. Gives the handler, or none and the response.
 const Handler* Connection::begin_request(Response& response) {
     phase_ = Phase::handling;
+    handling_since_ = site_.ticks;
     deadline_ = never;
     continue_pending_ = false;
     body_error_ = nullptr;
@@ -272,7 +279,15 @@ void Connection::look_at_clock(std::uint64_t now) noexcept {
     stalled_ = unsent != 0 && unsent == unsent_ ? stalled_ + 1 : 0;
     unsent_ = unsent;
     if (stalled_ > site_.ticks_in(site_.options.client_timeout)) writer_.abort();  // who waits for it is told
+    // A read that is going on learns of the end itself; so does a write.
+    const bool handler_takes_its_time = phase_ == Phase::handling && now > handling_since_ + 1;
+    if (handler_takes_its_time && unsent == 0 && !reading_ && writer_.fileno() >= 0 &&
+        asyncio::detail::peer_has_gone(writer_.fileno())) {
+        writer_.abort();
+    }
 }
+
+bool Connection::answers() const noexcept { return phase_ != Phase::idle && phase_ != Phase::head; }
 
 void Connection::retire() noexcept {
     if ((phase_ != Phase::idle && phase_ != Phase::head) || own_cancel_) return;

@@ -39,6 +39,8 @@ class Connection {
     void retire() noexcept;
     /// Cancels whatever it is at.
     void abort() noexcept { task_.cancel("the server was stopped"); }
+    /// Whether it is at a request, or still sends what one was answered.
+    bool answers() const noexcept;
     /// A tick has passed.
     void look_at_clock(std::uint64_t now) noexcept;
 
@@ -104,6 +106,7 @@ class Connection {
     std::string out_;
     std::size_t consumed_ = 0;  // bytes of the reader's buffer that were parsed and are still there
     std::uint64_t deadline_ = ~std::uint64_t{0};  // a tick
+    std::uint64_t handling_since_ = 0;            // the tick in which the request's head was there
     std::uint64_t stalled_ = 0;                   // ticks since the client has last taken bytes
     std::size_t unsent_ = 0;                      // as seen in the last tick
     std::uint64_t stream_left_ = 0;               // bytes that a sized stream still owes

@@ -106,6 +106,19 @@ class SignalWatch {
     std::thread thread_;
 };
 
+/// Whoever has pressed Ctrl-C is not left to wonder why the program is still there.
+void say_what_is_waited_for(std::size_t requests, Duration limit) {
+    if (requests == 0 || limit <= Duration::zero()) return;
+    std::string text = "stopping: waiting";
+    if (limit.has_value()) {
+        char seconds[32];
+        std::snprintf(seconds, sizeof seconds, " up to %g s", limit.seconds());
+        text += seconds;
+    }
+    text += " for " + std::to_string(requests) + (requests == 1 ? " request" : " requests");
+    std::fprintf(stderr, "%s; Ctrl-C again ends at once\n", text.c_str());
+}
+
 Coro<> serve_until_signalled(Application& application, RunAppOptions options, SignalWatch& signals) {
     const SiteOptions site_options{.host = options.host,
                                    .port = options.port,
@@ -120,6 +133,7 @@ Coro<> serve_until_signalled(Application& application, RunAppOptions options, Si
     co_await with(start(application, site_options), [&](Site& site) -> Coro<> {
         if (options.on_started != nullptr) options.on_started(site);
         co_await stop;
+        say_what_is_waited_for(site.requests(), options.shutdown_timeout);
     });
 }
 

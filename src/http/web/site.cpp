@@ -168,6 +168,12 @@ void SiteState::left(Connection& connection) noexcept {
     }
 }
 
+std::size_t SiteState::requests() noexcept {
+    std::size_t count = 0;
+    for (const Connection& connection : connections) count += connection.answers() ? 1 : 0;
+    return count;
+}
+
 void SiteState::close() noexcept {
     if (closing) return;
     closing = true;
@@ -203,6 +209,7 @@ Site::~Site() {
 std::uint16_t Site::port() const noexcept { return state_->port; }
 std::string Site::url() const { return state_->url; }
 std::size_t Site::connections() const noexcept { return state_->connection_count; }
+std::size_t Site::requests() const noexcept { return state_->requests(); }
 void Site::close() noexcept { state_->close(); }
 bool Site::closed() const noexcept { return state_->closing; }
 void Site::abort() noexcept { state_->abort(); }

@@ -28,6 +28,9 @@ struct SiteState {
 
     void close() noexcept;
     void abort() noexcept;
+    /// Connections that are at a request.
+    std::size_t requests() noexcept;
+
     std::uint64_t ticks_in(Duration limit) const noexcept;
     /// The tick after which a wait that begins now has taken `limit`.
     std::uint64_t tick_after(Duration limit) const noexcept;

@@ -81,9 +81,14 @@ ASYNCIO_COLD void store_current_exception(PromiseBase* record, DropFn drop) noex
 /// The same with an exception at hand.
 ASYNCIO_COLD void store_exception(PromiseBase* record, std::exception_ptr error) noexcept;
 
+/// Of a coroutine that was to give a value and has run off its end, which is undefined: g++ ends it there,
+/// and then this becomes its exception. (The place is that of its last await, or of its definition.)
+ASYNCIO_COLD void fail_without_return(PromiseBase* record) noexcept;
+
 /// Throws what a done record holds instead of a value: its exception, CancelledError, or InvalidStateError.
 [[noreturn]] ASYNCIO_COLD void throw_outcome(PromiseBase* record);
-/// Throws the exception of a coroutine that was awaited in place, after its frame is gone.
+/// Throws the exception of a coroutine that was awaited in place, after its frame is gone; without one it has
+/// run off its end.
 [[noreturn]] ASYNCIO_COLD void rethrow_and_destroy(PromiseBase* frame);
 /// The same without the throw.
 ASYNCIO_COLD std::exception_ptr take_error_and_destroy(PromiseBase* frame) noexcept;

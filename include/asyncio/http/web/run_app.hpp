@@ -18,15 +18,16 @@ struct RunAppOptions {
         std::chrono::seconds(75);  ///< shorter than SiteOptions': nothing stands before us
     Duration client_timeout = std::chrono::seconds(60);
     Duration lingering_time = std::chrono::seconds(10);
-    Duration shutdown_timeout = std::chrono::seconds(60);
-    bool handle_signals = true;                           ///< SIGINT and SIGTERM end it, if at their default
-    void (*on_started)(const Site&) = &print_running_on;  ///< called when it listens; null: nothing
+    Duration shutdown_timeout = std::chrono::seconds(60);  ///< how long handlers may go on after a signal
+    bool handle_signals = true;                            ///< SIGINT and SIGTERM end it, if at their default
+    void (*on_started)(const Site&) = &print_running_on;   ///< called when it listens; null: nothing
     RunOptions loop = {};
 };
 static_assert(OptionStruct<RunAppOptions>);
 
 /// Runs a server until SIGINT or SIGTERM: then it stops listening, lets the handlers finish for
-/// `shutdown_timeout`, cancels those that are left, and returns. A second signal ends the program.
+/// `shutdown_timeout` (and says on standard error for how many it waits, if there are any), cancels those
+/// that are left, and returns. A second signal ends the program.
 ///
 /// Throws      OSError       the address is in use or not to be had
 ///             gaierror      the host is unknown

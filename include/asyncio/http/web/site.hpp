@@ -58,6 +58,8 @@ class ASYNCIO_API Site {
     std::string url() const;
     /// Connections that are open now.
     std::size_t connections() const noexcept;
+    /// Requests whose handler runs, or whose response is still being sent: what wait_closed would wait for.
+    std::size_t requests() const noexcept;
 
     /// Stops listening; idle connections are closed, the others after the request they are at.
     void close() noexcept;

@@ -33,11 +33,6 @@ Owned<std::decay_t<F>> own(F&& function) {
 
 namespace detail {
 
-template <class T>
-inline constexpr bool is_coro = false;
-template <class T>
-inline constexpr bool is_coro<Coro<T>> = true;
-
 template <class F, class... Args>
 using CallResult =
     decltype(std::apply(std::declval<std::decay_t<F>&>(), std::declval<std::tuple<std::decay_t<Args>...>>()));
@@ -63,6 +58,9 @@ constexpr void refuse_fragile_closure() {
 #endif
 }
 
+/// A task made of a callable has called it: what was to be told of the task can now name that.
+ASYNCIO_COLD void callable_is_known(PromiseBase* task) noexcept;
+
 /// Awaits a coroutine and names its function as the place of the await, so that a task made of a callable is
 /// known by what it calls.
 template <class T>
@@ -72,6 +70,8 @@ class [[nodiscard]] InPlaceOf : public CoroAwaiter<T> {
     template <class Parent>
     void await_suspend(std::coroutine_handle<Parent> h) noexcept {
         CoroAwaiter<T>::await_suspend(h, place_);
+        if (h.promise().extra() != nullptr) [[unlikely]]
+            callable_is_known(&h.promise());
     }
 
   private:
