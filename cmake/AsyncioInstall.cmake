@@ -82,7 +82,6 @@ if(ASYNCIO_TOOLS)
     install(TARGETS ${ASYNCIO_TOOLS} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endif()
 set_target_properties(${installed} PROPERTIES INSTALL_RPATH "$ORIGIN")
-# What an installation needs, and nothing else: `make install-prefix` builds it.
 install(PROGRAMS "${PROJECT_SOURCE_DIR}/tools/asyncio-lint/asyncio-lint" DESTINATION "${CMAKE_INSTALL_BINDIR}")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/docs/hazards" DESTINATION "${CMAKE_INSTALL_DATADIR}/asyncio" OPTIONAL)
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DATADIR}/asyncio")

@@ -77,7 +77,7 @@ bool try_grow_ready(ReadyQueue& q, std::uint64_t wanted) noexcept {
 }  // namespace
 
 void grow_ready(LoopCore* loop) {
-    if (loop->owner == nullptr) refuse_forked_loop();
+    if (impl_of(loop)->left_behind) refuse_forked_loop();
     ReadyQueue& q = loop->ready;
     if (!try_grow_ready(q, q.reserved + q.timer_entries + 1)) throw std::bad_alloc();
 }

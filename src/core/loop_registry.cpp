@@ -7,13 +7,14 @@
 // whose every use ends in an assertion which names the cure:
 //
 //   - It counts as closed, which all that begins something on a loop asks. So does its RemoteState.
-//   - Its backend is one that does nothing but close descriptors, and asserts when it is given an operation
-//     or told to wait. The old one stays untouched for ever: it has the parent's operations.
-//   - In its ready queue stands one entry, which asserts: the iteration in which a task forked gets no
-//     further than to the end of that task's step.
-//   - The thread that forked has a stand-in for its loop. No coroutine runs there, so each await asserts;
-//     memory for what create_task and call_soon need is "short", and the cold path that looks for more
-//     asserts. A coroutine that ends leaves its mark on the stand-in, where nobody looks.
+//   - Its backend is one that closes descriptors (which the parent has, too), and asserts when it is given an
+//     operation or told to wait. The old one stays untouched for ever: it has the parent's operations.
+//   - First in its ready queue stands an entry which asserts: the iteration in which a task forked gets no
+//     further than to the end of that task's step. Behind it there is room for what is still woken, by
+//     connections that are closed, say.
+//   - The thread that forked has a stand-in for its loop. No coroutine runs there, so each await asserts; its
+//     ready queue is full, so create_task and call_soon take the cold path that makes room, which asserts. A
+//     coroutine that ends leaves its mark on the stand-in, where nobody looks.
 //
 // The loop's memory is never freed in the child, nor are its tasks: destroying them would run the code of
 // users who think that they still have a loop. Leaving the loop's EventLoop object behind, as exit() does, is
@@ -21,6 +22,7 @@
 // (Python agrees: in a child process there is no running loop.)
 //
 // vfork, posix_spawn and clone run no such handlers, and need none: they are followed by exec.
+#include <errno.h>
 #include <pthread.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,7 +54,12 @@ class LeftBackend final : public KernelBackend {
   public:
     Backend kind() const noexcept override { return Backend::automatic; }
     bool submit(Operation&) noexcept override { refuse_forked_loop(); }
-    bool cancel(Operation&) noexcept override { return false; }  // it never completes either
+    /// The kernel does not know this process's copy of the operation: nothing need be asked.
+    bool cancel(Operation& operation) noexcept override {
+        operation.held = false;
+        operation.result = -ECANCELED;
+        return true;
+    }
     void close_descriptor(int descriptor) noexcept override { ::close(descriptor); }
     void poll(std::uint64_t) noexcept override { refuse_forked_loop(); }
     std::uint64_t now() noexcept override {
@@ -68,22 +75,32 @@ class LeftBackend final : public KernelBackend {
 constexpr LeafOps left_ops{[](Leaf*) noexcept { return CancelAnswer::pending; },
                            [](Leaf*) noexcept { refuse_forked_loop(); }, "a loop of the parent process"};
 
-/// What every loop of the parent shares in the child.
+/// What the loops of the parent share in the child.
 struct LeftBehind {
+    static constexpr std::size_t room = 4096;  // a power of two
+
     LeftBackend backend;
     Leaf trap{&left_ops};
-    std::uintptr_t slot = 0;  // the only one of the ready queues
-    PromiseBase task;         // has a cancel pending: no await thinks that it need not suspend
-    LoopImpl stand_in;        // the loop of the thread that forked
-    std::uintptr_t stand_in_slot = 0;
+    std::uintptr_t slots[room] = {};
+    PromiseBase task;   // has a cancel pending: no await thinks that it need not suspend
+    LoopImpl stand_in;  // the loop of the thread that forked
 
     LeftBehind() noexcept {
-        slot = reinterpret_cast<std::uintptr_t>(&trap) | tag_leaf;
+        slots[0] = reinterpret_cast<std::uintptr_t>(&trap) | tag_leaf;
         task.pending = 1;
-        stand_in.current = &task;
-        stand_in.ready.slots = &stand_in_slot;
-        stand_in.ready.reserved = ~std::uint64_t{0} / 2;  // full: see grow_ready
+        stand_in.left_behind = true;
         stand_in.closed = true;
+        stand_in.current = &task;
+        stand_in.ready = queue();
+        stand_in.ready.reserved = std::uint64_t{1} << 40;  // full: see grow_ready
+    }
+    ReadyQueue queue() noexcept {
+        ReadyQueue made;
+        made.slots = slots;
+        made.mask = room - 1;
+        made.tail = 1;
+        made.reserved = room / 2;  // neither full, nor empty when entries of the old one are given back
+        return made;
     }
 };
 
@@ -102,9 +119,7 @@ void leave_behind(LoopImpl& loop) noexcept {
     loop.left_backend = loop.backend.release();
     loop.backend.reset(&left.backend);  // never destroyed: see ~EventLoop
     loop.left_slots = loop.ready.slots;
-    loop.ready = ReadyQueue();
-    loop.ready.slots = &left.slot;
-    loop.ready.tail = 1;
+    loop.ready = left.queue();
     loop.remote->open = false;
     loop.remote->left_behind = true;
 }

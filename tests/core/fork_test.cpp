@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -365,6 +366,7 @@ TEST_P(ForkTest, TheChildMayDropWhatBelongsToTheLoop) {
     options.backend = backend();
     auto loop = std::make_unique<EventLoop>(options);
     auto remote = std::make_unique<LoopHandle>(loop->remote());
+    loop->call_later(1h, [] {});
     auto task = std::make_unique<Task<int>>(loop->create_task(give(4)));
     auto future = std::make_unique<Future<int>>();
     auto main = loop->create_task([](Future<int> f) -> Coro<int> { co_return co_await f; }(*future));
@@ -435,6 +437,57 @@ TEST_P(ForkOnSocketsTest, TheChildDoesNotDisturbOperationsOfTheParent) {
     };
     const int answers = run([&]() -> Coro<int> { return talk(3, fork_once); });
     EXPECT_EQ(answers, 3);
+}
+
+/// A server that answers one line, and a client of it that waits for the answer.
+struct Talk {
+    std::optional<Server> server;
+    std::optional<Streams> client;
+    std::string answer;
+    bool waits = false;
+
+    Coro<> run() {
+        server = co_await start_server(
+            [](StreamReader reader, StreamWriter writer) -> Coro<> {
+                const std::string line = co_await reader.readline();
+                co_await writer.send(line);
+                writer.close();
+            },
+            "127.0.0.1", 0);
+        client = co_await open_connection("127.0.0.1", server->port());
+        waits = true;
+        answer = co_await client->reader.readline();
+        client->writer.close();
+        server->close();
+        co_await server->wait_closed();
+    }
+};
+
+TEST_P(ForkOnSocketsTest, TheChildMayDropConnectionsAndServersAndTheirLoop) {
+    RunOptions options;
+    options.backend = backend();
+    auto loop = std::make_unique<EventLoop>(options);
+    Talk talk;
+    auto task = std::make_unique<Task<>>(loop->create_task(talk.run()));
+    while (!talk.waits) loop->poll_once(10ms);
+    for (int i = 0; i != 3; ++i) loop->poll_once(1ms);  // the server, its client's task and the client wait
+    const Child child;
+    if (child.is_me()) {
+        talk.client->writer.close();
+        talk.client.reset();
+        talk.server->close();
+        talk.server.reset();
+        task.reset();
+        loop.reset();
+        ::_exit(6);
+    }
+    child.expect_exit(6);
+    talk.client->writer.write("hello\n");
+    loop->run_until_complete([](Task<> t) -> Coro<> { co_await t; }(*task));
+    EXPECT_EQ(talk.answer, "hello\n");
+    talk.client.reset();
+    talk.server.reset();
+    loop->close();
 }
 
 TEST_P(ForkOnSocketsTest, TheChildMayNotWriteToAConnectionOfTheParent) {

@@ -37,6 +37,65 @@ TEST_P(ClientSession, GetsAPage) {
     });
 }
 
+TEST_P(ClientSession, AttributesAreTheResponsesOwn) {
+    run([]() -> Coro<> {
+        const char* const answer =
+            "HTTP/1.1 404 Nothing of this name\r\nX-Long: a value that is not short\r\nContent-Length: "
+            "5\r\n\r\nhello";
+        co_await with_site(answers(answer), [](Site& site) -> Coro<> {
+            http::ClientSession session;
+            auto response = co_await session.get(site.url("/page"));
+            std::string text = co_await std::move(response).text();
+            EXPECT_EQ(text, "hello");
+            // The body has been moved out, the rest has not.
+            EXPECT_TRUE(response.closed());
+            EXPECT_TRUE(response.content().at_eof());
+            EXPECT_EQ(response.status, 404);
+            EXPECT_EQ(response.reason, "Nothing of this name");
+            EXPECT_EQ(response.headers.get("x-long", ""), "a value that is not short");
+            EXPECT_EQ(response.url.str(), site.url("/page"));
+            EXPECT_EQ(response.content_length(), 5u);
+            EXPECT_THROW(response.raise_for_status(), http::ClientResponseError);
+            EXPECT_THROW(co_await response.text(), RuntimeError);
+            EXPECT_THROW(co_await response.content().read(), RuntimeError);
+
+            // What is moved out stays away, and the body does not need it.
+            auto other = co_await session.post(site.url("/other"));
+            const http::Headers headers = std::move(other.headers);
+            const std::string method = std::move(other.method);
+            const http::Url url = std::move(other.url);
+            text = co_await other.read();
+            EXPECT_EQ(text, "hello");
+            EXPECT_EQ(method + " " + url.str(), "POST " + site.url("/other"));
+            response = std::move(other);
+            EXPECT_EQ(response.status, 404);
+            text = co_await response.read();
+            EXPECT_EQ(text, "hello");
+        });
+    });
+}
+
+TEST_P(ClientSession, AFailureOfTheBodyNamesTheRequestWhoseUrlWasMovedOut) {
+    run([]() -> Coro<> {
+        co_await with_site(
+            answers("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello", 1), [](Site& site) -> Coro<> {
+                http::ClientSession session;
+                for (const std::size_t size : {std::size_t{0}, std::size_t{100'000}}) {
+                    const std::string sent(size, 'x');
+                    auto response = co_await session.post(site.url("/page"), http::bytes(sent));
+                    const http::Url url = std::move(response.url);
+                    std::string failure;
+                    try {
+                        co_await response.read();
+                    } catch (const http::ClientPayloadError& error) {
+                        failure = error.what();
+                    }
+                    EXPECT_TRUE(failure.starts_with("POST " + url.str() + ": ")) << failure;
+                }
+            });
+    });
+}
+
 TEST_P(ClientSession, SendsTheUsualHeaders) {
     run([]() -> Coro<> {
         co_await with_site(answers(hello), [](Site& site) -> Coro<> {

@@ -81,6 +81,20 @@ TEST_P(WebSite, OutlivesItsApplication) {
     });
 }
 
+TEST_P(WebSite, IsEnteredOnce) {
+    web::Application app;
+    run([&]() -> Coro<> {
+        web::Site site = co_await web::start(app, {.host = "127.0.0.1", .port = 0});
+        co_await with(site, [](web::Site& entered) -> Coro<> {
+            EXPECT_FALSE(entered.closed());
+            co_return;
+        });
+        EXPECT_TRUE(site.closed());
+        const auto nothing = [](web::Site&) -> Coro<> { co_return; };
+        EXPECT_THROW(co_await with(site, nothing), RuntimeError);
+    });
+}
+
 TEST_P(WebSite, ClosesIdleConnectionsAtOnceAndLetsHandlersFinish) {
     web::Application app;
     Future<>* called = nullptr;
