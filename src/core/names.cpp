@@ -74,6 +74,7 @@ std::string without_noise(std::string name) {
     };
     replace("(anonymous namespace)::", "");
     replace("{anonymous}::", "");
+    replace("[abi:cxx11]", "");
     replace("asyncio::v1::", "asyncio::");
     return name;
 }

@@ -889,6 +889,7 @@ TEST_F(TaskTest, ACoroutineThatRunsOffItsEndFailsAndIsNamed) {
                 << text;
             EXPECT_NE(text.find("(task_test.cpp:"), std::string::npos) << text;
             EXPECT_NE(text.find(") ended without co_return"), std::string::npos) << text;
+            EXPECT_EQ(text.find("[abi:"), std::string::npos) << text;
         }
     });
 }
