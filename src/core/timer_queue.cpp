@@ -1,6 +1,11 @@
 // See detail/timer_queue.hpp for the idea and the order of ties.
 #include "detail/timer_queue.hpp"
 
+#if defined(__clang__)
+// libstdc++ 12's own stable_sort uses what C++20 has deprecated, and clang says so here.
+#pragma clang diagnostic ignored "-Wdeprecated-declarations"
+#endif
+
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
