@@ -320,6 +320,18 @@ std::size_t times(const std::string& text, const std::string& part) {
 }
 
 class InterruptTest : public test::BackendTest {
+  public:
+    void SetUp() override {
+#if ASYNCIO_TSAN
+        // It keeps a signal for a better moment, and a second one of the kind is lost meanwhile.
+        const auto* const test = ::testing::UnitTest::GetInstance()->current_test_info();
+        if (std::string(test->name()).starts_with("TheSecondCtrlC")) {
+            GTEST_SKIP() << "this sanitizer makes one of two signals that come close together";
+        }
+#endif
+        test::BackendTest::SetUp();
+    }
+
   protected:
     void expect_death_by_sigint(Terminal& terminal) {
         const int status = terminal.wait_for_the_end();
