@@ -14,7 +14,7 @@ asyncio::Coro<bool> fetch(std::string_view url) {
     http::ClientSession session;
     http::ClientResponse response = co_await session.get(url);
     const std::string body = co_await response.text();
-    co_return response.status() == 200 && body == "Hello, World!";
+    co_return response.status == 200 && body == "Hello, World!";
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ asyncio::Coro<long> worker(http::ClientSession& session, std::string_view url, l
         --*left;
         http::ClientResponse response = co_await session.get(url);
         const std::string body = co_await response.text();
-        if (response.status() == 200 && body == "Hello, World!") ++good;
+        if (response.status == 200 && body == "Hello, World!") ++good;
     }
     co_return good;
 }
