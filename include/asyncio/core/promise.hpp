@@ -88,11 +88,6 @@ struct Leaf {
     explicit constexpr Leaf(const LeafOps* o) noexcept : ops(o) {}
     Leaf(const Leaf&) = delete;
     Leaf& operator=(const Leaf&) = delete;
-
-  protected:
-    Leaf(Leaf&& other) noexcept : ops(other.ops) {
-        ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
-    }
 };
 
 /// A leaf that waits for several tasks. Those that a request to cancel is going through just now make a list,

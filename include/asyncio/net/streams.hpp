@@ -34,12 +34,9 @@ class ReadBase : public Leaf {
   public:
     using ScopedAwaitableTag = void;
     /// Before it is awaited.
-    ReadBase(ReadBase&& other) noexcept
-        : Leaf(std::move(other)),
-          inlet_(other.inlet_),
-          want_(other.want_),
-          amount_(other.amount_),
-          target_(other.target_) {}
+    ReadBase(ReadBase&& other) noexcept : ReadBase(other.inlet_, other.want_, other.amount_, other.target_) {
+        ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
+    }
     bool await_ready() { return ready(); }
     template <class Promise>
     bool await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
@@ -156,8 +153,9 @@ class WriteBase : public Leaf {
   public:
     using ScopedAwaitableTag = void;
     /// Before it is awaited.
-    WriteBase(WriteBase&& other) noexcept
-        : Leaf(std::move(other)), connection_(other.connection_), want_(other.want_) {}
+    WriteBase(WriteBase&& other) noexcept : WriteBase(other.connection_, other.want_) {
+        ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
+    }
 
   protected:
     enum class Want : std::uint8_t { drained, closed };

@@ -10,8 +10,9 @@ struct ShieldBase : Leaf, Waiter {
     RecordRef ref;
     explicit ShieldBase(RecordRef r) noexcept : Leaf(&ops_), Waiter(&told), ref(std::move(r)) {}
     /// Before it is awaited.
-    ShieldBase(ShieldBase&& other) noexcept
-        : Leaf(std::move(other)), Waiter(&told), ref(std::move(other.ref)) {}
+    ShieldBase(ShieldBase&& other) noexcept : ShieldBase(std::move(other.ref)) {
+        ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
+    }
     ~ShieldBase() {
         if (frame != nullptr && ref.record() != nullptr) remove_waiter(ref.record(), this);
     }

@@ -130,6 +130,8 @@ Coro<> serve_until_signalled(Application& application, RunAppOptions options, Si
                                    .shutdown_timeout = options.shutdown_timeout};
     Future<> stop;
     signals.watch(stop.remote());
+    // `with` keeps the lambda until it returns.
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-capturing-lambda-coroutines)
     co_await with(start(application, site_options), [&](Site& site) -> Coro<> {
         if (options.on_started != nullptr) options.on_started(site);
         co_await stop;
