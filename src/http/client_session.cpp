@@ -81,7 +81,7 @@ ClientSession::~ClientSession() {
 
 Coro<ClientResponse> ClientSession::request(std::string_view method, UrlArgument url, RequestBody body,
                                             RequestOptions options) const {
-    if (!state_) throw RuntimeError("this session was moved from: use the one that it was moved into");
+    if (!state_) throw RuntimeError("this ClientSession was moved from: use the one that it was moved into");
     detail::ExchangeRef exchange(new detail::Exchange(state_));
     detail::prepare(*exchange, method, url, body, options);
     return detail::perform(std::move(exchange));

@@ -439,7 +439,7 @@ TEST_P(ClientSession, OneThatWasMovedFromIsClosedAndRefusesRequests) {
         EXPECT_FALSE(moved.closed());
         EXPECT_EQ(session.connections().idle, 0u);
         std::string failure = co_await failure_of(session, "http://h/");
-        EXPECT_EQ(failure, "this session was moved from: use the one that it was moved into");
+        EXPECT_EQ(failure, "this ClientSession was moved from: use the one that it was moved into");
         co_await session.close();
         co_await with(session, [] {});
         session = std::move(moved);

@@ -63,6 +63,9 @@ class TaskGroup {
     /// Throws  RuntimeError  entered twice, or outside of a task
     detail::Ready aenter();
     /// Throws  ExceptionGroup  tasks (or the body) have failed
+    /// Suspends  unless no task is left
+    /// Cancel    all tasks are cancelled, and waited for
+    /// Threads   loop thread
     Coro<bool> aexit(std::exception_ptr error);
 
   private:
