@@ -41,6 +41,7 @@ class Peer {
             int status = 0;
             ::waitpid(pid_, &status, 0);
         }
+        if (reserved_ >= 0) ::close(reserved_);
         std::error_code ignored;
         std::filesystem::remove_all(directory, ignored);
     }
@@ -63,17 +64,19 @@ class Peer {
         EXPECT_EQ(error, 0) << command[0];
     }
 
-    /// A port that was free a moment ago.
-    void choose_port() {
+    /// Reserves a port for the server: bound here as long as this object lives, never listening. The server shares
+    /// it because both set SO_REUSEPORT; no other process is given it, not even in the moment before the server binds.
+    void reserve_port() {
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         socklen_t size = sizeof address;
         auto* const name = reinterpret_cast<sockaddr*>(&address);
-        const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        EXPECT_EQ(::bind(probe, name, size), 0);
-        EXPECT_EQ(::getsockname(probe, name, &size), 0);
-        ::close(probe);
+        const int on = 1;
+        reserved_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        EXPECT_EQ(::setsockopt(reserved_, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on), 0);
+        EXPECT_EQ(::bind(reserved_, name, size), 0);
+        EXPECT_EQ(::getsockname(reserved_, name, &size), 0);
         port = ntohs(address.sin_port);
     }
 
@@ -108,12 +111,13 @@ class Peer {
 
   private:
     pid_t pid_ = 0;
+    int reserved_ = -1;
 };
 
 constexpr const char* nginx_program = "/usr/sbin/nginx";
 
 void start_nginx(Peer& peer) {
-    peer.choose_port();
+    peer.reserve_port();
     peer.write("page.html", "<p>a page</p>\n");
     peer.write("large.bin", std::string(3 << 20, 'z'));
     peer.write("nginx.conf", R"(daemon off; master_process off; pid nginx.pid; error_log stderr;
@@ -123,7 +127,7 @@ http {
     uwsgi_temp_path uwsgi; scgi_temp_path scgi; keepalive_requests 1000000; default_type text/plain;
     server {
         listen 127.0.0.1:)" + std::to_string(peer.port) +
-                                 R"( backlog=4096;
+                                 R"( backlog=4096 reuseport;
         root .;
         location = /hello { return 200 "hello $request_method $arg_q"; }
         location = /connections { return 200 "$connection $connection_requests"; }
@@ -203,7 +207,7 @@ TEST_P(ClientPeers, NginxServesManyAtOnceOverFewConnections) {
 TEST_P(ClientPeers, PythonsServerAnswersWhatItShould) {
     Peer python;
     python.write("server.py", R"(
-import http.server, sys
+import http.server, socket, sys
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -231,9 +235,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
-http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+class Server(http.server.ThreadingHTTPServer):
+    def server_bind(self):
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        super().server_bind()
+
+Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 )");
-    python.choose_port();
+    python.reserve_port();
     python.start({"/usr/bin/env", "python3", python.directory + "/server.py", std::to_string(python.port)});
     ASSERT_TRUE(python.wait_until_ready()) << python.output();
     run([&]() -> Coro<> {

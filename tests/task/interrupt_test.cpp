@@ -320,18 +320,6 @@ std::size_t times(const std::string& text, const std::string& part) {
 }
 
 class InterruptTest : public test::BackendTest {
-  public:
-    void SetUp() override {
-#if ASYNCIO_TSAN
-        // It keeps a signal for a better moment, and a second one of the kind is lost meanwhile.
-        const auto* const test = ::testing::UnitTest::GetInstance()->current_test_info();
-        if (std::string(test->name()).starts_with("TheSecondCtrlC")) {
-            GTEST_SKIP() << "this sanitizer makes one of two signals that come close together";
-        }
-#endif
-        test::BackendTest::SetUp();
-    }
-
   protected:
     void expect_death_by_sigint(Terminal& terminal) {
         const int status = terminal.wait_for_the_end();
@@ -396,6 +384,12 @@ TEST_P(InterruptTest, TheSecondCtrlCEndsABlockedLoopAndShowsWhatItWasDoing) {
 }
 
 TEST_P(InterruptTest, TheSecondCtrlCEndsAProgramThatWaitsForAThread) {
+#if ASYNCIO_TSAN
+    // This sanitizer keeps a signal until the thread's next call that it knows, or runs the handler at once if the
+    // thread waits in one. io_uring's wait it does not know: what comes just before it is kept until the next
+    // signal, and both are one.
+    if (backend() == Backend::io_uring) GTEST_SKIP() << "the sanitizer may lose the second of two signals";
+#endif
     Terminal terminal("waits_for_a_thread", backend());
     terminal.expect("ready");
     terminal.press_ctrl_c();
