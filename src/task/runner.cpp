@@ -105,7 +105,8 @@ bool stop_main_thread() noexcept {
     sigfillset(&stop.sa_mask);
     if (!main_stopped.load(std::memory_order_acquire) && ::sigaction(SIGURG, &stop, nullptr) == 0)
         ::tgkill(::getpid(), ::getpid(), SIGURG);
-    // By the clock: on a busy machine a sleep of a millisecond may take ten, and half a second is all there is.
+    // By the clock: on a busy machine a sleep of a millisecond may take ten, and half a second is all there
+    // is.
     const auto give_up = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
     while (std::chrono::steady_clock::now() < give_up) {
         // Pairs with the releases in the handlers: what the main thread has written is here to be read.

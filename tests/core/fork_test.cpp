@@ -76,8 +76,8 @@ class Child {
 class ForkTest : public test::BackendTest {
   public:
     void SetUp() override {
-#if ASYNCIO_ASAN || ASYNCIO_TSAN
-        GTEST_SKIP() << "this sanitizer's allocator may be locked by another thread when it is forked";
+#if ASYNCIO_ASAN
+        GTEST_SKIP() << "the allocator of this sanitizer may be locked by another thread when it is forked";
 #endif
         test::BackendTest::SetUp();
     }
@@ -344,6 +344,10 @@ TEST_P(ForkTest, AChildOfAnotherThreadMayRunALoopOfItsOwn) {
 }
 
 TEST_P(ForkTest, TheChildMayRunARunner) {
+#if ASYNCIO_TSAN
+    GTEST_SKIP()
+        << "this sanitizer ends a child of several threads that starts one (as a Runner does for Ctrl-C)";
+#endif
     run([backend = backend()]() -> Coro<> {
         const Child child;
         if (child.is_me()) {

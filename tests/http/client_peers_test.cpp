@@ -64,8 +64,9 @@ class Peer {
         EXPECT_EQ(error, 0) << command[0];
     }
 
-    /// Reserves a port for the server: bound here as long as this object lives, never listening. The server shares
-    /// it because both set SO_REUSEPORT; no other process is given it, not even in the moment before the server binds.
+    /// Reserves a port for the server: bound here as long as this object lives, never listening. The server
+    /// shares it because both set SO_REUSEPORT; no other process is given it, not even in the moment before
+    /// the server binds.
     void reserve_port() {
         sockaddr_in address{};
         address.sin_family = AF_INET;

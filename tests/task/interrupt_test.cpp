@@ -385,9 +385,9 @@ TEST_P(InterruptTest, TheSecondCtrlCEndsABlockedLoopAndShowsWhatItWasDoing) {
 
 TEST_P(InterruptTest, TheSecondCtrlCEndsAProgramThatWaitsForAThread) {
 #if ASYNCIO_TSAN
-    // This sanitizer keeps a signal until the thread's next call that it knows, or runs the handler at once if the
-    // thread waits in one. io_uring's wait it does not know: what comes just before it is kept until the next
-    // signal, and both are one.
+    // This sanitizer keeps a signal until the thread's next call that it knows, or runs the handler at once
+    // if the thread waits in one. io_uring's wait it does not know: what comes just before it is kept until
+    // the next signal, and both are one.
     if (backend() == Backend::io_uring) GTEST_SKIP() << "the sanitizer may lose the second of two signals";
 #endif
     Terminal terminal("waits_for_a_thread", backend());
