@@ -365,7 +365,7 @@ void LoopImpl::shut_down() {
         }
         if (task_count == 0 && backend->in_flight() == 0) {
             take_posts();
-            run_ready_batch();  // timers that still wait never run
+            run_what_is_ready();  // timers that still wait never run
         } else {
             iterate(ready.size() != 0 ? 0 : warn_at);
         }

@@ -8,8 +8,8 @@
 // Invariants
 //   1. Coroutines are resumed in `step` and nowhere else; it returns to its caller before the next one runs.
 //   2. The ready queue never grows while something is woken: `reserved` counts a slot for every live task,
-//      scheduled callback and record with callbacks, each of which stands there at most once. Due timers come
-//      on top and are moved only as far as there is room.
+//      scheduled callback and record with callbacks, each of which stands there at most once. Due timers are
+//      counted when they are moved there, which is done only as far as there is room.
 //   3. A task's frame is gone before anybody can see the task done.
 //
 // Virtual time (a VirtualClock, the simulated backend): the clock stands still while anything can run. When
@@ -79,7 +79,7 @@ bool try_grow_ready(ReadyQueue& q, std::uint64_t wanted) noexcept {
 void grow_ready(LoopCore* loop) {
     if (impl_of(loop)->left_behind) refuse_forked_loop();
     ReadyQueue& q = loop->ready;
-    if (!try_grow_ready(q, q.reserved + q.timer_entries + 1)) throw std::bad_alloc();
+    if (!try_grow_ready(q, q.reserved + 1)) throw std::bad_alloc();
 }
 
 // ---- steps --------------------------------------------------------------------------------------
@@ -87,23 +87,19 @@ void grow_ready(LoopCore* loop) {
 namespace {
 
 /// Destroys a task's frame but keeps its memory, in which the record goes on.
-void end_frame(LoopCore* loop, PromiseBase* task, DropFn drop) noexcept {
+inline void end_frame(PromiseBase* task, DropFn drop) noexcept {
     void* const frame = frame_address(task);
     // Destroying parameters runs user code, which may end other frames, and (by an eager start) other tasks.
     void* const outer = std::exchange(recycler.kept_frame, frame);
     task->handle().destroy();
     recycler.kept_frame = outer;
     ::new (frame) Husk{drop, recycler.kept_bytes};
-    (void)loop;
 }
 
-/// Who waits is told in its turn: awaiting coroutines directly, anything else through an entry of the
-/// record's own.
-void schedule_waiters(LoopCore* loop, PromiseBase* record) noexcept {
-    const bool has_slot = record->is(owns_slot);
-    if (record->waiter_word == 0) {
-        // Nobody waits.
-    } else if (TaskExtra* extra = record->extra()) {
+/// Several wait, or somebody who is no coroutine: told by an entry of the record's own, unless all that there
+/// is to do is to resume coroutines. True: that entry stands in the queue.
+bool schedule_told_waiters(LoopCore* loop, PromiseBase* record) noexcept {
+    if (TaskExtra* extra = record->extra()) {
         bool only_resumes = true;
         for (Waiter* waiter : extra->waiters) only_resumes &= waiter->resumes != nullptr;
         if (only_resumes) {
@@ -112,35 +108,44 @@ void schedule_waiters(LoopCore* loop, PromiseBase* record) noexcept {
                 push_frame(loop, waiter->resumes);
             }
             extra->waiters.clear();
-        } else if (!extra->waiters.empty()) {
-            record->set(queued_done);
+            return false;
         }
-    } else {
-        auto* waiter = reinterpret_cast<Waiter*>(record->waiter_word);
-        if (waiter->resumes != nullptr) {
+    }
+    ASYNCIO_ASSERT(record->is(owns_slot));
+    record->set(queued_done);
+    ++record->refs;
+    loop->ready.push(reinterpret_cast<std::uintptr_t>(record) | tag_done);
+    return true;
+}
+
+/// Who waits is told in its turn: awaiting coroutines directly, anything else through an entry of the
+/// record's own.
+inline void schedule_waiters(LoopCore* loop, PromiseBase* record) noexcept {
+    if (const std::uintptr_t word = record->waiter_word; word != 0) {
+        auto* const waiter = reinterpret_cast<Waiter*>(word);
+        if ((word & 1) != 0) {
+            if (schedule_told_waiters(loop, record)) return;
+        } else if (waiter->resumes != nullptr) {
             record->waiter_word = 0;
             waiter->resumes->task->live.waits_on.clear();
             push_frame(loop, waiter->resumes);
         } else if (waiter->counts && record->is(has_value) && static_cast<Counter*>(waiter)->count()) {
             record->waiter_word = 0;
         } else {
-            record->set(queued_done);
+            schedule_told_waiters(loop, record);
+            return;
         }
     }
-    if (record->is(queued_done)) {
-        ASYNCIO_ASSERT(has_slot);
-        ++record->refs;
-        loop->ready.push(reinterpret_cast<std::uintptr_t>(record) | tag_done);
-    } else if (has_slot) {
+    if (record->is(owns_slot)) {
         record->clear(owns_slot);
         release_slot(loop);
     }
 }
 
-void finish_task(LoopImpl* loop, PromiseBase* task, DropFn drop) noexcept {
-    if (!task->ended()) [[unlikely]]
-        fail_without_return(task);
-    if (task->pending != 0 && task->is(has_value)) [[unlikely]] {
+/// A task has ended that has requests to cancel pending, or without a result.
+ASYNCIO_COLD void settle_end(PromiseBase* task, DropFn drop) noexcept {
+    if (!task->ended()) fail_without_return(task);
+    if (task->pending != 0 && task->is(has_value)) {
         // Cancelled, but it never awaited again: it ends cancelled and its value is destroyed (Python's
         // rule).
         if (drop != nullptr) drop(task);
@@ -149,7 +154,12 @@ void finish_task(LoopImpl* loop, PromiseBase* task, DropFn drop) noexcept {
     }
     task->pending = 0;
     task->clear(cancel_thrown);
-    end_frame(loop, task, drop);
+}
+
+inline void finish_task(LoopImpl* loop, PromiseBase* task, DropFn drop) noexcept {
+    if (!task->ended() || task->pending != 0) [[unlikely]]
+        settle_end(task, drop);
+    end_frame(task, drop);
     task->set(done);
     --loop->task_count;
     schedule_waiters(loop, task);
@@ -227,45 +237,57 @@ void step_frame(LoopCore* loop, PromiseBase* frame) noexcept {
     impl_of(loop)->step(frame);
 }
 
-void LoopImpl::run_ready_batch() noexcept {
-    if (reorders) [[unlikely]]
-        ordered ? order_batch() : shuffle_batch();
-    LoopWatch* const watcher = watch;
+/// What stands in the ready queue and is no coroutine.
+void LoopImpl::run_entry(std::uintptr_t word) noexcept {
+    current = nullptr;
+    running = nullptr;
+    step_time = 0;
+    void* const target = reinterpret_cast<void*>(word & ~std::uintptr_t{tag_mask});
+    switch (word & tag_mask) {
+        case tag_leaf: {
+            auto* const leaf = static_cast<Leaf*>(target);
+            leaf->ops->run(leaf);
+            break;
+        }
+        case tag_done: tell_waiters(this, static_cast<PromiseBase*>(target)); break;
+        case tag_timer: {
+            --ready.reserved;
+            if (target == nullptr) break;  // withdrawn after it had become due
+            auto* const timer = static_cast<Timer*>(target);
+            timer->node.set_idle();
+            timer->ops->run(timer);
+            break;
+        }
+        case tag_sleeper: {
+            --ready.reserved;
+            auto* const frame = static_cast<PromiseBase*>(target);
+            frame->task->live.waits_on.clear();
+            push_frame(this, frame);
+            break;
+        }
+    }
+}
+
+inline void LoopImpl::run_next_entry() noexcept {
+    const std::uintptr_t word = ready.pop();
+    if ((word & tag_mask) == tag_frame) [[likely]] {
+        resume_task(reinterpret_cast<PromiseBase*>(word));
+    } else {
+        run_entry(word);
+    }
+}
+
+/// `plain`: known to be no matter of testing, see `is_plain`.
+template <bool plain>
+inline void LoopImpl::run_ready_batch() noexcept {
+    if constexpr (!plain) {
+        if (reorders) ordered ? order_batch() : shuffle_batch();
+    }
     for (std::uint64_t left = ready.size(); left != 0; --left) {
-        if (watcher != nullptr) [[unlikely]]
-            watcher->at_step(ready.slots[ready.head & ready.mask]);
-        const std::uintptr_t word = ready.pop();
-        if ((word & tag_mask) == tag_frame) [[likely]] {
-            resume_task(reinterpret_cast<PromiseBase*>(word));
-            continue;
+        if constexpr (!plain) {
+            if (watch != nullptr) watch->at_step(ready.slots[ready.head & ready.mask]);
         }
-        current = nullptr;
-        running = nullptr;
-        step_time = 0;
-        void* const target = reinterpret_cast<void*>(word & ~std::uintptr_t{tag_mask});
-        switch (word & tag_mask) {
-            case tag_leaf: {
-                auto* const leaf = static_cast<Leaf*>(target);
-                leaf->ops->run(leaf);
-                break;
-            }
-            case tag_done: tell_waiters(this, static_cast<PromiseBase*>(target)); break;
-            case tag_timer: {
-                --ready.timer_entries;
-                if (target == nullptr) break;  // withdrawn after it had become due
-                auto* const timer = static_cast<Timer*>(target);
-                timer->node.set_idle();
-                timer->ops->run(timer);
-                break;
-            }
-            case tag_sleeper: {
-                --ready.timer_entries;
-                auto* const frame = static_cast<PromiseBase*>(target);
-                frame->task->live.waits_on.clear();
-                push_frame(this, frame);
-                break;
-            }
-        }
+        run_next_entry();
     }
     current = nullptr;
     running = nullptr;
@@ -343,7 +365,7 @@ namespace {
 void push_timer(ReadyQueue& ready, TimerRef timer) noexcept {
     timer.node()->set(TimerNode::queued,
                       static_cast<std::uint32_t>(ready.tail));  // enough: a queue has fewer places
-    ++ready.timer_entries;
+    ++ready.reserved;
     ready.push(timer.word());
 }
 
@@ -351,7 +373,7 @@ void push_timer(ReadyQueue& ready, TimerRef timer) noexcept {
 
 void queue_timer(LoopCore* loop, Timer* timer) {
     ASYNCIO_ASSERT(!timer->armed());
-    if (loop->ready.reserved + loop->ready.timer_entries >= loop->ready.capacity()) grow_ready(loop);
+    if (loop->ready.full()) grow_ready(loop);
     push_timer(loop->ready, timer);
 }
 
@@ -369,8 +391,7 @@ void disarm_timer(LoopCore* loop, TimerRef timer) noexcept {
 void LoopImpl::fire_timers(std::uint64_t now) noexcept {
     for (int moved = 0; timers.next_deadline() <= now && !timers.empty(); ++moved) {
         if (moved == due_per_pass_max) return;
-        if (ready.reserved + ready.timer_entries >= ready.capacity() &&
-            !try_grow_ready(ready, ready.reserved + ready.timer_entries + 1)) {
+        if (ready.full() && !try_grow_ready(ready, ready.reserved + 1)) {
             // No memory: they stay due. What stands in the queue runs first and makes room.
             if (ready.size() != 0) return;
             std::abort();  // unreachable: an empty queue has room for one
@@ -392,8 +413,7 @@ void LoopImpl::take_posts() noexcept {
         remote->has_posts.store(false, std::memory_order_relaxed);  // under the lock, as its setting
     }
     while (posted != nullptr) {
-        if (ready.reserved + ready.timer_entries >= ready.capacity() &&
-            !try_grow_ready(ready, ready.reserved + ready.timer_entries + 1)) {
+        if (ready.full() && !try_grow_ready(ready, ready.reserved + 1)) {
             return;  // no memory now: they keep their order and come with the next look
         }
         Callback* const callback = std::exchange(posted, posted->next_post);
@@ -451,9 +471,11 @@ void LoopImpl::wait_for_work(std::uint64_t deadline) {
 }
 
 /// What is due besides what is ready, without a look at the kernel.
+template <bool plain>
 inline void LoopImpl::gather_work() {
-    if (clock != nullptr) [[unlikely]]
-        last_clock = clock_ns();
+    if constexpr (!plain) {
+        if (clock != nullptr) last_clock = clock_ns();
+    }
     if (posts->load(std::memory_order_relaxed)) [[unlikely]]
         take_posts();
     if (timers.deadline_bound() <= last_clock) [[unlikely]]
@@ -464,12 +486,13 @@ void LoopImpl::iterate(std::uint64_t deadline) {
     if (ready.size() == 0) {
         wait_for_work(deadline);
     } else {
-        gather_work();
+        gather_work<false>();
     }
-    run_ready_batch();
+    run_ready_batch<false>();
 }
 
-void LoopImpl::run() {
+template <bool plain>
+inline void LoopImpl::run_passes() {
     std::uint64_t polled = ticks();
     std::uint64_t looked = polled;
     int until_look = 1;  // the first pass polls
@@ -488,9 +511,14 @@ void LoopImpl::run() {
                 polled = now;
             }
         }
-        gather_work();
-        run_ready_batch();
+        gather_work<plain>();
+        run_ready_batch<plain>();
     } while (!stopping);
 }
+
+void LoopImpl::run() { is_plain() ? run_passes<true>() : run_passes<false>(); }
+
+/// Without a look at the kernel or at timers.
+void LoopImpl::run_what_is_ready() noexcept { run_ready_batch<false>(); }
 
 }}}  // namespace asyncio::v1::detail

@@ -15,6 +15,7 @@
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/detail/record.hpp"
 #include "detail/loop_impl.hpp"
+#include "detail/promote.hpp"
 #include "detail/task_extra.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
@@ -26,30 +27,6 @@ void promote(PromiseBase* frame, std::uint32_t refs) {
     ASYNCIO_ASSERT(loop != nullptr);
     reserve_slot(loop);  // the only thing that can fail
     promote_reserved(loop, frame, refs);
-}
-
-void promote_reserved(LoopCore* loop, PromiseBase* frame, std::uint32_t refs) noexcept {
-    frame->task = frame;
-    frame->waiter_word = 0;
-    frame->refs = refs + 1;
-    frame->set(is_task | owns_slot);
-    frame->magic = loop->magic;
-    frame->id = impl_of(loop)->next_task_id++ & 0x3fffffff;
-    frame->made_by_main = 0;
-    frame->asked_to_end = 0;
-    frame->cancels = 0;
-    frame->pending = 0;
-    frame->epoch = 0;
-    {
-        const ListChange change(loop);
-        PromiseBase* const head = &loop->live;
-        frame->live = {head->live.prev, head, {}};
-        ListChange::order();  // whoever walks along `next` meets it complete
-        head->live.prev->live.next = frame;
-        head->live.prev = frame;
-    }
-    ++loop->task_count;
-    push_frame(loop, frame);
 }
 
 void drop_unstarted(PromiseBase* frame) noexcept {

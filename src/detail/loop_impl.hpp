@@ -77,8 +77,18 @@ struct LoopImpl final : LoopCore {
     void run();
     /// One iteration; waits at most until `deadline`.
     void iterate(std::uint64_t deadline);
+    void run_what_is_ready() noexcept;
+    template <bool plain>
+    void run_passes();
+    template <bool plain>
     void gather_work();
+    template <bool plain>
     void run_ready_batch() noexcept;
+    void run_next_entry() noexcept;
+    void run_entry(std::uintptr_t word) noexcept;
+    /// It keeps the kernel's time and the order of arrival, and nobody watches. Does not change while it
+    /// runs.
+    bool is_plain() const noexcept { return clock == nullptr && !reorders && watch == nullptr; }
     void step(PromiseBase* frame) noexcept;
     void resume_task(PromiseBase* frame) noexcept;
     void poll_kernel(std::uint64_t deadline);

@@ -37,7 +37,7 @@ class AsCompletedCore::Join : public Leaf {
 };
 
 void drop_duplicates(std::vector<GatherChild>& children) {
-    drop_duplicates_by(children, [](const GatherChild& child) { return child.record; });
+    drop_duplicates_by(children, [](const GatherChild& child) { return child.record(); });
 }
 
 AsCompletedCore::Clock::Clock(AsCompletedCore* c) noexcept : Timer(&AsCompletedCore::clock_ops_), core(c) {}
@@ -64,11 +64,11 @@ AsCompletedCore::~AsCompletedCore() {
     if (leaving_.has_value() && leaving_->valid()) leaving_->release()->handle().destroy();
     if (started_) stop();
     for (GatherChild& child : children_) {
-        PromiseBase* const record = std::exchange(child.record, nullptr);
-        if (child.owned && !started_) {
+        PromiseBase* const record = child.take();
+        if (child.owned() && !started_) {
             drop_unstarted(record);
         } else {
-            ASYNCIO_ASSERT(!child.owned || record->is(done), "this as_completed was entered, and not left");
+            ASYNCIO_ASSERT(!child.owned() || record->is(done), "this as_completed was entered, and not left");
             release(record);
         }
     }
@@ -82,7 +82,7 @@ void AsCompletedCore::admit() {
     if (started_) return;
     // Nobody could wait for them where this is dropped.
     for (const GatherChild& child : children_) {
-        if (child.owned) {
+        if (child.owned()) {
             throw RuntimeError(
                 "as_completed of coroutines is a scope: co_await with(as_completed(std::move(coros)), body)");
         }
@@ -100,15 +100,15 @@ void AsCompletedCore::start() {
     bool any_done = false;
     try {
         for (; promoted != children_.size(); ++promoted) {
-            if (children_[promoted].owned) promote(children_[promoted].record, 1);
+            if (children_[promoted].owned()) promote(children_[promoted].record(), 1);
         }
         for (; watched != children_.size(); ++watched) {
-            PromiseBase* const record = children_[watched].record;
-            if (children_[watched].owned) record->set(adopted);
+            PromiseBase* const record = children_[watched].record();
+            if (children_[watched].owned()) record->set(adopted);
             if (record->is(done)) {
                 any_done = true;
             } else {
-                add_waiter(record, children_[watched].owned ? &owned_ : &others_);
+                add_waiter(record, children_[watched].owned() ? &owned_ : &others_);
             }
         }
         if (any_done) queue_timer(loop, &done_before_);
@@ -120,13 +120,13 @@ void AsCompletedCore::start() {
     } catch (...) {
         if (done_before_.armed()) disarm_timer(loop, &done_before_);
         for (std::size_t i = 0; i != watched; ++i) {
-            remove_waiter(children_[i].record, children_[i].owned ? &owned_ : &others_);
+            remove_waiter(children_[i].record(), children_[i].owned() ? &owned_ : &others_);
         }
         std::size_t kept = 0;
         for (std::size_t i = 0; i != children_.size(); ++i) {
-            if (i < promoted && children_[i].owned) {
-                request_cancel(children_[i].record);  // before its first step: it never runs
-                release(std::exchange(children_[i].record, nullptr));
+            if (i < promoted && children_[i].owned()) {
+                request_cancel(children_[i].record());  // before its first step: it never runs
+                release(children_[i].take());
             } else {
                 children_[kept++] = std::move(children_[i]);
             }
@@ -142,7 +142,7 @@ void AsCompletedCore::clock_due(Leaf* leaf) noexcept {
     AsCompletedCore* const core = clock->core;
     if (clock == &core->done_before_) {
         for (const GatherChild& child : core->children_) {
-            if (child.record->is(done) && !child.record->is(queued_done)) core->ended(child.record);
+            if (child.record()->is(done) && !child.record()->is(queued_done)) core->ended(child.record());
         }
         return;
     }
@@ -179,7 +179,7 @@ void AsCompletedCore::stop() noexcept {
     if (limit_.armed()) disarm_timer(current_loop, &limit_);
     if (done_before_.armed()) disarm_timer(current_loop, &done_before_);
     for (const GatherChild& child : children_) {
-        if (!child.owned) remove_waiter(child.record, &others_);
+        if (!child.owned()) remove_waiter(child.record(), &others_);
     }
 }
 
@@ -198,12 +198,12 @@ Coro<bool> AsCompletedCore::take_leave() {
 Coro<bool> AsCompletedCore::leave() {
     stop();
     for (const GatherChild& child : children_) {
-        if (!child.owned) continue;
-        if (child.record->is(done)) {
-            remove_waiter(child.record, &owned_);
+        if (!child.owned()) continue;
+        if (child.record()->is(done)) {
+            remove_waiter(child.record(), &owned_);
         } else {
             ++owned_left_;
-            request_cancel(child.record);
+            request_cancel(child.record());
         }
     }
     co_await Join(this);

@@ -2,6 +2,7 @@
 // in Python, where it is a done-callback), so the order of everything else is Python's.
 #include "asyncio/task/gather.hpp"
 
+#include "detail/promote.hpp"
 #include "detail/task_extra.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
@@ -22,8 +23,8 @@ bool GatherCore::start() {
     // others.
     std::size_t owned = 0;
     for (std::size_t i = 0; i != count_; ++i) {
-        if (children_[i].record == frame->task) throw_awaits_itself(children_[i].record);
-        owned += children_[i].owned ? 1u : 0u;
+        if (children_[i].record() == frame->task) throw_awaits_itself(children_[i].record());
+        owned += children_[i].owned() ? 1u : 0u;
     }
     if (owned != 0) reserve_slots(loop, owned);
     if (owned != count_) listen_to_others(owned);
@@ -33,17 +34,18 @@ bool GatherCore::start() {
     owned_.left = owned;
     others_.left = count_ - owned;
     for (std::size_t i = 0; i != count_; ++i) {
-        if (!children_[i].owned) continue;
-        PromiseBase* const record = children_[i].record;
+        if (!children_[i].owned()) continue;
+        if (i + fetched_ahead < count_) __builtin_prefetch(children_[i + fetched_ahead].record(), 1);
+        PromiseBase* const record = children_[i].record();
         promote_reserved(loop, record, 1);
         record->set(adopted);
         record->waiter_word = reinterpret_cast<std::uintptr_t>(static_cast<Waiter*>(&owned_));
     }
     if (owned == count_) return true;
     for (std::size_t i = 0; i != count_; ++i) {
-        if (children_[i].record->is(done)) {  // done before: counted now
+        if (children_[i].record()->is(done)) {  // done before: counted now
             --others_.left;
-            ended(children_[i].record);
+            ended(children_[i].record());
         }
     }
     if (!finished_) return true;
@@ -59,11 +61,11 @@ void GatherCore::listen_to_others(std::size_t slots) {
     try {
         for (; watched != count_; ++watched) {
             const GatherChild& child = children_[watched];
-            if (!child.owned && !child.record->is(done)) add_waiter(child.record, &others_);
+            if (!child.owned() && !child.record()->is(done)) add_waiter(child.record(), &others_);
         }
     } catch (...) {
         for (std::size_t i = 0; i != watched; ++i) {
-            if (!children_[i].owned) remove_waiter(children_[i].record, &others_);
+            if (!children_[i].owned()) remove_waiter(children_[i].record(), &others_);
         }
         current_loop->ready.reserved -= slots;
         throw;
@@ -99,14 +101,14 @@ void GatherCore::other_ended(Waiter* waiter, PromiseBase* record) noexcept {
 
 void GatherCore::cancel_owned() noexcept {
     for (std::size_t i = 0; i != count_; ++i) {
-        if (children_[i].owned && !children_[i].record->is(done)) request_cancel(children_[i].record);
+        if (children_[i].owned() && !children_[i].record()->is(done)) request_cancel(children_[i].record());
     }
 }
 
 /// Does not wait for this one any more: it waits for the gather's own task.
 void GatherCore::let_go(GatherChild& child) noexcept {
-    child.let_go = true;
-    remove_waiter(child.record, &others_);
+    child.set_let_go();
+    remove_waiter(child.record(), &others_);
     --others_.left;
 }
 
@@ -137,7 +139,7 @@ PromiseBase* GatherCore::next_asked(Leaf* leaf) noexcept {
         // Tasks of its own a gather never leaves behind: then somebody else in the circle lets go, and there
         // is one, or a task would be its own child.
         GatherChild& child = gather->children_[gather->asked_ - 1];
-        if (child.owned) {
+        if (child.owned()) {
             gather->circle_of_owned_ = true;
         } else {
             gather->let_go(child);
@@ -145,9 +147,9 @@ PromiseBase* GatherCore::next_asked(Leaf* leaf) noexcept {
     }
     while (gather->asked_ != gather->count_) {
         const GatherChild& child = gather->children_[gather->asked_++];
-        if (child.let_go || child.record->ended()) continue;
+        if (child.let_go() || child.record()->ended()) continue;
         gather->any_accepted_ = true;
-        return child.record;
+        return child.record();
     }
     return nullptr;
 }
@@ -180,7 +182,7 @@ void GatherCore::check() {
     if (first_failure_ != nullptr) throw_outcome(first_failure_);
     PromiseBase* last = nullptr;  // whose text is Python's choice
     for (std::size_t i = 0; i != count_; ++i) {
-        if (!children_[i].let_go) last = children_[i].record;
+        if (!children_[i].let_go()) last = children_[i].record();
     }
     if (last == nullptr) throw own;
     if (last->is(was_cancelled)) throw_outcome(last);
@@ -201,23 +203,24 @@ std::exception_ptr error_of_child(PromiseBase* record) {
 void GatherCore::drop() noexcept {
     for (std::size_t i = 0; i != count_; ++i) {
         GatherChild& child = children_[i];
-        if (child.record == nullptr) continue;
-        if (child.owned && !started_) {
-            drop_unstarted(child.record);
+        if (child.record() == nullptr) continue;
+        if (child.owned() && !started_) {
+            drop_unstarted(child.record());
         } else {
-            if (started_ && child.record->waiter_word != 0) {
-                remove_waiter(child.record, child.owned ? &owned_ : &others_);
+            if (started_ && child.record()->waiter_word != 0) {
+                remove_waiter(child.record(), child.owned() ? &owned_ : &others_);
             }
-            release(child.record);
+            release(child.record());
         }
-        child.record = nullptr;
+        child.take();
     }
     count_ = 0;
 }
 
 void GatherChild::drop() noexcept {
-    PromiseBase* const mine = std::exchange(record, nullptr);
-    if (!owned) return release(mine);
+    const bool was_owned = owned();
+    PromiseBase* const mine = take();
+    if (!was_owned) return release(mine);
     mine->magic = 0;
     mine->handle().destroy();
 }

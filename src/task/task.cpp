@@ -7,6 +7,7 @@
 #include "asyncio/task/future.hpp"
 #include "asyncio/task/with.hpp"
 #include "detail/loop_impl.hpp"
+#include "detail/promote.hpp"
 #include "detail/task_extra.hpp"
 
 namespace asyncio { inline namespace v1 {
@@ -63,6 +64,15 @@ void refuse_lambda_coroutine(PromiseBase* frame) {
     Refused refused{frame};
     require_detachable(frame);
     refused.frame = nullptr;
+}
+
+void start_plain_task(PromiseBase* frame, Where where) {
+    auto* const loop = impl_of(current_loop);
+    // What can fail, and what must be said or noted, is start_task's.
+    if (loop == nullptr || loop->debug || loop->ready.full() || frame->is(lambda_coro | borrows)) [[unlikely]]
+        return start_task(frame, TaskOptions(), where);
+    ++loop->ready.reserved;
+    promote_reserved(loop, frame, 1);
 }
 
 void start_task(PromiseBase* frame, const TaskOptions& options, Where where) {
@@ -287,6 +297,14 @@ void deliver_cancel_after(PromiseBase* task, PromiseBase* record) {
     CancelledError own = take_cancel(task);
     if (ended) throw_outcome(record);
     throw own;
+}
+
+void RecordAwaiterBase::wait_for_any(LoopCore* loop, PromiseBase* record) {
+    if (record == loop->current) throw_awaits_itself(record);
+    if (record->is(done)) return push_frame(loop, frame);  // the budget is spent: one turn
+    Waiter::resumes = frame;
+    add_waiter(record, this);
+    suspend_on(loop, this);
 }
 
 void throw_awaits_itself(PromiseBase* record) {

@@ -123,7 +123,7 @@ class EventLoop {
     /// Threads loop thread
     /// Python  loop.create_task
     template <class T>
-    Task<T> create_task(Coro<T> coro, TaskOptions options);
+    Task<T> create_task(Coro<T> coro, const TaskOptions& options);
     template <class T>
     Task<T> create_task(Coro<T> coro);
     template <class T = void>

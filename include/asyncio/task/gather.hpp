@@ -2,6 +2,8 @@
 #pragma once
 #include <array>
 #include <iterator>
+#include <memory>
+#include <new>
 #include <tuple>
 #include <variant>
 #include <vector>
@@ -22,26 +24,42 @@ namespace detail {
 
 /// One argument of a gather: an unstarted coroutine that it owns, or a reference to a task or future. Once
 /// the coroutine has been started it is a task, and whoever started it takes the record out.
-struct GatherChild {
-    PromiseBase* record = nullptr;
-    bool owned = false;
-    bool let_go = false;  // the gather does not wait for it any more
-
+class GatherChild {
+  public:
     GatherChild() noexcept = default;
-    GatherChild(PromiseBase* r, bool o) noexcept : record(r), owned(o) {}
-    GatherChild(GatherChild&& other) noexcept
-        : record(std::exchange(other.record, nullptr)), owned(other.owned) {}
+    GatherChild(PromiseBase* record, bool owned) noexcept
+        : word_(reinterpret_cast<std::uintptr_t>(record) | (owned ? owned_bit : 0)) {}
+    GatherChild(GatherChild&& other) noexcept : word_(std::exchange(other.word_, 0)) {}
     GatherChild& operator=(GatherChild&& other) noexcept {
-        std::swap(record, other.record);
-        std::swap(owned, other.owned);
+        std::swap(word_, other.word_);
         return *this;
     }
     ~GatherChild() {
-        if (record != nullptr) [[unlikely]]
+        if (record() != nullptr) [[unlikely]]
             drop();
     }
+
+    PromiseBase* record() const noexcept { return reinterpret_cast<PromiseBase*>(word_ & ~all_bits); }
+    bool owned() const noexcept { return (word_ & owned_bit) != 0; }
+    /// The gather does not wait for it any more.
+    bool let_go() const noexcept { return (word_ & let_go_bit) != 0; }
+    void set_let_go() noexcept { word_ |= let_go_bit; }
+    /// Whose it was stays known.
+    PromiseBase* take() noexcept {
+        PromiseBase* const mine = record();
+        word_ &= all_bits;
+        return mine;
+    }
+
+  private:
+    static constexpr std::uintptr_t owned_bit = 1;
+    static constexpr std::uintptr_t let_go_bit = 2;
+    static constexpr std::uintptr_t all_bits = 3;
+
     /// Without a warning: that is for whoever knows that the coroutine could have been awaited.
     ASYNCIO_COLD void drop() noexcept;
+
+    std::uintptr_t word_ = 0;  // of a million children each byte counts
 };
 
 /// The children are tasks of their own; the gather only counts those that end. What belongs to it (`owned`)
@@ -65,6 +83,9 @@ class GatherCore : public CancelFan {
     }
 
   protected:
+    /// Children are many and lie idle for long: each is fetched so many before its turn.
+    static constexpr std::size_t fetched_ahead = 8;
+
     /// Before it is awaited. The children are the derived class's to move.
     GatherCore(GatherCore&& other) noexcept
         : GatherCore(nullptr, std::exchange(other.count_, 0), other.keep_errors_) {
@@ -121,7 +142,7 @@ ASYNCIO_COLD std::exception_ptr error_of_child(PromiseBase* record);
 /// The result of one ended child.
 template <class T, bool Keep>
 auto take_child(const GatherChild& child) {
-    PromiseBase* const record = child.record;
+    PromiseBase* const record = child.record();
     if constexpr (!Keep) {
         if (record->is(result_taken)) [[unlikely]]
             throw_outcome(record);
@@ -132,18 +153,18 @@ auto take_child(const GatherChild& child) {
             return Outcome<T>();
         } else if constexpr (std::is_copy_constructible_v<T>) {
             T* const value = static_cast<Record<T>*>(record)->value();
-            return child.owned ? Outcome<T>(std::move(*value)) : Outcome<T>(static_cast<const T&>(*value));
+            return child.owned() ? Outcome<T>(std::move(*value)) : Outcome<T>(static_cast<const T&>(*value));
         } else {
-            if (!child.owned) record->set(result_taken);
+            if (!child.owned()) record->set(result_taken);
             return Outcome<T>(std::move(*static_cast<Record<T>*>(record)->value()));
         }
     } else if constexpr (std::is_void_v<T>) {
         return std::monostate{};
     } else if constexpr (std::is_copy_constructible_v<T>) {
         T* const value = static_cast<Record<T>*>(record)->value();
-        return child.owned ? T(std::move(*value)) : T(static_cast<const T&>(*value));
+        return child.owned() ? T(std::move(*value)) : T(static_cast<const T&>(*value));
     } else {
-        if (!child.owned) record->set(result_taken);
+        if (!child.owned()) record->set(result_taken);
         return T(std::move(*static_cast<Record<T>*>(record)->value()));
     }
 }
@@ -175,11 +196,39 @@ class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]]
     std::array<GatherChild, sizeof...(T)> all_;
 };
 
-template <bool Keep, class T>
+/// The coroutines of a vector as children, in the vector's own memory: each handle is one word, as a child
+/// is, and a second array of a hundred thousand of them costs as much as running them.
+template <class T>
+class CoroChildren {
+  public:
+    explicit CoroChildren(std::vector<Coro<T>>&& coros) noexcept : memory_(std::move(coros)) {
+        for (Coro<T>& each : memory_) {
+            PromiseBase* const record = each.release();
+            std::destroy_at(&each);
+            ::new (static_cast<void*>(&each)) GatherChild(record, true);
+        }
+    }
+    CoroChildren(CoroChildren&& other) noexcept : memory_(std::move(other.memory_)) { other.memory_.clear(); }
+    CoroChildren& operator=(const CoroChildren&) = delete;
+    ~CoroChildren() {
+        for (std::size_t i = 0; i != size(); ++i) {
+            std::destroy_at(data() + i);
+            ::new (static_cast<void*>(memory_.data() + i)) Coro<T>(nullptr);
+        }
+    }
+    GatherChild* data() noexcept { return std::launder(reinterpret_cast<GatherChild*>(memory_.data())); }
+    std::size_t size() const noexcept { return memory_.size(); }
+
+  private:
+    static_assert(sizeof(Coro<T>) == sizeof(GatherChild) && alignof(Coro<T>) == alignof(GatherChild));
+    std::vector<Coro<T>> memory_;
+};
+
+template <bool Keep, class T, class Children>
 class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]] GatherVector
     : public GatherCore {
   public:
-    explicit GatherVector(std::vector<GatherChild> children) noexcept
+    explicit GatherVector(Children children) noexcept
         : GatherCore(children.data(), children.size(), Keep), all_(std::move(children)) {}
     GatherVector(GatherVector&& other) noexcept : GatherCore(std::move(other)), all_(std::move(other.all_)) {
         children_ = all_.data();
@@ -189,18 +238,20 @@ class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]]
     auto await_resume() {
         check();
         std::vector<std::conditional_t<Keep, Outcome<T>, OrMonostate<T>>> results;
-        results.reserve(all_.size());
-        for (GatherChild& child : all_) {
+        results.reserve(count_);
+        for (std::size_t i = 0; i != count_; ++i) {
+            if (i + fetched_ahead < count_) __builtin_prefetch(children_[i + fetched_ahead].record());
+            GatherChild& child = children_[i];
             results.push_back(take_child<T, Keep>(child));
             // Owned, so it has ended, and its waiter was told.
-            if (child.owned) release(std::exchange(child.record, nullptr));
+            if (child.owned()) release(child.take());
         }
         drop();
         return results;
     }
 
   private:
-    std::vector<GatherChild> all_;
+    Children all_;
 };
 
 template <class T>
@@ -256,16 +307,20 @@ template <bool Keep, class R>
 auto gather_range(R&& range) {
     using Argument = std::decay_t<decltype(*std::begin(range))>;
     using T = typename GatherArgument<Argument>::Result;
-    std::vector<GatherChild> children;
-    if constexpr (requires { range.size(); }) children.reserve(range.size());
-    for (auto& each : range) {
-        if constexpr (is_coro<Argument>) {
-            children.push_back(gather_child(std::move(each)));
-        } else {
-            children.push_back(gather_child(each));
+    if constexpr (std::is_same_v<R, std::vector<Coro<T>>>) {  // an rvalue
+        return GatherVector<Keep, T, CoroChildren<T>>(CoroChildren<T>(std::move(range)));
+    } else {
+        std::vector<GatherChild> children;
+        if constexpr (requires { range.size(); }) children.reserve(range.size());
+        for (auto& each : range) {
+            if constexpr (is_coro<Argument>) {
+                children.push_back(gather_child(std::move(each)));
+            } else {
+                children.push_back(gather_child(each));
+            }
         }
+        return GatherVector<Keep, T, std::vector<GatherChild>>(std::move(children));
     }
-    return GatherVector<Keep, T>(std::move(children));
 }
 
 template <bool Keep, class... A>

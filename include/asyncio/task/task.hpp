@@ -66,6 +66,8 @@ namespace detail {
 
 /// Makes the coroutine a task; throws RuntimeError if no loop runs here or the coroutine may not be detached.
 void start_task(PromiseBase* frame, const TaskOptions& options, Where where);
+/// The same without options.
+void start_plain_task(PromiseBase* frame, Where where);
 
 /// Destroys the coroutine and throws RuntimeError if it was made by calling a lambda that captures.
 void refuse_lambda_coroutine(PromiseBase* frame);
@@ -73,7 +75,11 @@ void refuse_lambda_coroutine(PromiseBase* frame);
 template <class T>
 Task<T> start(Coro<T> coro, const TaskOptions& options, Where where) {
     PromiseBase* const frame = coro.release();
-    start_task(frame, options, where);
+    if (options.name.empty() && !options.eager_start) {  // known where it is compiled, nearly always
+        start_plain_task(frame, where);
+    } else {
+        start_task(frame, options, where);
+    }
     return Task<T>(RecordRef(frame));
 }
 
@@ -92,7 +98,7 @@ Task<T> start(Coro<T> coro, const TaskOptions& options, Where where) {
 ///             and borrow
 /// Python      asyncio.create_task
 template <class T>
-Task<T> create_task(Coro<T> coro, TaskOptions options = TaskOptions(),
+Task<T> create_task(Coro<T> coro, const TaskOptions& options = TaskOptions(),
                     detail::Where where = detail::where_here()) {
     return detail::start(std::move(coro), options, where);
 }
@@ -104,7 +110,7 @@ Task<T> create_task(Coro<T> coro, TaskOptions options = TaskOptions(),
 /// Cancel      no effect
 /// Threads     loop thread
 template <detail::LooseAwaitable A>
-auto create_task(A&& awaitable, TaskOptions options = TaskOptions(),
+auto create_task(A&& awaitable, const TaskOptions& options = TaskOptions(),
                  detail::Where where = detail::where_here()) {
     return detail::start(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), options,
                          where);
@@ -128,14 +134,14 @@ auto create_task(F&& function, Args&&... args) {
 /// The same, with options.
 template <class F, class... Args>
     requires detail::CoroutineFunction<F, Args...>
-auto create_task(TaskOptions options, F&& function, Args&&... args) {
+auto create_task(const TaskOptions& options, F&& function, Args&&... args) {
     detail::refuse_fragile_closure<F>();
     return detail::start(detail::call_owned(std::forward<F>(function), std::forward<Args>(args)...), options,
                          nullptr);
 }
 
 template <class T>
-Task<T> EventLoop::create_task(Coro<T> coro, TaskOptions options) {
+Task<T> EventLoop::create_task(Coro<T> coro, const TaskOptions& options) {
     detail::PromiseBase* const frame = coro.release();
     start_here(frame, options);
     return Task<T>(detail::RecordRef(frame));

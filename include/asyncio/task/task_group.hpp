@@ -33,7 +33,7 @@ class TaskGroup {
     /// Throws  RuntimeError  the group is not entered, is shutting down or finished (the coroutine is
     ///         dropped)
     template <class T>
-    Task<T> create_task(Coro<T> coro, TaskOptions options = TaskOptions(),
+    Task<T> create_task(Coro<T> coro, const TaskOptions& options = TaskOptions(),
                         detail::Where where = detail::where_here()) {
         detail::PromiseBase* const frame = coro.release();
         add(frame, options, where);
@@ -41,7 +41,7 @@ class TaskGroup {
     }
     /// The same for an awaitable of the library: `tg.create_task(sleep(1s))`.
     template <detail::LooseAwaitable A>
-    auto create_task(A&& awaitable, TaskOptions options = TaskOptions(),
+    auto create_task(A&& awaitable, const TaskOptions& options = TaskOptions(),
                      detail::Where where = detail::where_here()) {
         return create_task(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), options,
                            where);

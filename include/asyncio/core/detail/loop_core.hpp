@@ -29,14 +29,15 @@ enum Tag : std::uintptr_t {
 /// aside.
 struct ReadyQueue {
     std::uintptr_t* slots = nullptr;
-    std::uint64_t mask = 0;
-    std::uint64_t head = 0;  // positions count up for ever; slot = position & mask
+    std::uint64_t mask = ~std::uint64_t{0};  // none yet: a capacity of 0
+    std::uint64_t head = 0;                  // positions count up for ever; slot = position & mask
     std::uint64_t tail = 0;
-    std::uint64_t reserved = 0;       // entries that tasks, handles and callbacks may still push
-    std::uint64_t timer_entries = 0;  // entries of due timers, beyond the reserved ones
+    std::uint64_t reserved =
+        0;  // entries that tasks, handles and callbacks may push, and those of due timers
 
     std::uint64_t size() const noexcept { return tail - head; }
     std::uint64_t capacity() const noexcept { return mask + 1; }
+    bool full() const noexcept { return reserved >= capacity(); }
     void push(std::uintptr_t word) noexcept {
         slots[tail & mask] = word;
         ++tail;
@@ -103,16 +104,15 @@ ASYNCIO_COLD void grow_ready(LoopCore* loop);  // throws std::bad_alloc
 
 /// Sets one slot of the ready queue aside. Throws std::bad_alloc.
 inline void reserve_slot(LoopCore* loop) {
-    ReadyQueue& q = loop->ready;
-    if (q.reserved + q.timer_entries >= q.capacity() || q.slots == nullptr) [[unlikely]]
+    if (loop->ready.full()) [[unlikely]]
         grow_ready(loop);
-    ++q.reserved;
+    ++loop->ready.reserved;
 }
 /// The same for many at once.
 inline void reserve_slots(LoopCore* loop, std::uint64_t count) {
     ReadyQueue& q = loop->ready;
     q.reserved += count;
-    if (q.reserved + q.timer_entries > q.capacity() || q.slots == nullptr) [[unlikely]] {
+    if (q.reserved > q.capacity()) [[unlikely]] {
         try {
             grow_ready(loop);
         } catch (...) {
@@ -122,7 +122,7 @@ inline void reserve_slots(LoopCore* loop, std::uint64_t count) {
     }
 }
 inline void release_slot(LoopCore* loop) noexcept {
-    ASYNCIO_ASSERT(loop->ready.reserved != 0);
+    ASYNCIO_DASSERT(loop->ready.reserved != 0);
     --loop->ready.reserved;
 }
 
@@ -199,8 +199,9 @@ template <class Promise>
     return enter_wait(current_loop, leaf->frame, where);
 }
 
-/// The task waits on `leaf` from here on.
-inline void suspend_on(Leaf* leaf) noexcept { leaf->frame->task->live.waits_on = leaf; }
+/// The running task waits on `leaf` from here on.
+inline void suspend_on(Leaf* leaf) noexcept { current_loop->current->live.waits_on = leaf; }
+inline void suspend_on(LoopCore* loop, Leaf* leaf) noexcept { loop->current->live.waits_on = leaf; }
 
 /// For leaves whose data is ready: true when the step's budget is used up, so that it must yield once.
 inline bool budget_spent(LoopCore* loop) noexcept { return --loop->budget < 0; }
@@ -209,8 +210,6 @@ inline bool budget_spent(LoopCore* loop) noexcept { return --loop->budget < 0; }
 /// Makes the frame of an unstarted coroutine a task, with `refs` handles besides the loop's own reference,
 /// and puts it into the ready queue. Throws std::bad_alloc, before anything has changed.
 void promote(PromiseBase* frame, std::uint32_t refs);
-/// The same where a slot of the ready queue was set aside before.
-void promote_reserved(LoopCore* loop, PromiseBase* frame, std::uint32_t refs) noexcept;
 
 /// A Coro dropped before anybody awaited it: warns in debug mode, destroys the frame.
 ASYNCIO_COLD void drop_unstarted(PromiseBase* frame) noexcept;
@@ -240,21 +239,22 @@ void remove_waiter(PromiseBase* record, Waiter* waiter) noexcept;
 /// nothing that the compiler does before or after may wander in here, or these writes out.
 class ListChange {
   public:
-    explicit ListChange(LoopCore* loop) noexcept : loop_(loop) {
-        ++loop_->generation;
+    explicit ListChange(LoopCore* loop) noexcept : loop_(loop), before_(loop->generation) {
+        loop_->generation = before_ + 1;
         order();
     }
     ListChange(const ListChange&) = delete;
     ListChange& operator=(const ListChange&) = delete;
     ~ListChange() {
         order();
-        ++loop_->generation;
+        loop_->generation = before_ + 2;
     }
     /// Costs no instruction: it binds the compiler alone.
     static void order() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
 
   private:
     LoopCore* loop_;
+    std::uint64_t before_;
 };
 
 inline void unlink_live(PromiseBase* task) noexcept {

@@ -7,6 +7,7 @@
 // so a burst is given back.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 
 #include "asyncio/base/config.hpp"
 
@@ -63,8 +64,14 @@ inline void* take_block(std::size_t bytes) {
     if (bytes <= recycled_bytes_max) [[likely]] {
         RecyclerClass& list = recycler.classes[recycler_class(bytes)];
         if (FreeBlock* block = list.head) [[likely]] {
-            list.head = block->next;
+            FreeBlock* const next = block->next;
+            list.head = next;
             ++list.room;
+            // Many that are taken in turn have lain idle for long, and mostly lie at equal distances: a guess
+            // fetches them a few steps ahead, which their chain could not.
+            const auto at = reinterpret_cast<std::uintptr_t>(next);
+            const std::uintptr_t step = at - reinterpret_cast<std::uintptr_t>(block);
+            __builtin_prefetch(reinterpret_cast<const void*>(at + 8 * step), 1);
             return block;
         }
     }

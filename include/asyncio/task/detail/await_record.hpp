@@ -44,12 +44,12 @@ struct RecordAwaiterBase : Leaf, Waiter {
     void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (enter_leaf(this, h, where)) return;
         PromiseBase* const record = ref.record();
-        if (record == frame->task) [[unlikely]]
-            throw_awaits_itself(record);
-        if (record->is(done)) return push_frame(current_loop, frame);  // the budget is spent: one turn
+        LoopCore* const loop = current_loop;
+        if (!can_wait_plainly(loop, record)) [[unlikely]]
+            return wait_for_any(loop, record);
         Waiter::resumes = frame;
-        add_waiter(record, this);
-        suspend_on(this);
+        record->waiter_word = reinterpret_cast<std::uintptr_t>(static_cast<Waiter*>(this));
+        suspend_on(loop, this);
     }
     /// To be called first on resumption.
     void check_cancelled() const {
@@ -58,6 +58,12 @@ struct RecordAwaiterBase : Leaf, Waiter {
     }
 
   private:
+    /// A task of this loop that is not done and not the awaiting one, and nobody else waits for it.
+    static bool can_wait_plainly(const LoopCore* loop, const PromiseBase* record) noexcept {
+        return (record->flags & (is_task | owns_slot)) == (is_task | owns_slot) && record->waiter_word == 0 &&
+               record->magic == loop->magic && record != loop->current;
+    }
+    void wait_for_any(LoopCore* loop, PromiseBase* record);
     static CancelAnswer cancel(Leaf* leaf) noexcept {
         // As in Python, who awaits a task and is cancelled cancels that task, and goes on when it has ended.
         auto* const me = static_cast<RecordAwaiterBase*>(leaf);
