@@ -576,6 +576,7 @@ void EventLoop::close() {
     {
         const Running running(*impl_);
         impl_->shut_down();
+        detail::give_back_surplus(~std::size_t{0});
         if (impl_->pool != nullptr) {
             impl_->pool->shut_down(impl_->options.shutdown_timeout);
             impl_->pool.reset();

@@ -15,6 +15,11 @@
 // Virtual time (a VirtualClock, the simulated backend): the clock stands still while anything can run. When
 // nothing can, and neither threads nor the kernel owe us anything, it jumps to the next deadline. If there is
 // none, every task waits for something that cannot happen, and `deadlocked` says so.
+#include <algorithm>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #include <cstdlib>
 #include <cstring>
 #include <limits>
@@ -51,6 +56,9 @@ constexpr int passes_between_looks = 16;
 /// when they run, and the queue need not hold all of them.
 constexpr int due_per_pass_max = 4096;
 constexpr std::uint64_t for_ever_ns = std::numeric_limits<std::int64_t>::max();  // a timer that is never due
+constexpr std::uint64_t surplus_kept_ns = 250'000'000;
+constexpr std::size_t surplus_worth_a_trim = std::size_t{16} << 20;
+constexpr std::size_t blocks_given_back_at_once = 256;  // some 20 us
 constexpr std::uint64_t kernel_grace_ns =
     10'000'000;  // virtual time waits so long for operations in the kernel
 
@@ -433,6 +441,26 @@ void LoopImpl::poll_kernel(std::uint64_t deadline) {
     fire_timers(last_clock);
 }
 
+/// There is nothing to do. What a burst has left behind is given back, a little at a time, when a while ago
+/// it was no less: then the burst is over. Gives when to go on with it.
+std::uint64_t LoopImpl::tidy_memory() noexcept {
+    if (last_clock < tidy_at) return tidy_at;
+    const std::size_t bytes = surplus_bytes();
+    if (bytes > surplus_seen) {
+        surplus_seen = bytes;
+        tidy_at = last_clock + surplus_kept_ns;
+        return tidy_at;
+    }
+    give_back_surplus(blocks_given_back_at_once);
+    if (recycler.surplus) return 0;
+#if defined(__GLIBC__)
+    // The allocator keeps what lies below a block that is in use. After a burst of some size that is a lot.
+    if (surplus_seen >= surplus_worth_a_trim) ::malloc_trim(0);
+#endif
+    surplus_seen = 0;
+    return no_deadline;
+}
+
 void LoopImpl::wait_for_work(std::uint64_t deadline) {
     if (watch != nullptr) [[unlikely]] {
         watch->at_step(0);
@@ -448,8 +476,10 @@ void LoopImpl::wait_for_work(std::uint64_t deadline) {
         }
     }
     if (clock == nullptr) {
-        const std::uint64_t due = timers.next_deadline();
-        poll_kernel(due < deadline ? due : deadline);
+        deadline = std::min(deadline, timers.next_deadline());
+        if (recycler.surplus) [[unlikely]]
+            deadline = std::min(deadline, tidy_memory());
+        poll_kernel(deadline);
         return;
     }
     poll_kernel(0);

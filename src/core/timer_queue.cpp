@@ -20,6 +20,11 @@ namespace {
 constexpr std::uint32_t holes_min = 16;  // fewer are not worth closing up
 constexpr std::uint32_t fetch_ahead = 8;
 
+/// Timers lie idle for long: their memory is asked for a few of them before it is needed.
+void fetch(TimerRef timer) noexcept {
+    if (timer) __builtin_prefetch(timer.node(), 1);
+}
+
 }  // namespace
 
 TimerQueue::TimerQueue() : slots_(std::make_unique<Slot[]>(levels * slots_per_level)) {}
@@ -138,6 +143,40 @@ ASYNCIO_NOINLINE void TimerQueue::close_up(Slot& slot) noexcept {
     slot.holes = 0;
 }
 
+/// Stable, by digits of the deadline, the least first: a slot's deadlines lie close together, so there are
+/// two or three. Without a buffer, or if there is little to gain, false: nothing has changed.
+bool TimerQueue::sort_by_digits(Entry* const begin, std::size_t size) noexcept {
+    constexpr unsigned digit_bits = 11;
+    constexpr std::size_t digits = std::size_t{1} << digit_bits;
+    if (size < digits / 8) return false;
+    std::uint64_t least = begin->deadline;
+    std::uint64_t most = begin->deadline;
+    for (const Entry* entry = begin; entry != begin + size; ++entry) {
+        least = std::min(least, entry->deadline);
+        most = std::max(most, entry->deadline);
+    }
+    const auto bits = static_cast<unsigned>(std::bit_width(most - least));
+    if (bits > 4 * digit_bits) return false;
+    auto* const buffer = static_cast<Entry*>(std::malloc(size * sizeof(Entry)));
+    if (buffer == nullptr) return false;
+    Entry* from = begin;
+    Entry* to = buffer;
+    for (unsigned shift = 0; shift < bits; shift += digit_bits) {
+        std::uint32_t places[digits] = {};
+        const auto digit_of = [=](const Entry& entry) {
+            return (entry.deadline - least) >> shift & (digits - 1);
+        };
+        for (std::size_t i = 0; i != size; ++i) ++places[digit_of(from[i])];
+        std::uint32_t next = 0;
+        for (std::uint32_t& place : places) next += std::exchange(place, next);
+        for (std::size_t i = 0; i != size; ++i) to[places[digit_of(from[i])]++] = from[i];
+        std::swap(from, to);
+    }
+    if (from != begin) std::copy_n(from, size, begin);
+    std::free(buffer);
+    return true;
+}
+
 /// Sorts a slot, so that its first deadline is its first entry.
 void TimerQueue::seal(Slot& slot) noexcept {
     const auto earlier = [](const Entry& a, const Entry& b) { return a.deadline < b.deadline; };
@@ -146,10 +185,10 @@ void TimerQueue::seal(Slot& slot) noexcept {
     Entry* const begin = slot.entries;
     Entry* const end = begin + slot.size;
     if (std::is_sorted(begin, end, earlier)) return;  // equal delays come in order: the usual case
-    // It takes its buffer from the heap if it can, and does without if it cannot.
-    std::stable_sort(begin, end, earlier);
+    // This one takes its buffer from the heap if it can, and does without if it cannot.
+    if (!sort_by_digits(begin, slot.size)) std::stable_sort(begin, end, earlier);
     for (std::uint32_t at = 0; at != slot.size; ++at) {
-        if (at + fetch_ahead < slot.size) __builtin_prefetch(begin[at + fetch_ahead].timer.node(), 1);
+        if (at + fetch_ahead < slot.size) fetch(begin[at + fetch_ahead].timer);
         begin[at].timer.node()->set_index(at);
     }
 }
@@ -220,6 +259,7 @@ TimerRef TimerQueue::pop() noexcept {
     }
     const Slot& slot = slots_[number];
     const TimerRef timer = slot.entries[slot.head].timer;
+    if (slot.head + fetch_ahead < slot.size) fetch(slot.entries[slot.head + fetch_ahead].timer);
     erase_placed(timer);
     // The next one of the same slot is the first of all, if no other can be.
     if (slot.size != slot.head && slot.entries[slot.head].deadline < rivals) {

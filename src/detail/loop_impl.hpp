@@ -93,6 +93,7 @@ struct LoopImpl final : LoopCore {
     void resume_task(PromiseBase* frame) noexcept;
     void poll_kernel(std::uint64_t deadline);
     void wait_for_work(std::uint64_t deadline);
+    std::uint64_t tidy_memory() noexcept;
     void fire_timers(std::uint64_t now) noexcept;
     void take_posts() noexcept;
     void shuffle_batch() noexcept;
@@ -120,6 +121,9 @@ struct LoopImpl final : LoopCore {
     std::optional<VirtualClock> own_clock;
     TimerQueue timers;
     std::uint64_t last_clock = 0;  // the latest time anybody read: timers up to here are due
+    std::size_t surplus_seen =
+        0;                      // the most that the recycler's lists held beyond their caps since they did …
+    std::uint64_t tidy_at = 0;  // … and when to look whether it has become more
     std::shared_ptr<EventLoop::ExceptionHandler> exception_handler;  // null: what nobody awaits is printed
     std::shared_ptr<ThreadPool> pool;                                // made by the first to_thread
     std::unique_ptr<LoopPart> net;  // made by the first connection, server or name lookup

@@ -115,6 +115,7 @@ class TimerQueue {
     void append(Slot& slot, unsigned number, TimerRef timer, std::uint64_t deadline);
     void drop_entry(Slot& slot, unsigned number, std::uint32_t at) noexcept;
     void close_up(Slot& slot) noexcept;
+    static bool sort_by_digits(Entry* begin, std::size_t size) noexcept;
     void seal(Slot& slot) noexcept;
     void set_empty(Slot& slot, unsigned number) noexcept;
     void find_first() noexcept;

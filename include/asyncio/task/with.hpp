@@ -1,5 +1,6 @@
 // with: Python's `async with`, for every async scope.
 #pragma once
+#include <concepts>
 #include <exception>
 #include <optional>
 #include <type_traits>
@@ -8,6 +9,7 @@
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/coro.hpp"
 #include "asyncio/task/detail/callable.hpp"
+#include "asyncio/task/detail/ready.hpp"
 
 namespace asyncio { inline namespace v1 {
 
@@ -155,6 +157,99 @@ Coro<WithResult<std::remove_reference_t<M>, std::remove_reference_t<Body>>> with
     }
 }
 
+/// Entering and leaving it need no wait, so that it takes no frame of its own.
+template <class M>
+concept ReadyManager = requires(M& manager, const std::exception_ptr& error) {
+    { manager.aenter() } -> std::same_as<Ready>;
+    { manager.aexit(error) } -> std::same_as<ReadyBool>;
+};
+
+/// `with` for such a manager: the body's coroutine runs in place, as part of the awaiting one.
+template <class M, class Body>
+class [[nodiscard("nothing runs before this is awaited: co_await it")]] ReadyScope {
+  public:
+    using Result = WithResult<M, Body>;
+    using LooseAwaitableTag = void;
+
+    ReadyScope(M&& manager, Body&& body) noexcept(std::is_nothrow_move_constructible_v<Body>)
+        : manager_(std::move(manager)), body_(std::move(body)) {}
+    /// Before it is awaited.
+    ReadyScope(ReadyScope&& other) noexcept(std::is_nothrow_move_constructible_v<Body>)
+        : manager_(std::move(other.manager_)), body_(std::move(other.body_)) {
+        ASYNCIO_ASSERT(other.child_ == nullptr, "an awaiter is movable until it is awaited");
+    }
+    ReadyScope& operator=(ReadyScope&&) = delete;
+    ~ReadyScope() {
+        if (child_ != nullptr) [[unlikely]]
+            child_->handle().destroy();
+    }
+
+    bool await_ready() const noexcept { return false; }
+    template <class Parent>
+    void await_suspend(std::coroutine_handle<Parent> h, Where where = where_here()) {
+        PromiseBase* const parent = awaiting(h);
+        LoopCore* const loop = current_loop;
+        if (loop == nullptr || loop->running != parent) [[unlikely]]
+            assert_in_step(loop);
+        parent->where = where;
+        manager_.aenter();
+        PromiseBase* next = parent;
+        try {
+            child_ = call_body(body_, manager_).release();
+            child_->continuation = parent;
+            child_->task = parent->task;
+            next = child_;
+        } catch (...) {
+            error_ = std::current_exception();  // a scope that was entered is left in any case
+        }
+        loop->next = reinterpret_cast<std::uintptr_t>(next);
+    }
+    Result await_resume() {
+        if (child_ == nullptr || !child_->is(has_value)) [[unlikely]]
+            return leave_failed();
+        // The body's frame goes when the scope is left, before its caller goes on.
+        struct Finish {
+            Promise<Result>* child;
+            explicit Finish(Promise<Result>* c) noexcept : child(c) {}
+            ~Finish() {
+                std::destroy_at(child->value());
+                child->handle().destroy();
+            }
+        } finish(std::exchange(child_, nullptr));
+        manager_.aexit(nullptr);
+        if constexpr (!std::is_void_v<Result>) return std::move(*finish.child->value());
+    }
+
+  private:
+    ASYNCIO_COLD Result leave_failed() {
+        if (child_ != nullptr) error_ = take_error_and_destroy(std::exchange(child_, nullptr));
+        bool handled = false;
+        try {
+            handled = manager_.aexit(error_).value;
+        } catch (...) {
+            replace_error(error_);
+            throw;
+        }
+        if (!handled) std::rethrow_exception(error_);
+        if constexpr (!std::is_void_v<Result>) throw_left_without_value(error_);
+    }
+
+    M manager_;
+    Body body_;
+    Promise<Result>* child_ = nullptr;
+    std::exception_ptr error_;  // of a body that could not begin
+};
+
+/// It owns the manager and the body, which gives a coroutine.
+template <class M, class Body>
+consteval bool runs_in_place() {
+    if constexpr (!std::is_reference_v<M> && !std::is_reference_v<Body> && ReadyManager<M>) {
+        return is_coro<std::decay_t<BodyCall<Body, M>>>;
+    } else {
+        return false;
+    }
+}
+
 template <class A>
 consteval bool gives_manager() {
     if constexpr (requires { typename AwaitResult<A>; }) {
@@ -221,8 +316,13 @@ auto with(M&& manager, Body&& body) {
     using BodyParameter = std::conditional_t<std::is_lvalue_reference_v<Body>, Body, std::decay_t<Body>>;
     if constexpr (AsyncContextManager<std::remove_reference_t<M>>) {
         using ManagerParameter = std::conditional_t<std::is_lvalue_reference_v<M>, M, std::decay_t<M>>;
-        return detail::with_scope<ManagerParameter, BodyParameter>(std::forward<M>(manager),
-                                                                   std::forward<Body>(body));
+        if constexpr (detail::runs_in_place<ManagerParameter, BodyParameter>()) {
+            return detail::ReadyScope<ManagerParameter, BodyParameter>(std::forward<M>(manager),
+                                                                       std::forward<Body>(body));
+        } else {
+            return detail::with_scope<ManagerParameter, BodyParameter>(std::forward<M>(manager),
+                                                                       std::forward<Body>(body));
+        }
     } else {
         static_assert(!std::is_lvalue_reference_v<M>,
                       "with: pass the awaitable itself, or its awaited result");

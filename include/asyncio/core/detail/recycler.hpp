@@ -3,8 +3,11 @@
 //
 // A frame is asked for and given back with its size (sized operator delete), so blocks carry no header. Every
 // block is an allocation of its own, so any thread may free what another one took; a thread's lists are
-// emptied when it ends, and what is freed on it afterwards goes straight to the allocator. Lists are capped,
-// so a burst is given back.
+// emptied when it ends, and what is freed on it afterwards goes straight to the allocator.
+//
+// A list has a cap, so that a burst is given back. While a loop runs on the thread it may hold more for a
+// while: to free a block costs more than all the rest of a task's life, so the loop does that when it has
+// nothing else to do (LoopImpl::tidy_memory).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -25,12 +28,15 @@ struct RecyclerClass {
     std::size_t room;  // blocks that may still be put here: 0 until this thread's cache is open and after it
                        // has closed
 };
+inline constexpr std::size_t recycler_classes = (recycled_bytes_max - 8) / 16 + 1;
 
 struct Recycler {
-    RecyclerClass classes[(recycled_bytes_max - 8) / 16 + 1];
+    RecyclerClass classes[recycler_classes];
     void* kept_frame;        // the frame whose memory is not to be given back: see end_frame() in loop.cpp
     std::size_t kept_bytes;  // … and its size, told by operator delete
     std::ptrdiff_t taken;    // blocks got from the allocator minus those given back to it
+    bool surplus;            // some list may hold more than its cap
+    std::size_t let_in[recycler_classes];  // by how many blocks `room` was raised for that
 };
 
 extern constinit thread_local Recycler recycler;
@@ -42,6 +48,11 @@ constexpr std::size_t class_bytes(std::size_t index) noexcept { return index * 1
 /// Blocks that this thread took and has not given back: frames and futures that live, if none moved between
 /// threads.
 std::ptrdiff_t blocks_in_use() noexcept;
+
+/// Bytes of the blocks that lists hold beyond their caps.
+std::size_t surplus_bytes() noexcept;
+/// Gives so many of these blocks back, at most.
+void give_back_surplus(std::size_t blocks_max) noexcept;
 
 ASYNCIO_COLD void* take_block_slow(std::size_t bytes);  // throws std::bad_alloc
 ASYNCIO_COLD void give_block_slow(void* block, std::size_t bytes) noexcept;
