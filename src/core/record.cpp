@@ -288,8 +288,6 @@ CancelledError take_cancel(PromiseBase* task) noexcept {
     return extra != nullptr ? CancelledError(extra->cancel_message) : CancelledError();
 }
 
-void deliver_cancel(PromiseBase* task) { throw take_cancel(task); }
-
 // ---- results ------------------------------------------------------------------------------------
 
 void store_exception(PromiseBase* record, std::exception_ptr error) noexcept {
@@ -323,16 +321,18 @@ void throw_invalid_state(PromiseBase* record, const char* what) {
                             what);
 }
 
-void throw_outcome(PromiseBase* record) {
+std::exception_ptr failure_of(PromiseBase* record) {
     record->set(retrieved);
-    if (record->is(has_error)) std::rethrow_exception(record->error());
+    if (record->is(has_error)) return record->error();
     if (record->is(was_cancelled)) {
         const TaskExtra* extra = record->extra();
-        throw CancelledError(extra != nullptr ? std::string_view(extra->cancel_message) : std::string_view());
+        return std::make_exception_ptr(
+            CancelledError(extra != nullptr ? std::string_view(extra->cancel_message) : std::string_view()));
     }
-    if (record->is(result_taken)) throw_invalid_state(record, "was already taken");
-    throw_invalid_state(record, "is not set");
+    throw_invalid_state(record, record->is(result_taken) ? "was already taken" : "is not set");
 }
+
+void throw_outcome(PromiseBase* record) { std::rethrow_exception(failure_of(record)); }
 
 void fail_without_return(PromiseBase* record) noexcept {
     try {
@@ -343,15 +343,21 @@ void fail_without_return(PromiseBase* record) noexcept {
     }
 }
 
-std::exception_ptr take_error_and_destroy(PromiseBase* frame) noexcept {
+std::exception_ptr error_of_awaited(PromiseBase* frame) noexcept {
     if (!frame->is(has_error)) fail_without_return(frame);
-    std::exception_ptr error = std::move(frame->error());
-    frame->error().~exception_ptr();
-    frame->handle().destroy();
-    return error;
+    return frame->error();
 }
 
-void rethrow_and_destroy(PromiseBase* frame) { std::rethrow_exception(take_error_and_destroy(frame)); }
+void drop_awaited(PromiseBase* frame) noexcept {
+    if (frame->is(has_error)) frame->error().~exception_ptr();
+    frame->handle().destroy();
+}
+
+std::exception_ptr take_error_and_destroy(PromiseBase* frame) noexcept {
+    std::exception_ptr error = error_of_awaited(frame);
+    drop_awaited(frame);
+    return error;
+}
 
 void release_last(PromiseBase* record) noexcept {
     ASYNCIO_DASSERT((record->magic & record_magic_mask) == record_magic);

@@ -227,7 +227,7 @@ CancelAnswer ReadBase::cancel(Leaf* leaf) noexcept {
 void ReadBase::check_cancelled() {
     if (frame == nullptr || frame->task->pending == 0) return;
     give_back();
-    deliver_cancel(frame->task);
+    throw take_cancel(frame->task);
 }
 
 void ReadBase::give_back() noexcept {

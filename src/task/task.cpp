@@ -291,12 +291,11 @@ void drop_done_callbacks(PromiseBase* record) noexcept {
 
 // ---- errors -------------------------------------------------------------------------------------
 
-void deliver_cancel_after(PromiseBase* task, PromiseBase* record) {
+std::exception_ptr take_cancel_after(PromiseBase* task, PromiseBase* record) noexcept {
     // Not if the wait was given up, or refused from the start.
     const bool ended = !task->is(cancel_thrown) && record->is(done) && record->is(was_cancelled);
-    CancelledError own = take_cancel(task);
-    if (ended) throw_outcome(record);
-    throw own;
+    const CancelledError own = take_cancel(task);
+    return ended ? failure_of(record) : std::make_exception_ptr(own);
 }
 
 void RecordAwaiterBase::wait_for_any(LoopCore* loop, PromiseBase* record) {

@@ -140,7 +140,7 @@ void AbandoningBase::finish() {
     if (frame->task->pending == 0) return;
     // Only now, in the task's own step: who listens to the stop_token is user code.
     shared_->ask_to_stop();
-    deliver_cancel(frame->task);
+    throw take_cancel(frame->task);
 }
 
 CancelAnswer AbandoningBase::cancel(Leaf* leaf) noexcept {

@@ -75,7 +75,7 @@ void expect_flat_memory(int coroutines) {
     [[maybe_unused]] const long before = resident_bytes();
     make_here_drop_there(coroutines);
 #if !ASYNCIO_ASAN && !ASYNCIO_TSAN  // they keep freed memory for a while
-    // Each list is capped at 16 MiB, whose memory the ending threads give back.
+    // Each list is capped, and its memory given back by the thread that ends.
     EXPECT_LT(resident_bytes() - before, 48L << 20);
 #endif
 }
@@ -85,7 +85,7 @@ TEST(Recycler, FramesMadeOnOneThreadAndDroppedOnAnotherTakeNoMoreMemory) { expec
 TEST(RecyclerSlow, NeitherDoTenMillionOfThem) { expect_flat_memory(10'000'000); }
 
 // On a thread of its own, whose cache is empty at first.
-TEST(Recycler, ABurstIsRecycledAndGivenBack) {
+TEST(Recycler, ABurstWithoutALoopIsRecycledAndGivenBack) {
     std::thread thread([] {
         constexpr std::ptrdiff_t many = 200'000;
         std::vector<Coro<int>> burst;
@@ -98,14 +98,14 @@ TEST(Recycler, ABurstIsRecycledAndGivenBack) {
 #if ASYNCIO_ASAN || ASYNCIO_TSAN
             EXPECT_EQ(kept, 0);
 #else
-            // The frames are of one size; its list keeps 16 MiB at most, and no less if it could have more.
+            // The frames are of one size; its list keeps 4 MiB at most, and no less if it could have more.
             const auto* list =
                 std::find_if(std::begin(detail::recycler.classes), std::end(detail::recycler.classes),
                              [](const auto& each) { return each.head != nullptr; });
             ASSERT_NE(list, std::end(detail::recycler.classes));
             const auto index = static_cast<std::size_t>(list - std::begin(detail::recycler.classes));
             const auto most =
-                static_cast<std::ptrdiff_t>((std::size_t{16} << 20) / detail::class_bytes(index));
+                static_cast<std::ptrdiff_t>((std::size_t{4} << 20) / detail::class_bytes(index));
             EXPECT_EQ(kept, std::min(most, many));
             EXPECT_LT(kept, many) << "a burst of so many small frames is too small to be given back";
             burst.push_back(with_a_frame(1));
@@ -116,6 +116,44 @@ TEST(Recycler, ABurstIsRecycledAndGivenBack) {
     });
     thread.join();
 }
+
+#if !ASYNCIO_ASAN && !ASYNCIO_TSAN
+class RecyclerInLoop : public test::BackendTest {};
+ASYNCIO_ON_REAL_BACKENDS(RecyclerInLoop);
+
+TEST_P(RecyclerInLoop, ABurstIsKeptWhileItMayGoOnAndGivenBackWhenTheLoopIsIdle) {
+    static constexpr std::ptrdiff_t many = 200'000;
+    run([]() -> Coro<> {
+        for (int burst = 0; burst < 3; ++burst) {
+            std::vector<Coro<int>> coros;
+            for (int i = 0; i < many; ++i) coros.push_back(with_a_frame(i));
+            co_await gather(std::move(coros));
+            EXPECT_GE(detail::recycler.taken, many) << "another burst may come";
+        }
+        // Frames that are let go little by little: the burst is not over.
+        for (int i = 0; i < 3; ++i) {
+            co_await sleep(100ms);
+            EXPECT_GE(detail::recycler.taken, many);
+            std::vector<Coro<int>> coros;
+            for (int n = 0; n < many + 10'000 * (i + 1); ++n) coros.push_back(with_a_frame(n));
+        }
+        for (int i = 0; i < 200 && detail::recycler.surplus; ++i) co_await sleep(10ms);
+        EXPECT_FALSE(detail::recycler.surplus);
+        EXPECT_LT(detail::recycler.taken, many / 2);
+    });
+}
+
+TEST_P(RecyclerInLoop, WhatABurstLeftIsGivenBackWhenTheLoopCloses) {
+    static constexpr std::ptrdiff_t many = 200'000;
+    run([]() -> Coro<> {
+        std::vector<Coro<int>> coros;
+        for (int i = 0; i < many; ++i) coros.push_back(with_a_frame(i));
+        co_await gather(std::move(coros));
+    });
+    EXPECT_FALSE(detail::recycler.surplus);
+    EXPECT_LT(detail::recycler.taken, many / 2);
+}
+#endif
 
 /// Outlives the thread's cache if it was made before the first frame.
 struct LateHolder {

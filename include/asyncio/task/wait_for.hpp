@@ -35,7 +35,7 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForC
     WaitForCoro& operator=(WaitForCoro&&) = delete;
     ~WaitForCoro() {
         alarm_.disarm();
-        if (child_ != nullptr) child_->handle().destroy();
+        if (child_ != nullptr) drop_awaited(child_);
     }
 
     bool await_ready() const noexcept { return false; }
@@ -65,19 +65,19 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForC
             throw_if_cancelled(alarm_.frame->task);
             return time_is_up<T, Try>();
         }
-        Promise<T>* const child = std::exchange(child_, nullptr);
         const bool ours = alarm_.take_back();
-        if (child->is(has_error)) [[unlikely]] {
-            if (ours && child->is(was_cancelled)) {
-                child->error().~exception_ptr();
-                child->handle().destroy();
+        if (!child_->is(has_value)) [[unlikely]] {
+            const bool cancelled = child_->is(was_cancelled);
+            if (ours && cancelled) {
+                drop_awaited(std::exchange(child_, nullptr));
                 return time_is_up<T, Try>();
             }
             if constexpr (Try) {
-                if (!child->is(was_cancelled)) return Outcome<T>(take_error_and_destroy(child));
+                if (!cancelled) return Outcome<T>(take_error_and_destroy(std::exchange(child_, nullptr)));
             }
-            rethrow_and_destroy(child);
+            std::rethrow_exception(error_of_awaited(child_));
         }
+        Promise<T>* const child = std::exchange(child_, nullptr);
         struct Finish {
             Promise<T>* child;
             explicit Finish(Promise<T>* c) noexcept : child(c) {}
@@ -159,8 +159,8 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
     }
     /// A cancel is pending in this task. Throws it, unless it is the alarm's.
     ASYNCIO_COLD void throw_if_from_outside(bool ours) const {
-        if (!ours && !at_once_) deliver_cancel_after(frame->task, ref.record());
-        if (!ours) deliver_cancel(frame->task);
+        if (!ours && !at_once_) std::rethrow_exception(take_cancel_after(frame->task, ref.record()));
+        if (!ours) throw take_cancel(frame->task);
         static_cast<void>(take_cancel(frame->task));
     }
     /// The time is up before it begins. (One turn more than an await takes, as in Python.)

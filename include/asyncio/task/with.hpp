@@ -181,7 +181,7 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] ReadySco
     ReadyScope& operator=(ReadyScope&&) = delete;
     ~ReadyScope() {
         if (child_ != nullptr) [[unlikely]]
-            child_->handle().destroy();
+            drop_awaited(child_);
     }
 
     bool await_ready() const noexcept { return false; }

@@ -87,10 +87,13 @@ ASYNCIO_COLD void fail_without_return(PromiseBase* record) noexcept;
 
 /// Throws what a done record holds instead of a value: its exception, CancelledError, or InvalidStateError.
 [[noreturn]] ASYNCIO_COLD void throw_outcome(PromiseBase* record);
-/// Throws the exception of a coroutine that was awaited in place, after its frame is gone; without one it has
-/// run off its end.
-[[noreturn]] ASYNCIO_COLD void rethrow_and_destroy(PromiseBase* frame);
-/// The same without the throw.
+/// The same without the throw, but of InvalidStateError.
+ASYNCIO_COLD std::exception_ptr failure_of(PromiseBase* record);
+/// The exception of a coroutine that was awaited in place and has ended; without one it has run off its end.
+ASYNCIO_COLD std::exception_ptr error_of_awaited(PromiseBase* frame) noexcept;
+/// Destroys such a coroutine, with its exception if it has one; or one that has not ended.
+ASYNCIO_COLD void drop_awaited(PromiseBase* frame) noexcept;
+/// Both.
 ASYNCIO_COLD std::exception_ptr take_error_and_destroy(PromiseBase* frame) noexcept;
 
 /// "result is not set", "result was already taken" …

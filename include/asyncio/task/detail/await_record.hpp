@@ -6,15 +6,15 @@ namespace asyncio { inline namespace v1 { namespace detail {
 
 [[noreturn]] ASYNCIO_COLD void throw_awaits_itself(PromiseBase* record);
 
-/// A cancel is pending in `task`, which waited for `record`. If that ended cancelled too, its CancelledError
-/// is thrown.
-[[noreturn]] ASYNCIO_COLD void deliver_cancel_after(PromiseBase* task, PromiseBase* record);
+/// A cancel is pending in `task`, which waited for `record`: what is to be thrown. If that ended cancelled
+/// too, it is its CancelledError.
+ASYNCIO_COLD std::exception_ptr take_cancel_after(PromiseBase* task, PromiseBase* record) noexcept;
 
-/// The value of a done record, or its exception.
+/// The value of a done record, or its exception. (Thrown inline, as in CoroAwaiter.)
 template <class T>
 decltype(auto) peek_result(PromiseBase* record) {
     if (!record->is(has_value) || record->is(result_taken) || !record->is(done)) [[unlikely]]
-        throw_outcome(record);
+        std::rethrow_exception(failure_of(record));
     if constexpr (!std::is_void_v<T>) {
         return static_cast<const T&>(*static_cast<Record<T>*>(record)->value());
     }
@@ -22,7 +22,7 @@ decltype(auto) peek_result(PromiseBase* record) {
 template <class T>
 T take_result(PromiseBase* record) {
     if (!record->is(has_value) || record->is(result_taken) || !record->is(done)) [[unlikely]]
-        throw_outcome(record);
+        std::rethrow_exception(failure_of(record));
     if constexpr (!std::is_void_v<T>) {
         record->set(result_taken);
         return std::move(*static_cast<Record<T>*>(record)->value());
@@ -54,7 +54,7 @@ struct RecordAwaiterBase : Leaf, Waiter {
     /// To be called first on resumption.
     void check_cancelled() const {
         if (frame != nullptr && frame->task->pending != 0) [[unlikely]]
-            deliver_cancel_after(frame->task, ref.record());
+            std::rethrow_exception(take_cancel_after(frame->task, ref.record()));
     }
 
   private:
