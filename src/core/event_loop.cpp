@@ -49,7 +49,7 @@ constexpr LeafOps callback_ops{&never_asked, &run_callback, "callback"};
 
 }  // namespace
 
-Callback::Callback(UniqueFunction<void()> f) noexcept : Timer(&callback_ops), function(std::move(f)) {}
+Callback::Callback(UniqueFunction<void()>&& f) noexcept : Timer(&callback_ops), function(std::move(f)) {}
 
 void release_callback(Callback* callback) noexcept {
     if (--callback->refs != 0) return;
@@ -62,7 +62,7 @@ void release_callback(Callback* callback) noexcept {
 }
 
 /// One that this thread's loop makes and drops.
-static Callback* make_callback(UniqueFunction<void()> function) {
+static Callback* make_callback(UniqueFunction<void()>&& function) {
     void* const block = take_block(sizeof(Callback));
     auto* const callback = ::new (block) Callback(std::move(function));
     callback->recycled = true;
@@ -438,7 +438,7 @@ EventLoop::~EventLoop() {
     detail::current_loop = outer;
 }
 
-Handle EventLoop::schedule_soon(UniqueFunction<void()> function) {
+Handle EventLoop::schedule_soon(UniqueFunction<void()>&& function) {
     impl_->require_open();
     impl_->check_thread("call_soon");
     detail::reserve_slot(impl_.get());
@@ -455,7 +455,7 @@ Handle EventLoop::schedule_soon(UniqueFunction<void()> function) {
     return handle;
 }
 
-TimerHandle EventLoop::schedule_at(TimePoint when, UniqueFunction<void()> function) {
+TimerHandle EventLoop::schedule_at(TimePoint when, UniqueFunction<void()>&& function) {
     impl_->require_open();
     impl_->check_thread("call_at");
     detail::Callback* const callback = detail::make_callback(std::move(function));
@@ -470,7 +470,7 @@ TimerHandle EventLoop::schedule_at(TimePoint when, UniqueFunction<void()> functi
     return handle;
 }
 
-void EventLoop::post(UniqueFunction<void()> function) { impl_->remote->post(std::move(function)); }
+void EventLoop::post(UniqueFunction<void()>&& function) { impl_->remote->post(std::move(function)); }
 
 TimePoint EventLoop::time() const noexcept {
     std::uint64_t ns = impl_->last_clock;

@@ -52,9 +52,9 @@ class UniqueFunction<R(Args...)> {
                 return;
             }
         }
-        if constexpr (!fits<D> || (moves_as_bytes<D> && sizeof(D) < inline_size)) {
-            // A move copies all bytes; those behind a small callable are defined too. Two stores.
-            std::memset(storage_, 0, inline_size);
+        if constexpr (moves_as_bytes<D> && fits<D> && sizeof(D) < bytes_moved<D>) {
+            // A move copies all of these; those behind the callable are defined too.
+            std::memset(storage_, 0, bytes_moved<D>);
         }
         if constexpr (fits<D>) {
             ::new (static_cast<void*>(storage_)) D(std::forward<F>(f));
@@ -99,7 +99,8 @@ class UniqueFunction<R(Args...)> {
   private:
     struct Table {
         R (*call)(void*, Args&&...);
-        void (*move)(void* to, void* from) noexcept;  // Null: a copy of the bytes does it.
+        void (*move)(void* to, void* from) noexcept;  // Null: a copy of the bytes does it …
+        bool one_word;                                // … of the first eight.
         void (*destroy)(void*) noexcept;              // Null: nothing to do.
     };
 
@@ -163,10 +164,13 @@ class UniqueFunction<R(Args...)> {
     template <class D>
     static constexpr bool moves_as_bytes = std::is_trivially_copyable_v<D>;
     template <class D>
+    static constexpr std::size_t bytes_moved = sizeof(D) <= sizeof(void*) ? sizeof(void*) : inline_size;
+    template <class D>
     static constexpr Table inline_table{&call_inline<D>, moves_as_bytes<D> ? nullptr : &move_inline<D>,
+                                        bytes_moved<D> == sizeof(void*),
                                         std::is_trivially_destructible_v<D> ? nullptr : &destroy_inline<D>};
     template <class D>
-    static constexpr Table heap_table{&call_heap<D>, nullptr, &destroy_heap<D>};
+    static constexpr Table heap_table{&call_heap<D>, nullptr, true, &destroy_heap<D>};
 
     void take(UniqueFunction& other) noexcept {
         table_ = std::exchange(other.table_, nullptr);
@@ -175,6 +179,9 @@ class UniqueFunction<R(Args...)> {
         }
         if (table_->move != nullptr) {
             table_->move(storage_, other.storage_);
+        } else if (table_->one_word) {
+            // Not more: a wide load of what was written a word at a time waits for the store.
+            std::memcpy(storage_, other.storage_, sizeof(void*));
         } else {
             std::memcpy(storage_, other.storage_, inline_size);
         }

@@ -186,9 +186,9 @@ class EventLoop {
     detail::LoopImpl& impl() noexcept { return *impl_; }
 
   private:
-    Handle schedule_soon(UniqueFunction<void()> function);
-    TimerHandle schedule_at(TimePoint when, UniqueFunction<void()> function);
-    void post(UniqueFunction<void()> function);
+    Handle schedule_soon(UniqueFunction<void()>&& function);
+    TimerHandle schedule_at(TimePoint when, UniqueFunction<void()>&& function);
+    void post(UniqueFunction<void()>&& function);
     TimePoint time_after(Duration delay) const noexcept;
     friend class Runner;
     /// create_task: on this loop, whether it runs or will.

@@ -21,7 +21,7 @@ struct Callback : Timer {
     bool scheduled = false;  // the loop holds its reference
     bool recycled = false;   // its memory is a block of the recycler: made and dropped on the loop's thread
 
-    explicit Callback(UniqueFunction<void()> f) noexcept;
+    explicit Callback(UniqueFunction<void()>&& f) noexcept;
 };
 
 void release_callback(Callback* callback) noexcept;

@@ -1,5 +1,8 @@
 // sleep and sleep_until.
 #pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include "asyncio/base/duration.hpp"
@@ -14,9 +17,9 @@ namespace detail {
 class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::sleep(…)")]] SleepAwaiter {
   public:
     /// For a delay; not more than 0: one turn.
-    explicit SleepAwaiter(std::int64_t delay_ns) noexcept : delay_(delay_ns > 0 ? delay_ns : 0) {}
+    explicit SleepAwaiter(std::int64_t delay_ns) noexcept { set_delay(delay_ns > 0 ? delay_ns : 0); }
     /// Before it is awaited.
-    SleepAwaiter(SleepAwaiter&& other) noexcept : delay_(other.delay_) {}
+    SleepAwaiter(SleepAwaiter&& other) noexcept { set_delay(other.delay()); }
     using LooseAwaitableTag = void;
     /// For a point in time.
     static SleepAwaiter until(TimePoint when) noexcept { return SleepAwaiter(when); }
@@ -26,27 +29,37 @@ class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::slee
     void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         PromiseBase* const frame = awaiting(h);
         LoopCore* const loop = current_loop;
+        const std::int64_t ns = delay();
         if (enter_wait(loop, frame, where)) {
             // Of a sleep that is one turn of the queue nothing was let go: a later request may still say why.
-            if (delay_ == 0) loop->current->clear(cancel_thrown);
+            if (ns == 0) loop->current->clear(cancel_thrown);
             return;
         }
-        if (delay_ == 0) return push_frame(loop, frame);
-        const std::uint64_t deadline = delay_ < 0
-                                           ? static_cast<std::uint64_t>(-delay_)
-                                           : saturating_add(now_ns(loop), static_cast<std::uint64_t>(delay_));
+        if (ns == 0) return push_frame(loop, frame);
+        const std::uint64_t deadline = ns < 0 ? static_cast<std::uint64_t>(-ns)
+                                              : saturating_add(now_ns(loop), static_cast<std::uint64_t>(ns));
         start_sleep(loop, frame, deadline);
     }
     void await_resume() const { throw_if_cancelled(current_loop->current); }
 
   private:
     /// A point in time is a delay below 0.
-    explicit SleepAwaiter(TimePoint when) noexcept
-        : delay_(when.time_since_epoch().count() > 0 ? -when.time_since_epoch().count() : -1) {}
+    explicit SleepAwaiter(TimePoint when) noexcept {
+        const std::int64_t ns = when.time_since_epoch().count();
+        set_delay(ns > 0 ? -ns : -1);
+    }
+    std::int64_t delay() const noexcept {
+        std::int64_t ns = 0;
+        std::memcpy(&ns, delay_, sizeof ns);
+        return ns;
+    }
+    void set_delay(std::int64_t ns) noexcept { std::memcpy(delay_, &ns, sizeof ns); }
 
-    std::int64_t delay_;
+    // Not aligned: g++ lays a frame out in the order of the source, and so this shares its word with the
+    // flags before it and the final awaiter behind it. Of a million sleepers that is 16 bytes each.
+    std::byte delay_[sizeof(std::int64_t)];
 };
-static_assert(sizeof(SleepAwaiter) == 8);
+static_assert(sizeof(SleepAwaiter) == 8 && alignof(SleepAwaiter) == 1);
 
 template <class T>
 class [[nodiscard("nothing sleeps before this is awaited: co_await asyncio::sleep(…)")]] SleepResultAwaiter
