@@ -130,6 +130,36 @@ TEST_P(WebServer, AnswersHeadAsGetWithoutTheBody) {
     });
 }
 
+// A body that is not to be sent is not sent, whether it is small and would be joined to the head, or large
+// and would be a part of its own: what follows the head is the next response.
+TEST_P(WebServer, SendsNoBodyWithStatusesThatHaveNone) {
+    web::Application app;
+    app.add_route("*", "/{status}/{size}", [](web::Request& request) -> Coro<web::Response> {
+        const int status = std::stoi(std::string(request.match_info("status")));
+        const auto size = static_cast<std::size_t>(std::stoi(std::string(request.match_info("size"))));
+        co_return web::Response(std::string(size, 'x'), {.status = status});
+    });
+    app.add_get("/", hello);
+    serve(app, [](web::Site& site) -> Coro<> {
+        Client client = co_await Client::connect(site.port());
+        for (const char* size : {"4096", "4097"}) {
+            for (const auto& [method, status] : {std::pair("GET", "204"), std::pair("GET", "304"),
+                                                 std::pair("HEAD", "304"), std::pair("HEAD", "200")}) {
+                const std::string path = "/" + std::string(status) + "/" + size;
+                const std::string request = method + (" " + path) + " HTTP/1.1\r\nHost: a\r\n\r\n";
+                const Reply reply = co_await client.ask(request, method);
+                EXPECT_EQ(std::to_string(reply.status), status) << path;
+                const Reply next = co_await client.ask(get("/"));
+                EXPECT_EQ(next.fault, "") << method << " " << path;
+                EXPECT_EQ(next.body, "Hello, World!") << method << " " << path;
+                if (!next.keep_alive) client = co_await Client::connect(site.port());
+            }
+        }
+        const Reply whole = co_await client.ask(get("/200/4097"));
+        EXPECT_EQ(whole.body.size(), 4097u);
+    });
+}
+
 TEST_P(WebServer, SpeaksHttp10) {
     web::Application app;
     app.add_get("/", hello);

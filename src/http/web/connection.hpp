@@ -92,7 +92,7 @@ class Connection {
     void report(const std::exception_ptr& error) noexcept;
     bool keeps_alive(const Response& response);
     bool body_is_manageable();
-    void compose(const Response& response, bool keep);
+    bool compose(const Response& response, bool keep);
     void append_fields(const proto::Headers& headers, bool& has_type, std::string_view& length);
     void append_head(const Response& response, bool keep, Stream framing, std::uint64_t length);
 
