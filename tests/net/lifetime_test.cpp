@@ -60,6 +60,40 @@ TEST_P(LifetimeTest, ALoopClosesConnectionsThatLiveOn) {
     });
 }
 
+// More often than one step may read without a pause: the turns in between are the running loop's, not those
+// of the loop that the stream comes from, which rests or has gone.
+TEST_P(LifetimeTest, AnEndedStreamIsReadInAnotherLoopAsOftenAsOneLikes) {
+    constexpr int reads = 300;
+    for (const bool gone : {false, true}) {
+        std::optional<StreamReader> reader;
+        std::optional<EventLoop> loop(std::in_place, RunOptions{.backend = backend()});
+        loop->run_until_complete(detail::call_owned([&]() -> Coro<> {
+            Pair p = unix_pair();
+            p.peer.send(std::string(reads, 'x'));
+            const bool some = co_await p.reader.read_more();
+            EXPECT_TRUE(some);
+            reader.emplace(std::move(p.reader));
+            co_await finish(p.writer);
+        }));
+        const auto read_often = [&]() -> Coro<> {
+            for (int i = 0; i < reads; ++i) {
+                const std::string byte = co_await reader->read(1);
+                EXPECT_EQ(byte, "x");
+            }
+            for (int i = 0; i < reads; ++i) {
+                const std::string none = co_await reader->read(1);
+                EXPECT_EQ(none, "");
+            }
+        };
+        EventLoop other({.backend = backend()});
+        if (gone) loop.reset();
+        other.run_until_complete(
+            detail::call_owned([&]() -> Coro<> { co_await wait_for(read_often(), 5s); }));
+        expect_nothing_left(other);
+        other.close();
+    }
+}
+
 TEST_P(LifetimeTest, ALoopClosesServersThatLiveOn) {
     std::optional<Server> server;
     std::optional<RawSocket> peer;
