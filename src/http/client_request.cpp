@@ -186,6 +186,7 @@ Coro<> send_and_receive_head(Exchange& x) {
     // not.
     x.connection->writer.write(x.wire);
     while (!x.head_complete) co_await x.receive();
+    x.require_session();
 }
 
 /// Whether the request may be sent again: its connection had been kept from before, and died as one does that

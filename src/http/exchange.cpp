@@ -69,12 +69,18 @@ void Exchange::begin(Phase first) {
 }
 
 void Exchange::enter(Phase next) {
+    require_session();
     phase = next;
     arm();
 }
 
+void Exchange::require_session() const {
+    if (session->closed) throw SessionClosedError(subject() + ": session closed");
+}
+
 /// Sets the scope to the limit that comes first.
 void Exchange::arm() {
+    if (session_gone) return;  // the scope's time is up, and must stay so until its alarm has had its turn
     TimePoint when = total_at;
     limit_name = "total";
     limit_value = timeout.total;
@@ -127,7 +133,8 @@ void Exchange::abort_request() noexcept {
     try {
         limit->reschedule(TimePoint(std::chrono::nanoseconds(0)));
     } catch (const std::bad_alloc&) {
-        // The request goes on to its own end, which the session's state survives.
+        // Whoever waits for the response learns it from the connection; the others when that wait has ended.
+        if (connection != nullptr) connection->writer.abort();
     }
 }
 
