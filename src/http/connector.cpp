@@ -25,6 +25,7 @@
 #include "http/connector.hpp"
 
 #include "asyncio/base/assert.hpp"
+#include "detail/at_home.hpp"
 
 namespace asyncio { inline namespace v1 { namespace http { namespace detail {
 
@@ -95,6 +96,7 @@ void Connector::grant() noexcept {
         if (!waiter.slot_) continue;
         waiter.hook_.unlink();
         --waiting_;
+        const asyncio::detail::AtHome at_home(waiter.granted.record());
         waiter.granted.set_result();
     }
 }

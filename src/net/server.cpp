@@ -24,6 +24,7 @@
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/net/resolver.hpp"
+#include "detail/at_home.hpp"
 #include "net/connection.hpp"
 #include "net/server_core.hpp"
 #include "net/sockets.hpp"
@@ -218,7 +219,10 @@ void ServerCore::close() noexcept {
     (previous != nullptr ? previous->next : part->servers) = next;
     if (next != nullptr) next->previous = previous;
     for (const auto& acceptor : acceptors) acceptor->close();
-    if (forever != nullptr) forever->cancel();
+    if (forever != nullptr) {
+        const AtHome at_home(forever->record());
+        forever->cancel();
+    }
     check_waiters();
     drop();
 }

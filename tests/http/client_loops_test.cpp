@@ -178,4 +178,27 @@ TEST_P(ClientLoops, AResponseDestroyedWhileTheLoopRestsMakesRoomForTheNext) {
     loop.close();
 }
 
+// A destructor cannot refuse: it works for the loop that the response belongs to.
+TEST_P(ClientLoops, AResponseDestroyedInsideAnotherLoopMakesRoomForTheNext) {
+    const ServerThread server(serve_pages);
+    EventLoop loop(options());
+    const http::ClientSession session{{.limit = 1}};
+    std::optional<http::ClientResponse> half;
+    std::optional<Task<std::string>> waiting;
+    const auto start = [&]() -> Coro<> {
+        half.emplace(co_await session.get(server.url("/half")));
+        waiting.emplace(create_task(fetch(session, server.url())));
+        co_await until([&] { return session.connections().waiting == 1; });
+    };
+    loop.run_until_complete(start());
+    run([&]() -> Coro<> {
+        half.reset();
+        co_return;
+    });
+    EXPECT_EQ(session.connections().waiting, 0u);
+    const auto finish = [&]() -> Coro<std::string> { co_return co_await *waiting; };
+    EXPECT_EQ(loop.run_until_complete(finish()), "hello");
+    loop.close();
+}
+
 }  // namespace

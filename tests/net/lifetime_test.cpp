@@ -150,6 +150,27 @@ TEST_P(LifetimeTest, HandlesMayBeDroppedWhileTheLoopRests) {
     loop.close();
 }
 
+// A destructor cannot refuse: it works for the loop that the server belongs to.
+TEST_P(LifetimeTest, AServerIsDestroyedInsideAnotherLoop) {
+    EventLoop loop({.backend = backend()});
+    std::optional<Server> server;
+    std::optional<Task<>> serving;
+    loop.run_until_complete(detail::call_owned([&]() -> Coro<> {
+        server.emplace(co_await start_server(hold_open, "127.0.0.1", 0));
+        serving.emplace(create_task(server->serve_forever()));
+        co_await testing::wait_all_tasks_blocked();
+    }));
+    run([&]() -> Coro<> {
+        server.reset();
+        co_return;
+    });
+    EXPECT_FALSE(serving->done()) << "it ends in a step of its own loop";
+    loop.run_until_complete(ended(*serving));
+    EXPECT_TRUE(serving->cancelled());
+    expect_nothing_left(loop);
+    loop.close();
+}
+
 TEST_P(LifetimeTest, AStreamOfAnotherLoopIsRefused) {
     EventLoop first({.backend = backend()});
     std::optional<Pair> pair;

@@ -34,6 +34,7 @@
 #include "asyncio/http/web/http_error.hpp"
 #include "asyncio/proto/http1_writer.hpp"
 #include "asyncio/proto/status.hpp"
+#include "detail/at_home.hpp"
 #include "http/web/site_state.hpp"
 #include "net/quiet.hpp"
 
@@ -276,7 +277,7 @@ void Connection::enter(Phase phase, Duration limit) noexcept {
 void Connection::look_at_clock(std::uint64_t now) noexcept {
     if (now >= deadline_ && !own_cancel_) {
         own_cancel_ = true;
-        task_.cancel("the client took too long");
+        cancel_task("the client took too long");
         return;
     }
     const std::size_t unsent = writer_.get_write_buffer_size();
@@ -296,7 +297,14 @@ bool Connection::answers() const noexcept { return phase_ != Phase::idle && phas
 void Connection::retire() noexcept {
     if ((phase_ != Phase::idle && phase_ != Phase::head) || own_cancel_) return;
     own_cancel_ = true;
-    task_.cancel("the server is closing");
+    cancel_task("the server is closing");
+}
+
+void Connection::abort() noexcept { cancel_task("the server was stopped"); }
+
+void Connection::cancel_task(std::string_view why) noexcept {
+    const asyncio::detail::AtHome at_home(task_.record());
+    task_.cancel(why);
 }
 
 // ---- the request --------------------------------------------------------------------------------
