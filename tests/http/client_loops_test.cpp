@@ -201,4 +201,25 @@ TEST_P(ClientLoops, AResponseDestroyedInsideAnotherLoopMakesRoomForTheNext) {
     loop.close();
 }
 
+// A line, as everything else, is read from memory without a loop's help.
+TEST_P(ClientLoops, WhatIsInMemoryOfABodyIsReadInAnyLoop) {
+    const ServerThread server(
+        answers("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\none\ntwo\nthree\nfour--"));
+    const http::ClientSession session;
+    std::optional<http::ClientResponse> response;
+    asyncio::run([&]() -> Coro<> { response.emplace(co_await session.get(server.url())); }, options());
+    run([&]() -> Coro<> {
+        const std::string one = co_await response->content().readline();
+        EXPECT_EQ(one, "one\n");
+        const std::string two = co_await response->content().readexactly(4);
+        EXPECT_EQ(two, "two\n");
+        const std::string three = co_await response->content().readline();
+        EXPECT_EQ(three, "three\n");
+        const std::string last = co_await response->content().readline();
+        EXPECT_EQ(last, "four--");
+        const std::string none = co_await response->content().readline();
+        EXPECT_EQ(none, "");
+    });
+}
+
 }  // namespace
