@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "http/web_support.hpp"
@@ -307,6 +309,41 @@ TEST_P(WebServer, AResponseIsSentWithTheBodyThatItHasInTheEnd) {
 }
 
 // ---- bodies -------------------------------------------------------------------------------------
+
+TEST_P(WebServer, AResponseThatWasMovedFromIsAnEmptyOne) {
+    web::Response own("text", {.reason = "Fine", .content_type = "text/x-unheard-of"});
+    const web::Response first = std::move(own);
+    EXPECT_EQ(first.content_type(), "text/x-unheard-of");
+    // NOLINTBEGIN(bugprone-use-after-move)
+    EXPECT_EQ(own.content_type(), "");
+    EXPECT_EQ(own.reason(), "");
+    EXPECT_EQ(own.body(), "");
+    EXPECT_TRUE(std::as_const(own).headers().empty());
+    own.set_content_type("text/x-another");
+    const web::Response second = std::move(own);
+    EXPECT_EQ(second.content_type(), "text/x-another");
+    const web::Response copy = own;
+    EXPECT_EQ(copy.content_type(), "");
+    // NOLINTEND(bugprone-use-after-move)
+}
+
+// A handler that gives away the same response for ever.
+TEST_P(WebServer, AHandlerMayReturnAResponseThatItHasMovedFrom) {
+    web::Application app;
+    static web::Response kept;
+    kept = web::Response("once", {.content_type = "text/x-unheard-of"});
+    app.add_get("/", [](web::Request&) -> Coro<web::Response> { co_return std::move(kept); });
+    serve(app, [](web::Site& site) -> Coro<> {
+        Client client = co_await Client::connect(site.port());
+        const Reply first = co_await client.ask(get("/"));
+        EXPECT_EQ(first.body, "once");
+        EXPECT_EQ(first.header("Content-Type"), "text/x-unheard-of");
+        const Reply second = co_await client.ask(get("/"));
+        EXPECT_EQ(second.fault, "");
+        EXPECT_EQ(second.body, "");
+        EXPECT_FALSE(second.headers.contains("Content-Type"));
+    });
+}
 
 TEST_P(WebServer, RefusesABodyThatIsTooLargeAndTheClientHearsOfIt) {
     // Declared, and in chunks that grow beyond it while the client goes on sending: closing at once would
