@@ -112,19 +112,23 @@ void Exchange::arm() {
 }
 
 void Exchange::end(std::exception_ptr error) {
+    bool timed_out = false;
     try {
         limit->aexit(error);
     } catch (const TimeoutError&) {
-        error = timeout_error();
+        timed_out = true;
+    } catch (...) {
+        error = std::current_exception();
     }
     limit.reset();
-    const Phase last = phase;
-    if (error != nullptr) {
-        close_connection();
-        phase = last;
-        fail(error);
+    if (error == nullptr) {
+        phase = Phase::idle;
+        return;
     }
-    phase = Phase::idle;
+    // Before anything is made that needs memory: nothing may stay open, or taken, if there is none.
+    close_connection();
+    if (timed_out) error = timeout_error();
+    fail(error);
 }
 
 void Exchange::abort_request() noexcept {
