@@ -199,11 +199,11 @@ bool may_retry(const Exchange& x, const std::exception_ptr& error) {
 
 Coro<> obtain_response(Exchange& x) {
     Connector& connector = x.session->connector;
-    Origin& origin = connector.origin(x.url.authority());
-    x.slot = connector.try_slot(origin);
-    if (!x.slot) co_await wait_for_slot(x, origin);
+    const OriginRef origin(connector, x.url.authority());
+    x.slot = connector.try_slot(*origin);
+    if (!x.slot) co_await wait_for_slot(x, *origin);
 
-    x.connection = connector.take_idle(origin);
+    x.connection = connector.take_idle(*origin);
     if (x.connection != nullptr) {
         std::exception_ptr error;
         try {

@@ -34,6 +34,16 @@ void Slot::give_back() noexcept {
     std::exchange(connector_, nullptr)->free_slot(*origin_);
 }
 
+OriginRef::OriginRef(Connector& connector, std::string_view authority)
+    : connector_(connector), origin_(connector.origin(authority)) {
+    ++origin_.interested;
+}
+
+OriginRef::~OriginRef() {
+    --origin_.interested;
+    connector_.forget_if_unused(origin_);
+}
+
 SlotWaiter::SlotWaiter(Connector& connector, Origin& origin) : connector_(connector), origin_(origin) {
     ++origin_.interested;
     ++connector_.waiting_;

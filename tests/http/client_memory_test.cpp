@@ -108,6 +108,37 @@ TEST_P(ClientMemory, ATimeoutWithoutMemoryForItsTextEndsTheResponse) {
     EXPECT_GT(failed, 0);
 }
 
+// A request may fail for lack of memory just before it waits for a connection.
+TEST_P(ClientMemory, AnOriginIsForgottenWhereverMemoryRunsOut) {
+    if (!AllocationFailure::works()) GTEST_SKIP() << "nothing is refused under this sanitizer";
+    int failed = 0;
+    bool happened = true;
+    for (long at = 1; happened; ++at) {
+        SCOPED_TRACE("allocation " + std::to_string(at));
+        const auto wait_in_vain = [&]() -> Coro<> {
+            using namespace http::detail;
+            const SessionRef session(new SessionState({.limit = 1}));
+            const Slot taken = session->connector.try_slot(session->connector.origin("taken:80"));
+            {
+                AllocationFailure failure(at);
+                try {
+                    const ExchangeRef exchange(new Exchange(session));
+                    const http::RequestOptions options{.timeout = http::ClientTimeout{.connect = 1ms}};
+                    prepare(*exchange, "GET", "http://one.of.many.hosts.test/", {}, options);
+                    co_await perform(exchange);
+                } catch (const http::ConnectionTimeoutError&) {
+                } catch (const std::bad_alloc&) {
+                    ++failed;
+                }
+                happened = failure.happened();
+            }
+            EXPECT_EQ(session->connector.origins(), 1u) << "taken:80";
+        };
+        run(wait_in_vain);
+    }
+    EXPECT_GT(failed, 5);
+}
+
 TEST_P(ClientMemory, AReusedConnectionCostsFewAllocations) {
     if (ASYNCIO_ASAN || ASYNCIO_TSAN) GTEST_SKIP() << "frames are not recycled under this sanitizer";
     const ServerThread server(answers(long_answer));
