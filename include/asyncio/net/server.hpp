@@ -156,6 +156,12 @@ class Server {
     std::size_t connections() const noexcept;
 
     detail::Ready aenter() const noexcept { return detail::Ready(); }
+    /// What `with` does at the end: close(), after a failure close_clients() as well, then wait_finished().
+    ///
+    /// Throws      CancelledError  the wait was cancelled, when everything has ended all the same
+    /// Suspends    unless no connection is open and no client's task is at work
+    /// Cancel      the connections are aborted, the tasks cancelled and waited for
+    /// Threads     loop thread
     Coro<> aexit(std::exception_ptr error);
 
   private:
