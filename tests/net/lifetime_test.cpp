@@ -187,6 +187,31 @@ TEST_P(LifetimeTest, AStreamOfAnotherLoopIsRefused) {
     first.close();
 }
 
+TEST_P(LifetimeTest, AServerOfAnotherLoopIsNotWaitedFor) {
+    EventLoop loop({.backend = backend()});
+    std::optional<Server> server;
+    std::optional<RawSocket> peer;
+    loop.run_until_complete(detail::call_owned([&]() -> Coro<> {
+        server.emplace(co_await start_server(hold_open, "127.0.0.1", 0));
+        peer.emplace(raw_connect(server->port()));
+        co_await testing::wait_all_tasks_blocked();
+    }));
+    run([&]() -> Coro<> {
+        EXPECT_THROW(co_await server->serve_forever(), RuntimeError);
+        server->close();
+        EXPECT_THROW(co_await server->wait_closed(), RuntimeError);
+        EXPECT_THROW(co_await server->wait_finished(), RuntimeError);
+        EXPECT_THROW(co_await server->aexit(nullptr), RuntimeError);
+    });
+    loop.run_until_complete(detail::call_owned([&]() -> Coro<> {
+        peer->close();
+        co_await server->wait_finished();
+    }));
+    expect_nothing_left(loop);
+    loop.close();
+    run([&]() -> Coro<> { co_await server->wait_finished(); });  // it has ended: that may be asked anywhere
+}
+
 TEST_P(LifetimeTest, AReadOutlivesTheHandlesItWasMadeFrom) {
     run([]() -> Coro<> {
         std::optional<Pair> pair(tcp_pair());
