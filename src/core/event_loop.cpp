@@ -210,7 +210,6 @@ LoopImpl::LoopImpl(EventLoop* owning_loop, RunOptions loop_options) : options(lo
     }
     clock = options.clock;
     if (clock == nullptr && backend->kind() == Backend::sim) clock = &own_clock.emplace();
-    virtual_clock = clock != nullptr;
     timers.advance(real_or_virtual_now());
     register_loop(this);
     try {
@@ -603,6 +602,7 @@ void EventLoop::close() {
                            "a task sleeps that has ended");
             auto* const timer =
                 reinterpret_cast<detail::Timer*>(ref.word() & ~std::uintptr_t{detail::tag_mask});
+            if (timer->ops->may_outlive_loop) continue;
             ASYNCIO_ASSERT(timer->ops == &detail::callback_ops, "a timer is armed whose task has ended");
             detail::drop_callback(static_cast<detail::Callback*>(timer));
         }
@@ -619,7 +619,11 @@ void EventLoop::close() {
                 }
                 case detail::tag_timer: {
                     auto* const timer = static_cast<detail::Timer*>(target);
-                    detail::drop_callback(static_cast<detail::Callback*>(timer));
+                    if (timer->ops->may_outlive_loop) {
+                        timer->node.set_idle();
+                    } else {
+                        detail::drop_callback(static_cast<detail::Callback*>(timer));
+                    }
                     break;
                 }
                 default:

@@ -132,7 +132,6 @@ struct LoopImpl final : LoopCore {
     std::vector<std::shared_ptr<RemoteAnchor>> anchors;  // of remote handles to tasks and futures
     std::vector<Leaf*> idle_waiters;                     // wait_all_tasks_blocked
     std::uint32_t next_task_id = 1;
-    std::uint32_t borrow_reports = 0;
     std::uint64_t random_state = 0;  // sim's order; 0: FIFO, or …
     std::uint64_t choices = 0;       // … the digits that are left of a counted order
     bool ordered = false;            // … which this says

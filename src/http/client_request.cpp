@@ -186,6 +186,7 @@ Coro<> send_and_receive_head(Exchange& x) {
     // not.
     x.connection->writer.write(x.wire);
     while (!x.head_complete) co_await x.receive();
+    x.require_session();
 }
 
 /// Whether the request may be sent again: its connection had been kept from before, and died as one does that
@@ -198,11 +199,11 @@ bool may_retry(const Exchange& x, const std::exception_ptr& error) {
 
 Coro<> obtain_response(Exchange& x) {
     Connector& connector = x.session->connector;
-    Origin& origin = connector.origin(x.url.authority());
-    x.slot = connector.try_slot(origin);
-    if (!x.slot) co_await wait_for_slot(x, origin);
+    const OriginRef origin(connector, x.url.authority());
+    x.slot = connector.try_slot(*origin);
+    if (!x.slot) co_await wait_for_slot(x, *origin);
 
-    x.connection = connector.take_idle(origin);
+    x.connection = connector.take_idle(*origin);
     if (x.connection != nullptr) {
         std::exception_ptr error;
         try {

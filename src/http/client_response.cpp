@@ -38,6 +38,13 @@ Coro<> receive_until(Exchange& x, std::size_t bytes) {
     if (x.body.size() < bytes && x.body_error != nullptr) std::rethrow_exception(x.body_error);
 }
 
+/// What has come has no line end.
+void require_short_line(const Exchange& x) {
+    if (x.body.size() <= x.session->read_bufsize) return;
+    throw ValueError(x.subject() + ": no line end in " + std::to_string(x.body.size()) +
+                     " bytes of the body");
+}
+
 /// The end of the first line in what has come; npos at the end of the body.
 Coro<std::size_t> receive_line(Exchange& x) {
     std::size_t searched = 0;
@@ -45,10 +52,7 @@ Coro<std::size_t> receive_line(Exchange& x) {
         const std::size_t at = x.body.find('\n', searched);
         if (at != std::string::npos) co_return at;
         searched = x.body.size();
-        if (searched > x.session->read_bufsize) {
-            throw ValueError(x.subject() + ": no line end in " + std::to_string(searched) +
-                             " bytes of the body");
-        }
+        require_short_line(x);
         if (x.body_error != nullptr) std::rethrow_exception(x.body_error);
         if (x.body_complete) co_return std::string::npos;
         co_await x.receive();
@@ -171,15 +175,19 @@ Coro<std::string> read_exactly(ExchangeRef exchange, std::size_t n) {
 Coro<std::string> read_line(ExchangeRef exchange) {
     Exchange& x = *exchange;
     require_not_kept(x);
-    std::size_t end = 0;
-    x.begin(detail::Phase::reading_body);
-    std::exception_ptr error;
-    try {
-        end = co_await receive_line(x);
-    } catch (...) {
-        error = std::current_exception();
+    std::size_t end = x.body.find('\n');
+    if (end == std::string::npos && x.body_complete) {
+        require_short_line(x);
+    } else if (end == std::string::npos) {
+        x.begin(detail::Phase::reading_body);
+        std::exception_ptr error;
+        try {
+            end = co_await receive_line(x);
+        } catch (...) {
+            error = std::current_exception();
+        }
+        x.end(error);
     }
-    x.end(error);
     co_return take(x, end == std::string::npos ? end : end + 1);
 }
 

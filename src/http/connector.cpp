@@ -25,12 +25,23 @@
 #include "http/connector.hpp"
 
 #include "asyncio/base/assert.hpp"
+#include "detail/at_home.hpp"
 
 namespace asyncio { inline namespace v1 { namespace http { namespace detail {
 
 void Slot::give_back() noexcept {
     if (connector_ == nullptr) return;
     std::exchange(connector_, nullptr)->free_slot(*origin_);
+}
+
+OriginRef::OriginRef(Connector& connector, std::string_view authority)
+    : connector_(connector), origin_(connector.origin(authority)) {
+    ++origin_.interested;
+}
+
+OriginRef::~OriginRef() {
+    --origin_.interested;
+    connector_.forget_if_unused(origin_);
 }
 
 SlotWaiter::SlotWaiter(Connector& connector, Origin& origin) : connector_(connector), origin_(origin) {
@@ -95,6 +106,7 @@ void Connector::grant() noexcept {
         if (!waiter.slot_) continue;
         waiter.hook_.unlink();
         --waiting_;
+        const asyncio::detail::AtHome at_home(waiter.granted.record());
         waiter.granted.set_result();
     }
 }

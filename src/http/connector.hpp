@@ -26,7 +26,7 @@ struct Origin {
 
     const std::string authority;
     std::size_t in_use = 0;
-    std::size_t interested = 0;  // Slots and waiters that hold a pointer to this.
+    std::size_t interested = 0;  // Slots, waiters and OriginRefs that hold a pointer to this.
     IntrusiveList<Connection, &Connection::idle_hook> idle;
 };
 
@@ -52,6 +52,21 @@ class Slot {
   private:
     Connector* connector_ = nullptr;
     Origin* origin_ = nullptr;
+};
+
+/// Keeps an origin remembered.
+class OriginRef {
+  public:
+    OriginRef(Connector& connector, std::string_view authority);
+    OriginRef(const OriginRef&) = delete;
+    OriginRef& operator=(const OriginRef&) = delete;
+    ~OriginRef();
+
+    Origin& operator*() const noexcept { return origin_; }
+
+  private:
+    Connector& connector_;
+    Origin& origin_;
 };
 
 /// A request that waits for a slot. Destroying it, granted or not, loses nothing.
@@ -98,8 +113,11 @@ class Connector {
     void close() noexcept;
 
     ConnectionCounts counts() const noexcept { return {in_use_, idle_, waiting_}; }
+    /// Those that are remembered.
+    std::size_t origins() const noexcept { return origins_.size(); }
 
   private:
+    friend class OriginRef;
     friend class Slot;
     friend class SlotWaiter;
     bool has_room(const Origin& origin) const noexcept;

@@ -69,12 +69,18 @@ void Exchange::begin(Phase first) {
 }
 
 void Exchange::enter(Phase next) {
+    require_session();
     phase = next;
     arm();
 }
 
+void Exchange::require_session() const {
+    if (session->closed) throw SessionClosedError(subject() + ": session closed");
+}
+
 /// Sets the scope to the limit that comes first.
 void Exchange::arm() {
+    if (session_gone) return;  // the scope's time is up, and must stay so until its alarm has had its turn
     TimePoint when = total_at;
     limit_name = "total";
     limit_value = timeout.total;
@@ -106,19 +112,23 @@ void Exchange::arm() {
 }
 
 void Exchange::end(std::exception_ptr error) {
+    bool timed_out = false;
     try {
         limit->aexit(error);
     } catch (const TimeoutError&) {
-        error = timeout_error();
+        timed_out = true;
+    } catch (...) {
+        error = std::current_exception();
     }
     limit.reset();
-    const Phase last = phase;
-    if (error != nullptr) {
-        close_connection();
-        phase = last;
-        fail(error);
+    if (error == nullptr) {
+        phase = Phase::idle;
+        return;
     }
-    phase = Phase::idle;
+    // Before anything is made that needs memory: nothing may stay open, or taken, if there is none.
+    close_connection();
+    if (timed_out) error = timeout_error();
+    fail(error);
 }
 
 void Exchange::abort_request() noexcept {
@@ -127,7 +137,8 @@ void Exchange::abort_request() noexcept {
     try {
         limit->reschedule(TimePoint(std::chrono::nanoseconds(0)));
     } catch (const std::bad_alloc&) {
-        // The request goes on to its own end, which the session's state survives.
+        // Whoever waits for the response learns it from the connection; the others when that wait has ended.
+        if (connection != nullptr) connection->writer.abort();
     }
 }
 

@@ -41,6 +41,10 @@ struct Exchange {
     void end(std::exception_ptr error);
     /// The session is being closed while the request is under way.
     void abort_request() noexcept;
+    /// To be called between the steps of a request: it ends with its session, even if its own task had its
+    /// turn before the news.
+    /// Throws  SessionClosedError  the session was closed
+    void require_session() const;
 
     // ---- input ----------------------------------------------------------------------------------
     /// Waits for input and parses it.

@@ -21,11 +21,11 @@ struct NetPart final : LoopPart {
     void shut_down() noexcept override;
 
     LoopImpl* const loop;
-    Connection* connections = nullptr;   // those whose descriptor is open, by Connection::next
-    ServerCore* servers = nullptr;       // those that listen, by ServerCore::next
-    std::shared_ptr<Resolver> resolver;  // null until it is first needed
-    std::shared_ptr<Resolver> default_resolver;
-    std::string spare_buffer;  // for the next connection that has to keep bytes
+    Connection* connections = nullptr;           // those whose descriptor is open, by Connection::next
+    ServerCore* servers = nullptr;               // those that listen, by ServerCore::next
+    std::shared_ptr<Resolver> resolver;          // the user's; null: the default one
+    std::shared_ptr<Resolver> default_resolver;  // null until it is first needed
+    std::string spare_buffer;                    // for the next connection that has to keep bytes
     bool closing = false;
 };
 

@@ -124,16 +124,17 @@ bool ReadBase::begin() {
     inlet_->reader = this;
     inlet_->hold();
     state_ = State::pulling;
-    if (satisfied()) {  // the budget is spent: one turn
-        wake_up();
-        return true;
-    }
-    if (advance()) {
+    if (!satisfied()) {
+        if (!advance()) {
+            suspend_on(this);
+            return true;
+        }
         if (!budget_spent(loop)) return false;
-        wake_up();
-        return true;
     }
-    suspend_on(this);
+    // The budget is spent: one turn. It is the running loop's: an ended stream may be read in any, and its
+    // own may have gone.
+    state_ = State::woken;
+    push_frame(loop, frame);
     return true;
 }
 

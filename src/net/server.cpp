@@ -24,6 +24,7 @@
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/net/resolver.hpp"
+#include "detail/at_home.hpp"
 #include "net/connection.hpp"
 #include "net/server_core.hpp"
 #include "net/sockets.hpp"
@@ -218,7 +219,10 @@ void ServerCore::close() noexcept {
     (previous != nullptr ? previous->next : part->servers) = next;
     if (next != nullptr) next->previous = previous;
     for (const auto& acceptor : acceptors) acceptor->close();
-    if (forever != nullptr) forever->cancel();
+    if (forever != nullptr) {
+        const AtHome at_home(forever->record());
+        forever->cancel();
+    }
     check_waiters();
     drop();
 }
@@ -324,6 +328,10 @@ void client_closed(Connection* connection) noexcept {
 
 const LeafOps ServerClosedAwaiter::ops_{&ServerClosedAwaiter::cancel, nullptr, "wait_closed"};
 
+void ServerCore::require_own_loop() const {
+    if (part->loop != current_loop) throw RuntimeError("this server belongs to another event loop");
+}
+
 void ServerCore::check_waiters() noexcept {
     if (!quiet(false)) return;
     for (ServerClosedAwaiter** at = &first_waiter; *at != nullptr;) {
@@ -345,10 +353,13 @@ bool ServerClosedAwaiter::await_ready() const noexcept {
     return core_->quiet(handlers_too_) && !budget_spent(current_loop);
 }
 
-void ServerClosedAwaiter::begin() noexcept {
+void ServerClosedAwaiter::begin() {
+    // A server that has ended may have outlived its loop, and may be asked in any.
+    const bool over = core_->quiet(handlers_too_);
+    if (!over) core_->require_own_loop();
     core_->hold();
     held_ = true;
-    if (core_->quiet(handlers_too_)) return push_frame(current_loop, frame);
+    if (over) return push_frame(current_loop, frame);
     ServerClosedAwaiter** last = &core_->first_waiter;
     while (*last != nullptr) last = &(*last)->next_;
     *last = this;  // first come, first served
@@ -441,6 +452,7 @@ class CoreRef {
 Coro<> run_forever(CoreRef core) {
     if (core->forever != nullptr) throw RuntimeError("serve_forever: somebody awaits it already");
     if (core->closed) throw RuntimeError("serve_forever: the server is closed");
+    core->require_own_loop();
     Future<void> stopped;
     core->forever = &stopped;
     std::exception_ptr error;

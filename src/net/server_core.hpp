@@ -80,6 +80,9 @@ struct ServerCore {
     bool quiet(bool handlers_too) const noexcept {
         return closed && open_sockets == 0 && open_clients == 0 && (!handlers_too || tasks == nullptr);
     }
+    /// To be asked while anything of it is open: its loop has not gone then.
+    /// Throws  RuntimeError  another loop runs
+    void require_own_loop() const;
     void check_waiters() noexcept;
 
     NetPart* part;

@@ -10,7 +10,7 @@
 // ended, what is written meanwhile collects in `queued`, and the two change places.
 //
 // How it ends, by who ends it:
-//   close(), the writer is dropped: reading ends at once (a waiting reader gets the end of the stream, what
+//   close(), the writer is dropped: reading ends at once (a waiting reader gets the end of the stream; what
 //       is
 //       buffered can still be read); what was written is sent; then the descriptor is closed.
 //   abort(), the loop closes: the same without the sending.

@@ -14,7 +14,8 @@ CancelAnswer unasked(Leaf*) noexcept { return CancelAnswer::pending; }
 
 }  // namespace
 
-const LeafOps AsCompletedCore::clock_ops_{&unasked, &AsCompletedCore::clock_due, "as_completed"};
+const LeafOps AsCompletedCore::clock_ops_{
+    .cancel = &unasked, .run = &AsCompletedCore::clock_due, .what = "as_completed", .may_outlive_loop = true};
 const LeafOps AsCompletedCore::NextBase::ops_{&AsCompletedCore::NextBase::cancel, nullptr, "as_completed"};
 
 /// Waits for the scope's own tasks to end, whatever becomes of them or of us.
@@ -134,6 +135,7 @@ void AsCompletedCore::start() {
         children_.resize(kept);
         throw;
     }
+    loop_ = loop;
     started_ = true;
 }
 
@@ -176,8 +178,8 @@ void AsCompletedCore::wake_next() noexcept {
 
 /// Its own tasks are listened to until the end: the scope joins them.
 void AsCompletedCore::stop() noexcept {
-    if (limit_.armed()) disarm_timer(current_loop, &limit_);
-    if (done_before_.armed()) disarm_timer(current_loop, &done_before_);
+    if (limit_.armed()) disarm_timer(loop_, &limit_);
+    if (done_before_.armed()) disarm_timer(loop_, &done_before_);
     for (const GatherChild& child : children_) {
         if (!child.owned()) remove_waiter(child.record(), &others_);
     }

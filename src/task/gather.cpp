@@ -205,14 +205,14 @@ void GatherCore::drop() noexcept {
         GatherChild& child = children_[i];
         if (child.record() == nullptr) continue;
         if (child.owned() && !started_) {
-            drop_unstarted(child.record());
-        } else {
-            if (started_ && child.record()->waiter_word != 0) {
-                remove_waiter(child.record(), child.owned() ? &owned_ : &others_);
-            }
-            release(child.record());
+            if (frame == nullptr) drop_unstarted(child.take());  // warns: nobody has awaited this gather
+            child = GatherChild();                               // silently: it was cancelled before it began
+            continue;
         }
-        child.take();
+        if (started_ && child.record()->waiter_word != 0) {
+            remove_waiter(child.record(), child.owned() ? &owned_ : &others_);
+        }
+        release(child.take());
     }
     count_ = 0;
 }

@@ -16,11 +16,10 @@ namespace detail {
 // ---- anchors ------------------------------------------------------------------------------------
 
 struct RemoteAnchor {
-    explicit RemoteAnchor(std::shared_ptr<RemoteState> s, PromiseBase* r) noexcept
-        : state(std::move(s)), record(r) {}
+    explicit RemoteAnchor(std::shared_ptr<RemoteState> s) noexcept : state(std::move(s)) {}
     std::shared_ptr<RemoteState> state;
-    PromiseBase* record;    // loop thread only; null once the loop has let go
-    std::size_t index = 0;  // loop thread only: its place among the loop's anchors, until then
+    PromiseBase* record = nullptr;  // loop thread only; set while the loop holds it
+    std::size_t index = 0;          // loop thread only: its place among the loop's anchors, until then
     std::atomic<bool> finished{false};
 };
 
@@ -61,10 +60,11 @@ std::shared_ptr<RemoteAnchor> make_anchor(PromiseBase* record) {
     LoopImpl* const loop = impl_of(running_loop());
     if (loop == nullptr)
         throw RuntimeError("remote(): no running event loop: take the remote handle on the loop's thread");
-    auto anchor = std::make_shared<RemoteAnchor>(loop->remote, record);
-    auto share = std::make_shared<HandleShare>(anchor);
+    auto anchor = std::make_shared<RemoteAnchor>(loop->remote);
+    auto share = std::make_shared<HandleShare>(anchor);  // without memory below it finds that nothing is held
     anchor->index = loop->anchors.size();
     loop->anchors.push_back(anchor);
+    anchor->record = record;
     ++record->refs;
     if (record->is(done)) {
         anchor->finished.store(true, std::memory_order_release);

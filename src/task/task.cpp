@@ -96,14 +96,16 @@ void start_task(PromiseBase* frame, const TaskOptions& options, Where where) {
         release(frame);
         throw;
     }
-    if (options.eager_start) {
-        // Its entry in the ready queue is the newest one: taken back, then the first step runs here.
-        --loop->ready.tail;
-        const std::uint64_t step_time = loop->step_time;
-        loop->step(frame);
-        loop->step_time = step_time;
-        loop->next = 0;
-    }
+    if (options.eager_start) run_first_step(frame);
+}
+
+void run_first_step(PromiseBase* task) noexcept {
+    auto* const loop = impl_of(current_loop);
+    --loop->ready.tail;
+    const std::uint64_t step_time = loop->step_time;
+    loop->step(task);
+    loop->step_time = step_time;
+    loop->next = 0;
 }
 
 /// "parameter 2 (int*): pass it by value"
@@ -115,7 +117,7 @@ static std::string borrowed(const TaskExtra& extra) {
            "): pass it by value";
 }
 
-static void report_borrower(LoopImpl* loop, const PromiseBase* task, Where creator) noexcept {
+static void report_borrower(const PromiseBase* task, Where creator) noexcept {
     const TaskExtra* const extra = task->extra();
     const bool noted = extra != nullptr && extra->borrow != nullptr;
     try {
@@ -128,7 +130,6 @@ static void report_borrower(LoopImpl* loop, const PromiseBase* task, Where creat
         text += noted ? borrowed(*extra) : "borrows a parameter (debug mode says which): pass it by value";
         text += ", or use a TaskGroup";
         std::fprintf(stderr, "asyncio: %s\n", text.c_str());
-        ++loop->borrow_reports;
     } catch (...) {
         std::fputs("asyncio: a task outlives its creator and borrows from it\n", stderr);
     }
@@ -147,14 +148,14 @@ void report_borrowers(PromiseBase* creator) noexcept {
             extra->left_by = creator->where;  // in a moment it calls, and then the place is known
             continue;
         }
-        report_borrower(loop, task, creator->where);
+        report_borrower(task, creator->where);
     }
 }
 
 void callable_is_known(PromiseBase* task) noexcept {
     TaskExtra* const extra = task->extra();
     if (extra == nullptr || extra->left_by == nullptr) return;
-    report_borrower(impl_of(current_loop), task, std::exchange(extra->left_by, nullptr));
+    report_borrower(task, std::exchange(extra->left_by, nullptr));
 }
 
 void assert_in_step(const LoopCore* loop) noexcept {

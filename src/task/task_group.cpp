@@ -83,14 +83,9 @@ void TaskGroup::add(PromiseBase* frame, const TaskOptions& options, detail::Wher
         }
     }
     frame->set(detail::adopted);
-    detail::start_task(frame, options, where);
+    detail::start_task(frame, {.name = options.name}, where);
     ++frame->refs;
     children_.push_back(detail::RecordRef(frame));
-    if (frame->is(detail::done)) {  // an eager task that did not suspend
-        ++listener_.left;
-        child_ended(frame);
-        return;
-    }
     try {
         detail::add_waiter(frame, &listener_);
     } catch (...) {
@@ -100,6 +95,15 @@ void TaskGroup::add(PromiseBase* frame, const TaskOptions& options, detail::Wher
         throw;
     }
     ++listener_.left;
+    if (!options.eager_start) return;
+    // From here on the group waits for it, whatever its first step does.
+    detail::run_first_step(frame);
+    if (frame->is(detail::done) &&
+        frame->is(
+            detail::queued_done)) {  // it has ended, and was not only counted: told at once, as in Python
+        detail::remove_waiter(frame, &listener_);
+        child_ended(frame);
+    }
 }
 
 void TaskGroup::forget_ended() {

@@ -107,14 +107,12 @@ void ThreadCall::stop_now(Leaf* leaf) noexcept {
 void SharedThreadCall::run_on_thread(PoolJob* job) noexcept {
     auto* const me = static_cast<SharedThreadCall*>(job);
     me->call();
-    // The thread's share goes with the post, back to the loop's thread; if that loop is closed, it ends here.
-    const std::shared_ptr<SharedThreadCall> share = std::move(me->self);
+    // The callback's share is the last one on this side: function, arguments and result die on the loop's
+    // thread, where the post brings it; only if that loop is closed, here.
     const std::shared_ptr<RemoteState> state = me->remote.lock();
-    if (state != nullptr && state->post_made(me->back.get())) {
-        static_cast<void>(me->back.release());
-    } else {
-        me->back.reset();  // it holds this call: a circle otherwise
-    }
+    auto back = std::move(me->back);
+    me->self.reset();
+    if (state != nullptr && state->post_made(back.get())) static_cast<void>(back.release());
 }
 
 void AbandoningBase::start() {

@@ -1,9 +1,10 @@
-// Sequencer, on public names alone.
+// Sequencer, on public names but one: a turn may end inside another loop (AtHome).
 #include "asyncio/testing/sequencer.hpp"
 
 #include <string>
 
 #include "asyncio/base/error.hpp"
+#include "detail/at_home.hpp"
 
 namespace asyncio { inline namespace v1 { namespace testing {
 
@@ -42,14 +43,19 @@ void Sequencer::end(unsigned position) noexcept {
     if (broken_) return;
     next_ = position + 1;
     const auto found = waiting_.find(next_);
-    if (found != waiting_.end() && !found->second.done()) found->second.set_result();
+    if (found != waiting_.end() && !found->second.done()) wake(found->second);
 }
 
 void Sequencer::break_up() noexcept {
     broken_ = true;
     for (const auto& [position, turn] : waiting_) {
-        if (!turn.done()) turn.set_result();
+        if (!turn.done()) wake(turn);
     }
+}
+
+void Sequencer::wake(const Future<>& turn) noexcept {
+    const asyncio::detail::AtHome at_home(turn.record());
+    turn.set_result();
 }
 
 }}}  // namespace asyncio::v1::testing

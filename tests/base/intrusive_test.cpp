@@ -7,7 +7,6 @@
 namespace {
 
 using asyncio::IntrusiveList;
-using asyncio::IntrusiveQueue;
 using asyncio::ListHook;
 
 struct Item {
@@ -17,11 +16,9 @@ struct Item {
     int value;
     ListHook hook;
     ListHook other_hook;
-    Item* next = nullptr;
 };
 using List = IntrusiveList<Item, &Item::hook>;
 using OtherList = IntrusiveList<Item, &Item::other_hook>;
-using Queue = IntrusiveQueue<Item, &Item::next>;
 
 std::string values(List& list) {
     std::string text;
@@ -160,75 +157,6 @@ TEST(IntrusiveListDeathTest, MisuseIsCaughtWhereItHappens) {
             list.front();
         },
         "empty");
-}
-
-TEST(IntrusiveQueue, IsFirstInFirstOut) {
-    Item a(1), b(2), c(3);
-    Queue queue;
-    EXPECT_EQ(queue.pop_front(), nullptr);
-    queue.push_back(a);
-    queue.push_back(b);
-    queue.push_front(c);
-    EXPECT_EQ(queue.front(), &c);
-    EXPECT_EQ(queue.pop_front(), &c);
-    EXPECT_EQ(queue.pop_front(), &a);
-    EXPECT_EQ(a.next, nullptr);
-    EXPECT_FALSE(queue.empty());
-    EXPECT_EQ(queue.pop_front(), &b);
-    EXPECT_TRUE(queue.empty());
-    queue.push_front(a);
-    queue.push_back(b);
-    EXPECT_EQ(queue.pop_front(), &a);
-    EXPECT_EQ(queue.pop_front(), &b);
-}
-
-TEST(IntrusiveQueue, SpliceAppendsAllInOrder) {
-    Item a(1), b(2), c(3), d(4);
-    Queue queue;
-    Queue other;
-    queue.splice_back(other);
-    EXPECT_TRUE(queue.empty());
-    other.push_back(a);
-    queue.splice_back(other);
-    EXPECT_TRUE(other.empty());
-    other.push_back(b);
-    other.push_back(c);
-    queue.splice_back(other);
-    queue.push_back(d);
-    queue.splice_back(queue);
-    Queue moved = std::move(queue);
-    EXPECT_TRUE(queue.empty());
-    EXPECT_EQ(moved.pop_front(), &a);
-    EXPECT_EQ(moved.pop_front(), &b);
-    EXPECT_EQ(moved.pop_front(), &c);
-    EXPECT_EQ(moved.pop_front(), &d);
-    EXPECT_EQ(moved.pop_front(), nullptr);
-}
-
-TEST(IntrusiveQueueDeathTest, AnElementIsQueuedOnce) {
-    Item a(1);
-    Item b(2);
-    EXPECT_DEATH(
-        {
-            Queue queue;
-            queue.push_back(a);
-            queue.push_back(a);
-        },
-        "one queue at a time");
-    EXPECT_DEATH(
-        {
-            Queue queue;
-            queue.push_back(a);
-            queue.push_back(b);
-            queue.push_back(a);
-        },
-        "one queue at a time");
-    EXPECT_DEATH(
-        {
-            Queue queue;
-            queue.push_back(a);
-        },
-        "a queue dies while elements are in it");
 }
 
 }  // namespace

@@ -104,6 +104,38 @@ TEST(LooseAwaitables, WaitForAndGatherTakeTheOperationsOfStreams) {
     });
 }
 
+TEST(LooseAwaitables, LimitsGatherAndLimitsTakeWhatWaits) {
+    asyncio::run([]() -> asyncio::Coro<> {
+        auto server = co_await asyncio::start_server(echo_a_line, "127.0.0.1", 0);
+        auto connection = co_await asyncio::open_connection("127.0.0.1", server.port());
+        auto& [reader, writer] = connection;
+        co_await writer.send("hello\n");
+        auto line = co_await asyncio::try_wait_for(reader.readline(), 1s);
+        EXPECT_EQ(*line, "hello\n");
+        auto nothing =
+            co_await asyncio::wait_for(asyncio::gather(reader.readline(), asyncio::sleep(1ms)), 1s);
+        EXPECT_EQ(std::get<0>(nothing), "");
+        writer.close();
+
+        auto task = asyncio::create_task(asyncio::sleep(1ms, 7));
+        auto results = co_await asyncio::gather(asyncio::wait_for(task, 1s), asyncio::sleep(0s, 8));
+        EXPECT_EQ(std::get<0>(results) + std::get<1>(results), 15);
+        int in_thread =
+            co_await asyncio::wait_for(asyncio::to_thread(asyncio::abandon_on_cancel, [] { return 9; }), 10s);
+        EXPECT_EQ(in_thread, 9);
+        std::vector<asyncio::Task<int>> tasks{task};
+        auto done = asyncio::as_completed(tasks);
+        auto first = co_await asyncio::wait_for(done.next(), 1s);
+        EXPECT_EQ(first->result(), 7);
+        auto limited = asyncio::create_task(asyncio::with(
+            asyncio::timeout(1s), [](asyncio::Timeout&) -> asyncio::Coro<int> { co_return 10; }));
+        int ten = co_await limited;
+        EXPECT_EQ(ten, 10);
+        server.close();
+        co_await asyncio::wait_for(server.wait_closed(), 1s);
+    });
+}
+
 TEST(LooseAwaitables, ShieldAndWaitAreTakenToo) {
     run_in_virtual_time([]() -> asyncio::Coro<> {
         auto task = asyncio::create_task(asyncio::sleep(10s, 7));

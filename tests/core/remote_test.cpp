@@ -11,6 +11,7 @@
 
 #include "asyncio/asyncio.hpp"
 #include "detail/loop_impl.hpp"
+#include "support/alloc_failure.hpp"
 #include "support/processor_time.hpp"
 #include "task/task_support.hpp"
 
@@ -145,6 +146,31 @@ TEST_P(RemoteTest, LettingManyHandlesGoCostsNoLookAtAllOthers) {
             ratio = std::min(ratio, many / few);
         }
         EXPECT_LT(ratio, 10) << "16: each was looked for among all others";
+    });
+}
+
+TEST_P(RemoteTest, WithoutMemoryThereIsNoHandleAndNothingIsHeld) {
+    if (!test::AllocationFailure::works()) GTEST_SKIP() << "this sanitizer's operator new cannot be replaced";
+    run([]() -> Coro<> {
+        auto task = create_task(forever());
+        Future<> future;
+        bool refused = true;
+        for (long at = 1; refused; ++at) {
+            refused = false;
+            try {
+                const test::AllocationFailure failure(at);
+                const auto of_task = task.remote();
+                const auto of_future = future.remote();
+            } catch (const std::bad_alloc&) {
+                refused = true;
+            }
+            co_await sleep(0s);  // the handles that are gone say so to the loop
+            co_await sleep(0s);
+            EXPECT_EQ(impl_of(detail::current_loop)->anchors.size(), 0u);
+        }
+        task.cancel();
+        co_await wait(handles(task));
+        EXPECT_TRUE(task.cancelled());
     });
 }
 

@@ -178,4 +178,48 @@ TEST_P(ClientLoops, AResponseDestroyedWhileTheLoopRestsMakesRoomForTheNext) {
     loop.close();
 }
 
+// A destructor cannot refuse: it works for the loop that the response belongs to.
+TEST_P(ClientLoops, AResponseDestroyedInsideAnotherLoopMakesRoomForTheNext) {
+    const ServerThread server(serve_pages);
+    EventLoop loop(options());
+    const http::ClientSession session{{.limit = 1}};
+    std::optional<http::ClientResponse> half;
+    std::optional<Task<std::string>> waiting;
+    const auto start = [&]() -> Coro<> {
+        half.emplace(co_await session.get(server.url("/half")));
+        waiting.emplace(create_task(fetch(session, server.url())));
+        co_await until([&] { return session.connections().waiting == 1; });
+    };
+    loop.run_until_complete(start());
+    run([&]() -> Coro<> {
+        half.reset();
+        co_return;
+    });
+    EXPECT_EQ(session.connections().waiting, 0u);
+    const auto finish = [&]() -> Coro<std::string> { co_return co_await *waiting; };
+    EXPECT_EQ(loop.run_until_complete(finish()), "hello");
+    loop.close();
+}
+
+// A line, as everything else, is read from memory without a loop's help.
+TEST_P(ClientLoops, WhatIsInMemoryOfABodyIsReadInAnyLoop) {
+    const ServerThread server(
+        answers("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\none\ntwo\nthree\nfour--"));
+    const http::ClientSession session;
+    std::optional<http::ClientResponse> response;
+    asyncio::run([&]() -> Coro<> { response.emplace(co_await session.get(server.url())); }, options());
+    run([&]() -> Coro<> {
+        const std::string one = co_await response->content().readline();
+        EXPECT_EQ(one, "one\n");
+        const std::string two = co_await response->content().readexactly(4);
+        EXPECT_EQ(two, "two\n");
+        const std::string three = co_await response->content().readline();
+        EXPECT_EQ(three, "three\n");
+        const std::string last = co_await response->content().readline();
+        EXPECT_EQ(last, "four--");
+        const std::string none = co_await response->content().readline();
+        EXPECT_EQ(none, "");
+    });
+}
+
 }  // namespace

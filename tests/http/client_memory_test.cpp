@@ -3,7 +3,10 @@
 #include <string_view>
 
 #include "asyncio/http/client_session.hpp"
+#include "asyncio/testing/mock_clock.hpp"
+#include "asyncio/testing/wait_all_tasks_blocked.hpp"
 #include "http/client_support.hpp"
+#include "http/session_state.hpp"
 #include "support/alloc_failure.hpp"
 
 namespace {
@@ -56,6 +59,84 @@ TEST_P(ClientMemory, EveryAllocationMayFail) {
         if (!happened) break;
     }
     EXPECT_GT(failed, 20);
+}
+
+// The text of a timeout needs memory; that there is none must not leave the response open, its slot taken,
+// and every later read told that somebody reads.
+TEST_P(ClientMemory, ATimeoutWithoutMemoryForItsTextEndsTheResponse) {
+    if (!AllocationFailure::works()) GTEST_SKIP() << "nothing is refused under this sanitizer";
+    const ServerThread server([](Site&, StreamReader& reader, StreamWriter& writer) -> Coro<> {
+        co_await read_request(reader);
+        co_await writer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+        co_await reader.read(1);
+    });
+    const std::string url = server.url(long_path);
+    int failed = 0;
+    bool happened = true;
+    for (long at = 1; happened; ++at) {
+        SCOPED_TRACE("allocation " + std::to_string(at));
+        asyncio::testing::MockClock clock;
+        const auto time_out = [&]() -> Coro<> {
+            const http::ClientSession session{{.timeout = {.sock_read = 1s}}};
+            auto response = co_await session.get(url);
+            auto read = create_task(response.read());
+            co_await asyncio::testing::wait_all_tasks_blocked();
+            {
+                AllocationFailure failure(at);
+                clock.advance(2s);
+                for (int i = 0; i < 5; ++i) co_await sleep(0s);
+                happened = failure.happened();
+            }
+            std::string text;
+            try {
+                co_await std::move(read);
+            } catch (const http::SocketTimeoutError& error) {
+                text = error.what();
+            } catch (const std::bad_alloc&) {
+                ++failed;
+            }
+            if (!happened) {
+                EXPECT_NE(text.find("sock_read = 1 s"), std::string::npos) << text;
+            }
+            EXPECT_TRUE(response.closed());
+            EXPECT_EQ(session.connections().in_use, 0u);
+            EXPECT_THROW(co_await response.read(), http::ResponseClosedError);
+            co_await asyncio::testing::wait_all_tasks_blocked();
+        };
+        run(time_out, {.clock = &clock});
+    }
+    EXPECT_GT(failed, 0);
+}
+
+// A request may fail for lack of memory just before it waits for a connection.
+TEST_P(ClientMemory, AnOriginIsForgottenWhereverMemoryRunsOut) {
+    if (!AllocationFailure::works()) GTEST_SKIP() << "nothing is refused under this sanitizer";
+    int failed = 0;
+    bool happened = true;
+    for (long at = 1; happened; ++at) {
+        SCOPED_TRACE("allocation " + std::to_string(at));
+        const auto wait_in_vain = [&]() -> Coro<> {
+            using namespace http::detail;
+            const SessionRef session(new SessionState({.limit = 1}));
+            const Slot taken = session->connector.try_slot(session->connector.origin("taken:80"));
+            {
+                AllocationFailure failure(at);
+                try {
+                    const ExchangeRef exchange(new Exchange(session));
+                    const http::RequestOptions options{.timeout = http::ClientTimeout{.connect = 1ms}};
+                    prepare(*exchange, "GET", "http://one.of.many.hosts.test/", {}, options);
+                    co_await perform(exchange);
+                } catch (const http::ConnectionTimeoutError&) {
+                } catch (const std::bad_alloc&) {
+                    ++failed;
+                }
+                happened = failure.happened();
+            }
+            EXPECT_EQ(session->connector.origins(), 1u) << "taken:80";
+        };
+        run(wait_in_vain);
+    }
+    EXPECT_GT(failed, 5);
 }
 
 TEST_P(ClientMemory, AReusedConnectionCostsFewAllocations) {

@@ -4,9 +4,11 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "asyncio/http/client_session.hpp"
+#include "asyncio/testing/wait_all_tasks_blocked.hpp"
 #include "http/client_support.hpp"
 
 namespace {
@@ -253,6 +255,81 @@ TEST_P(ClientPool, DestroyingASessionEndsWhatIsUnderWayAndSparesTheResponses) {
             std::string text = co_await half.text();
             EXPECT_EQ(text, "firstlater");
         });
+    });
+}
+
+// The response and the session go in one step: the waiter has been granted the slot, and is in the ready
+// queue before what the session tells it.
+TEST_P(ClientPool, ARequestThatWaitsFailsWithItsSessionAlsoInTheMomentOfItsTurn) {
+    run([]() -> Coro<> {
+        const auto half = answers("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+        co_await with_site(half, [](Site& site) -> Coro<> {
+            for (const bool says_so : {false, true}) {
+                site.requests.clear();
+                std::optional<http::ClientSession> session(std::in_place,
+                                                           http::ClientSessionOptions{.limit = 1});
+                std::optional<http::ClientResponse> first = co_await session->get(site.url("/first"));
+                auto second = create_task(session->get(site.url("/second")));
+                co_await until([&] { return session->connections().waiting == 1; });
+                first.reset();
+                EXPECT_EQ(session->connections().in_use, 1u) << "granted";
+                if (says_so) {
+                    co_await session->close();
+                } else {
+                    session.reset();
+                }
+                EXPECT_THROW(co_await std::move(second), http::SessionClosedError);
+                EXPECT_EQ(site.requests.size(), 1u) << "the second request was not sent";
+            }
+        });
+        co_await asyncio::testing::wait_all_tasks_blocked();
+    });
+}
+
+// The end of the session and bytes of the response come in one turn of the loop, in both orders; the bytes
+// are a part of the head, so that the request reads on, or all of it.
+TEST_P(ClientPool, ARequestUnderWayFailsWithItsSessionWhateverComesInThatTurn) {
+    run([]() -> Coro<> {
+        for (const std::string_view piece : {hello.substr(0, 30), hello}) {
+            for (const bool end_first : {true, false}) {
+                StreamWriter* end = nullptr;
+                const auto serve = [&](Site&, StreamReader& reader, StreamWriter& writer) -> Coro<> {
+                    const std::string request = co_await read_request(reader);
+                    if (request.starts_with("GET /end")) {
+                        end = &writer;
+                    } else {
+                        if (end_first) end->write("x");
+                        writer.write(piece);
+                        if (!end_first) end->write("x");
+                    }
+                    co_await reader.read(1);
+                };
+                co_await with_site(serve, [&](Site& site) -> Coro<> {
+                    std::optional<http::ClientSession> session(std::in_place);
+                    std::optional<Task<http::ClientResponse>> request;
+                    bool answered_before = false;
+                    const auto end_session = [&]() -> Coro<> {
+                        auto [reader, writer] = co_await open_connection("127.0.0.1", site.port);
+                        writer.write("GET /end HTTP/1.1\r\n\r\n");
+                        co_await reader.read(1);
+                        answered_before = request->done();
+                        session.reset();
+                    };
+                    auto ending = create_task(end_session);
+                    co_await until([&] { return end != nullptr; });
+                    request.emplace(create_task(session->get(
+                        site.url(), {.timeout = http::ClientTimeout{.total = 5s, .sock_read = 4s}})));
+                    co_await ending;
+                    bool answered = false;
+                    try {
+                        auto response = co_await std::move(*request);
+                        answered = true;
+                    } catch (const http::SessionClosedError&) {}
+                    EXPECT_EQ(answered, answered_before) << piece;
+                });
+            }
+        }
+        co_await asyncio::testing::wait_all_tasks_blocked();
     });
 }
 

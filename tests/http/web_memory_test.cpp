@@ -237,6 +237,33 @@ TEST_P(WebMemory, ATickForWhichThereIsNoMemoryIsMadeUpFor) {
     EXPECT_TRUE(reported.empty()) << reported.front();
 }
 
+TEST_P(WebMemory, HeadersOfAStreamForWhichThereIsNoMemoryFailTheirHandlerAlone) {
+    if (!AllocationFailure::works()) GTEST_SKIP() << "nothing is refused under this sanitizer";
+    static bool refuse;
+    refuse = true;
+    web::Application app;
+    app.add_get("/", [](web::Request& request) -> Coro<web::Response> {
+        web::StreamResponse response(request);
+        {
+            const AllocationFailure failure(refuse ? 1 : 1'000'000);
+            response.headers();
+        }
+        response.headers().set("X-Long", long_text);
+        co_await response.prepare();
+        co_return response.finish();
+    });
+    serve(app, [](web::Site& site) -> Coro<> {
+        Client client = co_await Client::connect(site.port());
+        const Reply failed = co_await client.ask(get("/"));
+        EXPECT_EQ(failed.status, 500);
+        refuse = false;
+        const Reply second = co_await client.ask(get("/"));
+        EXPECT_EQ(second.status, 200);
+        EXPECT_EQ(second.header("X-Long"), long_text);
+    });
+    EXPECT_EQ(reported.size(), 1u);
+}
+
 TEST_P(WebMemory, AKeptConnectionCostsFewAllocations) {
     if (ASYNCIO_ASAN || ASYNCIO_TSAN) GTEST_SKIP() << "frames are not recycled under this sanitizer";
     web::Application app;

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "http/web_support.hpp"
@@ -127,6 +129,36 @@ TEST_P(WebServer, AnswersHeadAsGetWithoutTheBody) {
         EXPECT_EQ(missing.status, 404);
         const Reply last = co_await client.ask(get("/"));  // no byte too many was sent before
         EXPECT_EQ(last.body, "Hello, World!");
+    });
+}
+
+// A body that is not to be sent is not sent, whether it is small and would be joined to the head, or large
+// and would be a part of its own: what follows the head is the next response.
+TEST_P(WebServer, SendsNoBodyWithStatusesThatHaveNone) {
+    web::Application app;
+    app.add_route("*", "/{status}/{size}", [](web::Request& request) -> Coro<web::Response> {
+        const int status = std::stoi(std::string(request.match_info("status")));
+        const auto size = static_cast<std::size_t>(std::stoi(std::string(request.match_info("size"))));
+        co_return web::Response(std::string(size, 'x'), {.status = status});
+    });
+    app.add_get("/", hello);
+    serve(app, [](web::Site& site) -> Coro<> {
+        Client client = co_await Client::connect(site.port());
+        for (const char* size : {"4096", "4097"}) {
+            for (const auto& [method, status] : {std::pair("GET", "204"), std::pair("GET", "304"),
+                                                 std::pair("HEAD", "304"), std::pair("HEAD", "200")}) {
+                const std::string path = "/" + std::string(status) + "/" + size;
+                const std::string request = method + (" " + path) + " HTTP/1.1\r\nHost: a\r\n\r\n";
+                const Reply reply = co_await client.ask(request, method);
+                EXPECT_EQ(std::to_string(reply.status), status) << path;
+                const Reply next = co_await client.ask(get("/"));
+                EXPECT_EQ(next.fault, "") << method << " " << path;
+                EXPECT_EQ(next.body, "Hello, World!") << method << " " << path;
+                if (!next.keep_alive) client = co_await Client::connect(site.port());
+            }
+        }
+        const Reply whole = co_await client.ask(get("/200/4097"));
+        EXPECT_EQ(whole.body.size(), 4097u);
     });
 }
 
@@ -277,6 +309,41 @@ TEST_P(WebServer, AResponseIsSentWithTheBodyThatItHasInTheEnd) {
 }
 
 // ---- bodies -------------------------------------------------------------------------------------
+
+TEST_P(WebServer, AResponseThatWasMovedFromIsAnEmptyOne) {
+    web::Response own("text", {.reason = "Fine", .content_type = "text/x-unheard-of"});
+    const web::Response first = std::move(own);
+    EXPECT_EQ(first.content_type(), "text/x-unheard-of");
+    // NOLINTBEGIN(bugprone-use-after-move)
+    EXPECT_EQ(own.content_type(), "");
+    EXPECT_EQ(own.reason(), "");
+    EXPECT_EQ(own.body(), "");
+    EXPECT_TRUE(std::as_const(own).headers().empty());
+    own.set_content_type("text/x-another");
+    const web::Response second = std::move(own);
+    EXPECT_EQ(second.content_type(), "text/x-another");
+    const web::Response copy = own;
+    EXPECT_EQ(copy.content_type(), "");
+    // NOLINTEND(bugprone-use-after-move)
+}
+
+// A handler that gives away the same response for ever.
+TEST_P(WebServer, AHandlerMayReturnAResponseThatItHasMovedFrom) {
+    web::Application app;
+    static web::Response kept;
+    kept = web::Response("once", {.content_type = "text/x-unheard-of"});
+    app.add_get("/", [](web::Request&) -> Coro<web::Response> { co_return std::move(kept); });
+    serve(app, [](web::Site& site) -> Coro<> {
+        Client client = co_await Client::connect(site.port());
+        const Reply first = co_await client.ask(get("/"));
+        EXPECT_EQ(first.body, "once");
+        EXPECT_EQ(first.header("Content-Type"), "text/x-unheard-of");
+        const Reply second = co_await client.ask(get("/"));
+        EXPECT_EQ(second.fault, "");
+        EXPECT_EQ(second.body, "");
+        EXPECT_FALSE(second.headers.contains("Content-Type"));
+    });
+}
 
 TEST_P(WebServer, RefusesABodyThatIsTooLargeAndTheClientHearsOfIt) {
     // Declared, and in chunks that grow beyond it while the client goes on sending: closing at once would

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <filesystem>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -434,6 +435,52 @@ TEST_P(WebSite, AClientThatWaitsForASlowHandlerGetsItsAnswer) {
               EXPECT_EQ(second.body, "late");
           },
           web::SiteOptions(), {.clock = &clock});
+}
+
+// ---- another loop -------------------------------------------------------------------------------
+
+// Neither a destructor nor close() can refuse: they work for the loop that the site belongs to.
+TEST_P(WebSite, IsClosedAndDestroyedInsideAnotherLoop) {
+    const NobodyIsAtWorkAfterwards check;
+    web::Application app;
+    app.add_get("/", [](web::Request&) -> Coro<web::Response> {
+        const AtWork at_work;
+        co_await sleep(std::chrono::hours(1));
+        co_return web::Response();
+    });
+    for (const bool closed_first : {false, true}) {
+        EventLoop loop({.backend = backend()});
+        std::optional<web::Site> site;
+        std::optional<Client> idle;
+        std::optional<Client> busy;
+        loop.run_until_complete(detail::call_owned([&]() -> Coro<> {
+            site.emplace(co_await web::start(app, {.host = "127.0.0.1", .port = 0}));
+            idle.emplace(co_await Client::connect(site->port()));
+            busy.emplace(co_await Client::connect(site->port()));
+            co_await busy->send(get("/"));
+            while (AtWork::count() == 0 || site->connections() < 2)
+                co_await sleep(std::chrono::milliseconds(1));
+        }));
+        run([&]() -> Coro<> {
+            if (closed_first) {
+                site->close();
+                EXPECT_TRUE(site->closed());
+            }
+            site.reset();
+            co_return;
+        });
+        EXPECT_EQ(AtWork::count(), 1) << "it ends in a step of its own loop";
+        loop.run_until_complete(detail::call_owned([&]() -> Coro<> {
+            const std::string nothing = co_await idle->rest();
+            const std::string no_answer = co_await busy->rest();
+            EXPECT_EQ(nothing + no_answer, "");
+            idle.reset();
+            busy.reset();
+            co_await testing::wait_all_tasks_blocked();
+        }));
+        expect_nothing_left(loop);
+        loop.close();
+    }
 }
 
 // ---- run_app ------------------------------------------------------------------------------------

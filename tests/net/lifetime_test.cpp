@@ -60,6 +60,40 @@ TEST_P(LifetimeTest, ALoopClosesConnectionsThatLiveOn) {
     });
 }
 
+// More often than one step may read without a pause: the turns in between are the running loop's, not those
+// of the loop that the stream comes from, which rests or has gone.
+TEST_P(LifetimeTest, AnEndedStreamIsReadInAnotherLoopAsOftenAsOneLikes) {
+    constexpr int reads = 300;
+    for (const bool gone : {false, true}) {
+        std::optional<StreamReader> reader;
+        std::optional<EventLoop> loop(std::in_place, RunOptions{.backend = backend()});
+        loop->run_until_complete(detail::call_owned([&]() -> Coro<> {
+            Pair p = unix_pair();
+            p.peer.send(std::string(reads, 'x'));
+            const bool some = co_await p.reader.read_more();
+            EXPECT_TRUE(some);
+            reader.emplace(std::move(p.reader));
+            co_await finish(p.writer);
+        }));
+        const auto read_often = [&]() -> Coro<> {
+            for (int i = 0; i < reads; ++i) {
+                const std::string byte = co_await reader->read(1);
+                EXPECT_EQ(byte, "x");
+            }
+            for (int i = 0; i < reads; ++i) {
+                const std::string none = co_await reader->read(1);
+                EXPECT_EQ(none, "");
+            }
+        };
+        EventLoop other({.backend = backend()});
+        if (gone) loop.reset();
+        other.run_until_complete(
+            detail::call_owned([&]() -> Coro<> { co_await wait_for(read_often(), 5s); }));
+        expect_nothing_left(other);
+        other.close();
+    }
+}
+
 TEST_P(LifetimeTest, ALoopClosesServersThatLiveOn) {
     std::optional<Server> server;
     std::optional<RawSocket> peer;
@@ -116,6 +150,27 @@ TEST_P(LifetimeTest, HandlesMayBeDroppedWhileTheLoopRests) {
     loop.close();
 }
 
+// A destructor cannot refuse: it works for the loop that the server belongs to.
+TEST_P(LifetimeTest, AServerIsDestroyedInsideAnotherLoop) {
+    EventLoop loop({.backend = backend()});
+    std::optional<Server> server;
+    std::optional<Task<>> serving;
+    loop.run_until_complete(detail::call_owned([&]() -> Coro<> {
+        server.emplace(co_await start_server(hold_open, "127.0.0.1", 0));
+        serving.emplace(create_task(server->serve_forever()));
+        co_await testing::wait_all_tasks_blocked();
+    }));
+    run([&]() -> Coro<> {
+        server.reset();
+        co_return;
+    });
+    EXPECT_FALSE(serving->done()) << "it ends in a step of its own loop";
+    loop.run_until_complete(ended(*serving));
+    EXPECT_TRUE(serving->cancelled());
+    expect_nothing_left(loop);
+    loop.close();
+}
+
 TEST_P(LifetimeTest, AStreamOfAnotherLoopIsRefused) {
     EventLoop first({.backend = backend()});
     std::optional<Pair> pair;
@@ -130,6 +185,31 @@ TEST_P(LifetimeTest, AStreamOfAnotherLoopIsRefused) {
         EXPECT_THROW(co_await pair->writer.wait_closed(), RuntimeError);
     });
     first.close();
+}
+
+TEST_P(LifetimeTest, AServerOfAnotherLoopIsNotWaitedFor) {
+    EventLoop loop({.backend = backend()});
+    std::optional<Server> server;
+    std::optional<RawSocket> peer;
+    loop.run_until_complete(detail::call_owned([&]() -> Coro<> {
+        server.emplace(co_await start_server(hold_open, "127.0.0.1", 0));
+        peer.emplace(raw_connect(server->port()));
+        co_await testing::wait_all_tasks_blocked();
+    }));
+    run([&]() -> Coro<> {
+        EXPECT_THROW(co_await server->serve_forever(), RuntimeError);
+        server->close();
+        EXPECT_THROW(co_await server->wait_closed(), RuntimeError);
+        EXPECT_THROW(co_await server->wait_finished(), RuntimeError);
+        EXPECT_THROW(co_await server->aexit(nullptr), RuntimeError);
+    });
+    loop.run_until_complete(detail::call_owned([&]() -> Coro<> {
+        peer->close();
+        co_await server->wait_finished();
+    }));
+    expect_nothing_left(loop);
+    loop.close();
+    run([&]() -> Coro<> { co_await server->wait_finished(); });  // it has ended: that may be asked anywhere
 }
 
 TEST_P(LifetimeTest, AReadOutlivesTheHandlesItWasMadeFrom) {

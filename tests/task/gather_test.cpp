@@ -384,6 +384,24 @@ TEST_F(GatherTest, OneThatIsNeverAwaitedDestroysItsChildrenAndDebugModeNamesThem
     EXPECT_NE(text.find("after' was never awaited"), std::string::npos) << text;
 }
 
+TEST_F(GatherTest, OneThatIsAwaitedWithACancelPendingDestroysItsChildrenWithoutAWord) {
+    const std::string text = printed([] {
+        run(
+            []() -> Coro<> {
+                int alive = 0;
+                auto task = create_task([](int& count) -> Coro<> {
+                    current_task().cancel();
+                    co_await gather(holds(Counted(&count), 1s), after(1s, 2));
+                }(alive));
+                co_await wait(handles(task));
+                EXPECT_TRUE(task.cancelled());
+                EXPECT_EQ(alive, 0);
+            },
+            {.debug = true});
+    });
+    EXPECT_EQ(text, "");
+}
+
 TEST_F(GatherTest, ANamedOneIsLazy) {
     run([]() -> Coro<> {
         auto later = gather(after(1s, 1), after(2s, 2));

@@ -164,6 +164,32 @@ TEST_P(ToThreadTest, AnAbandonedCallIsLeftBehindAtOnce) {
     });
 }
 
+/// Notes if it dies on another thread than the one that made it.
+class Homesick {
+  public:
+    explicit Homesick(std::shared_ptr<std::atomic<int>> elsewhere) : elsewhere_(std::move(elsewhere)) {}
+    Homesick(const Homesick&) = default;
+    Homesick(Homesick&&) = default;
+    Homesick& operator=(const Homesick&) = delete;
+    ~Homesick() {
+        if (elsewhere_ != nullptr && std::this_thread::get_id() != home_) ++*elsewhere_;
+    }
+
+  private:
+    std::shared_ptr<std::atomic<int>> elsewhere_;
+    std::thread::id home_ = std::this_thread::get_id();
+};
+
+TEST_P(ToThreadTest, WhatAnAbandonableCallOwnsDiesOnTheLoopsThread) {
+    auto elsewhere = std::make_shared<std::atomic<int>>(0);
+    run([&]() -> Coro<> {
+        for (int i = 0; i < 2000; ++i) {
+            co_await to_thread(abandon_on_cancel, [](const Homesick&) {}, Homesick(elsewhere));
+        }
+    });
+    EXPECT_EQ(*elsewhere, 0);
+}
+
 TEST_P(ToThreadTest, AnAbandonableCallThatIsNotCancelledGivesItsResult) {
     run([]() -> Coro<> {
         std::string text =

@@ -560,6 +560,47 @@ TEST_F(AsCompletedTest, TheTimeoutIsForAllTogether) {
     });
 }
 
+TEST_F(AsCompletedTest, WhatEndsAfterTheTimeoutIsLateAlsoIfNobodyWaitedMeanwhile) {
+    run([]() -> Coro<> {
+        std::vector<Task<int>> tasks;
+        tasks.push_back(create_task(after(1s, 1)));
+        tasks.push_back(create_task(after(3s, 3)));
+        tasks.push_back(create_task(after(5s, 5)));
+        auto it = as_completed(tasks, {.timeout = 2s});
+        auto first = co_await it.next();
+        EXPECT_EQ(first->result(), 1);
+        co_await sleep(3s);
+        bool late = false;
+        try {
+            co_await it.next();
+        } catch (const TimeoutError&) {
+            late = true;
+        }
+        EXPECT_TRUE(late);
+        co_await wait(tasks);
+    });
+}
+
+TEST_F(AsCompletedTest, WithATimeoutItMayOutliveItsTaskAndItsLoop) {
+    std::optional<AsCompleted<int>> kept;
+    // Not the fixture's, which accepts no timer that is left.
+    asyncio::run(
+        [&]() -> Coro<> {
+            Future<int> never;
+            std::vector<Future<int>> futures(1, never);
+            kept.emplace(as_completed(futures, {.timeout = 1h}));
+            bool late = false;
+            try {
+                co_await wait_for([&]() -> Coro<> { co_await kept->next(); }, 1ms);
+            } catch (const TimeoutError&) {
+                late = true;
+            }
+            EXPECT_TRUE(late);
+        },
+        {.backend = Backend::sim});
+    kept.reset();
+}
+
 TEST_F(AsCompletedTest, OneThatIsNeverEnteredDestroysItsCoroutines) {
     run([]() -> Coro<> {
         int alive = 0;

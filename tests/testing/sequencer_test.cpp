@@ -1,6 +1,7 @@
 #include "asyncio/testing/sequencer.hpp"
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "asyncio/asyncio.hpp"
@@ -94,6 +95,30 @@ TEST_P(SequencerOn, ACancelledWaiterBreaksTheSequenceForTheOthers) {
         }
         EXPECT_TRUE(refused);
     });
+}
+
+// A guard's destructor cannot refuse: it works for the loop of whoever waits.
+TEST_P(SequencerOn, ATurnMayEndInsideAnotherLoop) {
+    EventLoop loop({.backend = backend()});
+    Sequencer seq;
+    std::optional<Sequencer::Turn> turn;
+    std::optional<Task<>> waiting;
+    const auto start = [&]() -> Coro<> {
+        turn.emplace(co_await seq(0).turn());
+        const auto take = [](Sequencer* order) -> Coro<> { co_await (*order)(1).pass(); };
+        waiting.emplace(create_task(take, &seq));
+        co_await wait_all_tasks_blocked();
+    };
+    loop.run_until_complete(start());
+    run([&]() -> Coro<> {
+        turn.reset();
+        co_return;
+    });
+    EXPECT_FALSE(waiting->done()) << "it goes on in a step of its own loop";
+    const auto finish = [&]() -> Coro<> { co_await *waiting; };
+    loop.run_until_complete(finish());
+    test::expect_nothing_left(loop);
+    loop.close();
 }
 
 }}  // namespace asyncio

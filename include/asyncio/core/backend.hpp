@@ -90,7 +90,6 @@ struct Operation {
                                  // `submit` that returned true, the next call of the backend) returns
     Operation* link = nullptr;   // the backend's own while it is held
     Operation* back = nullptr;
-    std::uint64_t token = 0;
 
     Operation(OperationKind k, int fd, void (*on_complete)(Operation*) noexcept) noexcept
         : kind(k), descriptor(fd), complete(on_complete), buffer(nullptr), bytes(0) {}

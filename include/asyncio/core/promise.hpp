@@ -77,6 +77,9 @@ struct LeafOps {
     // Of a leaf that answers `fan`: whom to ask next, null after the last; then, what it answers after all.
     PromiseBase* (*next_asked)(Leaf*) noexcept = nullptr;
     CancelAnswer (*all_asked)(Leaf*) noexcept = nullptr;
+    // Of a timer: its owner is no task's, so it may be armed still when the loop closes, and is forgotten
+    // then.
+    bool may_outlive_loop = false;
 };
 
 /// What a suspended chain of coroutines waits for; lies in the awaiter. Also the base of whatever stands in
@@ -99,11 +102,11 @@ struct CancelFan : Leaf {
 };
 
 /// Who is told that a task or future is done: `notify` runs from the ready queue, in order of registration.
-/// `step` says that it only resumes a coroutine (so the record needs no turn of its own in the queue: the
+/// One that only resumes a coroutine says so (so the record needs no turn of its own in the queue: the
 /// coroutine has one).
 struct Waiter {
     void (*notify)(Waiter*, PromiseBase* done) noexcept;
-    PromiseBase* resumes = nullptr;  // a plain awaiter: the frame to step
+    PromiseBase* resumes = nullptr;  // the coroutine, if that is all
     bool counts = false;             // it is a Counter
 
     explicit constexpr Waiter(void (*n)(Waiter*, PromiseBase*) noexcept) noexcept : notify(n) {}

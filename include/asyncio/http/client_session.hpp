@@ -194,6 +194,12 @@ class ASYNCIO_API ClientSession {
     ConnectionCounts connections() const noexcept;
 
     std::suspend_never aenter() noexcept { return {}; }
+    /// What `with` does at the end: close().
+    ///
+    /// Throws      RuntimeError  as close()
+    /// Suspends    as close()
+    /// Cancel      as close()
+    /// Threads     loop thread
     Coro<> aexit(std::exception_ptr error);
 
   private:

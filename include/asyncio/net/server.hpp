@@ -57,10 +57,16 @@ ClientFunction client_function(F&& function) {
 }
 
 /// Waits until a server is closed and its connections are, too.
-class [[nodiscard("nothing is waited for before this is awaited")]] ServerClosedAwaiter : public Leaf {
+class [[nodiscard("nothing is waited for before this is awaited")]] ServerClosedAwaiter : public Leaf,
+                                                                                          public ScopedTag {
   public:
     ServerClosedAwaiter(ServerCore* core, bool handlers_too) noexcept
         : Leaf(&ops_), core_(core), handlers_too_(handlers_too) {}
+    /// Before it is awaited.
+    ServerClosedAwaiter(ServerClosedAwaiter&& other) noexcept
+        : ServerClosedAwaiter(other.core_, other.handlers_too_) {
+        ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
+    }
     ~ServerClosedAwaiter() {
         if (held_) [[unlikely]]
             leave();
@@ -73,7 +79,7 @@ class [[nodiscard("nothing is waited for before this is awaited")]] ServerClosed
     void await_resume();
 
   private:
-    void begin() noexcept;
+    void begin();
     void leave() noexcept;
     static CancelAnswer cancel(Leaf* leaf) noexcept;
     static const LeafOps ops_;
@@ -117,8 +123,8 @@ class Server {
     /// Serves until the awaiting task is cancelled or the server is closed; then closes it and its clients'
     /// connections, and waits for these to be closed.
     ///
-    /// Throws      CancelledError  always; RuntimeError  the server is closed, or somebody awaits this
-    ///             already
+    /// Throws      CancelledError  always; RuntimeError  the server is closed or belongs to another event
+    ///             loop, or somebody awaits this already
     /// Suspends    always
     /// Cancel      ends it as above; a second cancel does not wait
     /// Threads     loop thread
@@ -133,6 +139,7 @@ class Server {
     void abort_clients() noexcept;
     /// Waits until the server was closed and no connection of its clients is open.
     ///
+    /// Throws      RuntimeError  that is not so yet, and the server belongs to another event loop
     /// Suspends    only if that is not so yet
     /// Cancel      no effect
     /// Threads     loop thread
@@ -140,6 +147,7 @@ class Server {
     /// As wait_closed, and until the tasks of its clients have ended: what leaving `with(server, body)` waits
     /// for.
     ///
+    /// Throws      RuntimeError  as wait_closed
     /// Suspends    only if that is not so yet
     /// Cancel      no effect
     /// Threads     loop thread
@@ -156,6 +164,13 @@ class Server {
     std::size_t connections() const noexcept;
 
     detail::Ready aenter() const noexcept { return detail::Ready(); }
+    /// What `with` does at the end: close(), after a failure close_clients() as well, then wait_finished().
+    ///
+    /// Throws      CancelledError  the wait was cancelled, when everything has ended all the same
+    ///             RuntimeError    as wait_closed
+    /// Suspends    unless no connection is open and no client's task is at work
+    /// Cancel      the connections are aborted, the tasks cancelled and waited for
+    /// Threads     loop thread
     Coro<> aexit(std::exception_ptr error);
 
   private:

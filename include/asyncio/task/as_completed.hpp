@@ -57,6 +57,7 @@ class AsCompletedCore {
     std::vector<PromiseBase*> ready_;  // ended, in that order; capacity for all from the start
     std::size_t given_ = 0;            // of ready_, to the user
     AsCompletedOptions options_;
+    LoopCore* loop_ = nullptr;  // set when it has started
     bool started_ = false;
     bool timed_out_ = false;
     NextBase* waiting_ = nullptr;        // who has suspended in next(), until it goes on
@@ -69,9 +70,13 @@ class AsCompletedCore {
     Clock done_before_;
 };
 
-class AsCompletedCore::NextBase : public Leaf {
+class AsCompletedCore::NextBase : public Leaf, public ScopedTag {
   public:
     explicit NextBase(AsCompletedCore* core) noexcept : Leaf(&ops_), core_(core) {}
+    /// Before it is awaited.
+    NextBase(NextBase&& other) noexcept : NextBase(other.core_) {
+        ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
+    }
     bool await_ready() {
         core_->admit();
         return current_loop->current->pending == 0 && answerable() && !budget_spent(current_loop);

@@ -169,9 +169,10 @@ auto take_child(const GatherChild& child) {
     }
 }
 
-template <bool Keep, class... T>
+template <bool Keep, class Tag, class... T>
 class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]] GatherTuple
-    : public GatherCore {
+    : public GatherCore,
+      public Tag {
   public:
     explicit GatherTuple(std::array<GatherChild, sizeof...(T)>&& children) noexcept
         : GatherCore(nullptr, sizeof...(T), Keep), all_(std::move(children)) {
@@ -180,7 +181,6 @@ class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]]
     GatherTuple(GatherTuple&& other) noexcept : GatherCore(std::move(other)), all_(std::move(other.all_)) {
         children_ = all_.data();
     }
-    using LooseAwaitableTag = void;
     ~GatherTuple() { drop(); }
     auto await_resume() { return collect(std::index_sequence_for<T...>()); }
 
@@ -226,14 +226,14 @@ class CoroChildren {
 
 template <bool Keep, class T, class Children>
 class [[nodiscard("a gather starts nothing before it is awaited: co_await it")]] GatherVector
-    : public GatherCore {
+    : public GatherCore,
+      public LooseTag {
   public:
     explicit GatherVector(Children children) noexcept
         : GatherCore(children.data(), children.size(), Keep), all_(std::move(children)) {}
     GatherVector(GatherVector&& other) noexcept : GatherCore(std::move(other)), all_(std::move(other.all_)) {
         children_ = all_.data();
     }
-    using LooseAwaitableTag = void;
     ~GatherVector() { drop(); }
     auto await_resume() {
         check();
@@ -329,7 +329,7 @@ auto gather_all(A&&... awaitables) {
     std::array<GatherChild, sizeof...(A)> children;
     [[maybe_unused]] std::size_t at = 0;
     ((children[at++] = gather_child(as_gatherable(std::forward<A>(awaitables)))), ...);
-    return GatherTuple<Keep, GatherableResult<A>...>(std::move(children));
+    return GatherTuple<Keep, TagOfAll<A...>, GatherableResult<A>...>(std::move(children));
 }
 
 }  // namespace detail

@@ -68,6 +68,9 @@ namespace detail {
 void start_task(PromiseBase* frame, const TaskOptions& options, Where where);
 /// The same without options.
 void start_plain_task(PromiseBase* frame, Where where);
+/// Of the task that was started last, and whose entry in the ready queue is the newest: now, and not in its
+/// turn.
+void run_first_step(PromiseBase* task) noexcept;
 
 /// Destroys the coroutine and throws RuntimeError if it was made by calling a lambda that captures.
 void refuse_lambda_coroutine(PromiseBase* frame);

@@ -117,10 +117,16 @@ struct AbandonedCall final : SharedThreadCall {
 
 template <class R, class Work>
 class [[nodiscard("nothing is called before this is awaited: co_await it")]] AbandoningAwaiter
-    : public AbandoningBase {
+    : public AbandoningBase,
+      public LooseTag {
   public:
     explicit AbandoningAwaiter(std::shared_ptr<AbandonedCall<R, Work>> call) noexcept
         : AbandoningBase(call), call_(std::move(call)) {}
+    /// Before it is awaited.
+    AbandoningAwaiter(AbandoningAwaiter&& other) noexcept
+        : AbandoningBase(other.call_), call_(std::move(other.call_)) {
+        ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
+    }
     R await_resume() {
         finish();
         return std::move(*call_->work.outcome).value();

@@ -22,8 +22,8 @@ Limited<T, Try> time_is_up() {
 }
 
 /// The coroutine runs in place, as part of this task, under an alarm.
-template <class T, bool Try>
-class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForCoro {
+template <class T, bool Try, class Tag = LooseTag>
+class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForCoro : public Tag {
   public:
     WaitForCoro(Coro<T> coro, Duration limit) noexcept : child_(coro.release()), limit_(limit) {}
     /// Before it is awaited.
@@ -31,7 +31,6 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForC
         : child_(std::exchange(other.child_, nullptr)), limit_(other.limit_) {
         ASYNCIO_ASSERT(!other.started_, "an awaiter is movable until it is awaited");
     }
-    using LooseAwaitableTag = void;
     WaitForCoro& operator=(WaitForCoro&&) = delete;
     ~WaitForCoro() {
         alarm_.disarm();
@@ -103,10 +102,16 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForC
 /// A task or future: waited for under an alarm; cancelled by it, and waited for until it has ended.
 template <class T, bool Try>
 class [[nodiscard("nothing is waited for before this is awaited: co_await it")]] WaitForRecord
-    : public RecordAwaiterBase {
+    : public RecordAwaiterBase,
+      public LooseTag {
   public:
     WaitForRecord(RecordRef ref, bool take, Duration limit) noexcept
         : RecordAwaiterBase(std::move(ref)), take_(take), limit_(limit) {}
+    /// Before it is awaited.
+    WaitForRecord(WaitForRecord&& other) noexcept
+        : RecordAwaiterBase(std::move(other.ref)), take_(other.take_), limit_(other.limit_) {
+        ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
+    }
     ~WaitForRecord() { alarm_.disarm(); }
 
     bool await_ready() const noexcept { return RecordAwaiterBase::await_ready(); }
@@ -230,7 +235,9 @@ detail::WaitForRecord<T, false> wait_for(const Future<T>& awaitable, Duration li
 /// Threads     loop thread
 template <detail::ScopedAwaitable A>
 auto wait_for(A&& awaitable, Duration limit) {
-    return wait_for(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), limit);
+    using T = detail::AwaitResult<std::remove_cvref_t<A>>;
+    return detail::WaitForCoro<T, false, detail::TagOfAll<A>>(
+        detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), limit);
 }
 /// The same for a callable that gives a coroutine, which it owns.
 ///
@@ -275,9 +282,11 @@ detail::WaitForRecord<T, true> try_wait_for(const Future<T>& awaitable, Duration
 /// Suspends    always
 /// Cancel      as above
 /// Threads     loop thread
-template <detail::LooseAwaitable A>
+template <detail::ScopedAwaitable A>
 auto try_wait_for(A&& awaitable, Duration limit) {
-    return try_wait_for(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), limit);
+    using T = detail::AwaitResult<std::remove_cvref_t<A>>;
+    return detail::WaitForCoro<T, true, detail::TagOfAll<A>>(
+        detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), limit);
 }
 /// The same for a callable that gives a coroutine, which it owns.
 ///

@@ -170,6 +170,8 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] ReadySco
   public:
     using Result = WithResult<M, Body>;
     using LooseAwaitableTag = void;
+    /// A task made of this looks at what the body does.
+    static constexpr bool borrows_by_itself = is_borrow<Body>();
 
     ReadyScope(M&& manager, Body&& body) noexcept(std::is_nothrow_move_constructible_v<Body>)
         : manager_(std::move(manager)), body_(std::move(body)) {}

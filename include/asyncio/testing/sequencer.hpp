@@ -87,6 +87,7 @@ class Sequencer {
     static Coro<> pass_turn(Sequencer* sequencer, unsigned position);
     void end(unsigned position) noexcept;
     void break_up() noexcept;
+    static void wake(const Future<>& turn) noexcept;
 
     std::set<unsigned> used_;
     std::map<unsigned, Future<>> waiting_;  // for their turn, by number

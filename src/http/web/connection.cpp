@@ -34,6 +34,7 @@
 #include "asyncio/http/web/http_error.hpp"
 #include "asyncio/proto/http1_writer.hpp"
 #include "asyncio/proto/status.hpp"
+#include "detail/at_home.hpp"
 #include "http/web/site_state.hpp"
 #include "net/quiet.hpp"
 
@@ -165,11 +166,11 @@ Coro<> Connection::converse() {
             stream_ = Stream::none;
         } else if (answer) {
             keep = keeps_alive(response);
-            compose(response, keep);
-            if (response.body().size() <= joined_body_max || to_head_) {
-                co_await writer_.send(out_);
-            } else {
+            const bool body_follows = compose(response, keep);
+            if (body_follows) {
                 co_await writer_.send(out_, response.body());
+            } else {
+                co_await writer_.send(out_);
             }
         } else {
             cut_ = true;
@@ -228,8 +229,12 @@ Coro<> Connection::refuse(int status, std::string_view text) {
     phase_ = Phase::lingering;
     linger_ = true;
     to_head_ = false;
-    compose(response, false);
-    co_await writer_.send(out_);
+    const bool body_follows = compose(response, false);
+    if (body_follows) {
+        co_await writer_.send(out_, response.body());
+    } else {
+        co_await writer_.send(out_);
+    }
 }
 
 /// Reads the rest of a body that no handler wanted.
@@ -272,7 +277,7 @@ void Connection::enter(Phase phase, Duration limit) noexcept {
 void Connection::look_at_clock(std::uint64_t now) noexcept {
     if (now >= deadline_ && !own_cancel_) {
         own_cancel_ = true;
-        task_.cancel("the client took too long");
+        cancel_task("the client took too long");
         return;
     }
     const std::size_t unsent = writer_.get_write_buffer_size();
@@ -292,7 +297,14 @@ bool Connection::answers() const noexcept { return phase_ != Phase::idle && phas
 void Connection::retire() noexcept {
     if ((phase_ != Phase::idle && phase_ != Phase::head) || own_cancel_) return;
     own_cancel_ = true;
-    task_.cancel("the server is closing");
+    cancel_task("the server is closing");
+}
+
+void Connection::abort() noexcept { cancel_task("the server was stopped"); }
+
+void Connection::cancel_task(std::string_view why) noexcept {
+    const asyncio::detail::AtHome at_home(task_.record());
+    task_.cancel(why);
 }
 
 // ---- the request --------------------------------------------------------------------------------
@@ -440,10 +452,14 @@ bool Connection::keeps_alive(const Response& response) {
     return body_is_manageable();
 }
 
-void Connection::compose(const Response& response, bool keep) {
+/// Fills `out_`. True: the body is to be sent behind it; false: it lies in there, or none may be sent.
+bool Connection::compose(const Response& response, bool keep) {
     const bool bodiless = proto::has_no_body(response.status());
     append_head(response, keep, bodiless ? Stream::bodiless : Stream::sized, response.body().size());
-    if (!bodiless && !to_head_ && response.body().size() <= joined_body_max) out_.append(response.body());
+    if (bodiless || to_head_) return false;
+    if (response.body().size() > joined_body_max) return true;
+    out_.append(response.body());
+    return false;
 }
 
 /// Fills `out_` with a head. The fields of `headers()` are valid as they are: proto::Headers lets in no

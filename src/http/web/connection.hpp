@@ -38,7 +38,7 @@ class Connection {
     /// Closes it now, or after the request that it is at.
     void retire() noexcept;
     /// Cancels whatever it is at.
-    void abort() noexcept { task_.cancel("the server was stopped"); }
+    void abort() noexcept;
     /// Whether it is at a request, or still sends what one was answered.
     bool answers() const noexcept;
     /// A tick has passed.
@@ -70,6 +70,8 @@ class Connection {
     enum class Stream : std::uint8_t { none, bodiless, sized, chunked, until_close, ended };
 
     Coro<bool> run_step(Coro<> step);
+    /// Also inside another loop: sites may be closed and destroyed there.
+    void cancel_task(std::string_view why) noexcept;
     bool take_back_cancel() noexcept;
     Coro<> converse();
     Coro<> refuse(int status, std::string_view text);
@@ -92,7 +94,7 @@ class Connection {
     void report(const std::exception_ptr& error) noexcept;
     bool keeps_alive(const Response& response);
     bool body_is_manageable();
-    void compose(const Response& response, bool keep);
+    bool compose(const Response& response, bool keep);
     void append_fields(const proto::Headers& headers, bool& has_type, std::string_view& length);
     void append_head(const Response& response, bool keep, Stream framing, std::uint64_t length);
 

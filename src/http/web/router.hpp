@@ -40,7 +40,7 @@ class Router {
 
     /// Throws as Application::add_route.
     void add(std::string_view method, std::string_view path, Handler* handler);
-    /// Checks everything that `add` may complain about, for all of `methods` before any is added.
+    /// Checks everything that `add` may complain about, so that several routes are added or none.
     void check(std::string_view method, std::string_view path) const;
     Handler* keep(Handler handler);
 

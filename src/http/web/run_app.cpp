@@ -3,9 +3,13 @@
 // The signal handler writes a byte into a pipe; a thread that does nothing else reads it and completes a
 // future of the loop, which is more than a handler may do. The second signal finds the default action
 // restored.
+//
+// A signal may come to any thread, and its handler be slower than the end of run_app: the pipe is closed when
+// no handler is at work, else the byte might go into whatever gets the pipe's number next.
 #include "asyncio/http/web/run_app.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -29,16 +33,21 @@ namespace {
 
 // Shared with the signal handler.
 std::atomic<int> wake_pipe{-1};
+std::atomic<int> handlers_running{0};  // while it is not 0, the pipe that they may write into stays open
 
 void on_signal(int number) noexcept {
     const int saved_errno = errno;
-    const int pipe = wake_pipe.exchange(-1, std::memory_order_acq_rel);  // pairs with the release in watch()
+    // Sequentially consistent both, like their partners in ~SignalWatch: either we see no pipe, or it sees
+    // us.
+    handlers_running.fetch_add(1);
+    const int pipe = wake_pipe.exchange(-1);
     if (pipe >= 0) {
         [[maybe_unused]] const auto written = ::write(pipe, "x", 1);
     } else {
         ::signal(number, SIG_DFL);
         ::raise(number);  // is taken when this handler returns
     }
+    handlers_running.fetch_sub(1);
     errno = saved_errno;
 }
 
@@ -49,7 +58,7 @@ class SignalWatch {
     explicit SignalWatch(bool wanted) {
         if (!wanted || ::getpid() != ::gettid()) return;
         if (::pipe2(ends_.data(), O_CLOEXEC) != 0) throw_os_error(errno, "pipe2 for the signals of run_app");
-        wake_pipe.store(ends_[1], std::memory_order_release);
+        wake_pipe.store(ends_[1]);
         for (Signal& each : signals_) {
             struct sigaction current{};
             if (::sigaction(each.number, nullptr, &current) != 0 || current.sa_handler != SIG_DFL) continue;
@@ -66,7 +75,8 @@ class SignalWatch {
         for (const Signal& each : signals_) {
             if (each.installed) ::signal(each.number, SIG_DFL);
         }
-        wake_pipe.store(-1, std::memory_order_release);
+        wake_pipe.store(-1);
+        while (handlers_running.load() != 0) ::sched_yield();  // a write into an empty pipe does not wait
         if (ends_[1] >= 0) ::close(ends_[1]);  // the thread reads the end of the file and goes
         if (thread_.joinable()) thread_.join();
         if (ends_[0] >= 0) ::close(ends_[0]);

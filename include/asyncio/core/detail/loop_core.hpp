@@ -68,7 +68,6 @@ struct LoopCore {
     ReadyQueue ready;
     int budget = 0;  // completions without suspension that the current step may still take
     bool debug = false;
-    bool virtual_clock = false;   // time comes from the backend
     std::uint64_t step_time = 0;  // the clock as read in this step, ns; 0: not read yet
     std::uint64_t generation =
         0;             // odd while the live list changes (by its `next` links it is whole even then)

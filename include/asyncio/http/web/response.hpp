@@ -37,7 +37,13 @@ class ASYNCIO_API Response {
     /// Throws  ValueError  a status out of range, a control character in the reason or content type
     explicit Response(std::string body, ResponseOptions options = ResponseOptions());
     Response(const Response& other);
-    Response(Response&&) noexcept = default;
+    Response(Response&& other) noexcept
+        : status_(other.status_),
+          streamed_(other.streamed_),
+          content_type_is_own_(std::exchange(other.content_type_is_own_, false)),
+          content_type_(other.content_type_),
+          rare_(std::move(other.rare_)),
+          body_(std::move(other.body_)) {}
     Response& operator=(Response other) noexcept;
     ~Response() = default;
 

@@ -43,7 +43,7 @@ class ASYNCIO_API StreamResponse {
     StreamResponse& operator=(const StreamResponse&) = delete;
 
     /// Further header fields, until `prepare`.
-    proto::Headers& headers() noexcept { return head_.headers(); }
+    proto::Headers& headers() { return head_.headers(); }
     bool prepared() const noexcept { return prepared_; }
 
     /// Sends the head.

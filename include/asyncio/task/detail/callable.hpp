@@ -105,6 +105,9 @@ using AwaitResult = decltype(awaiter_of(std::declval<A>()).await_resume());
 
 /// An awaitable of the library's own that is handed over instead of a coroutine: `gather(sleep(1s), …)`. They
 /// say so themselves, since moving a foreign awaiter about is not ours to decide.
+struct LooseTag {
+    using LooseAwaitableTag = void;
+};
 template <class A>
 concept LooseAwaitable =
     !std::is_lvalue_reference_v<A> && std::is_move_constructible_v<std::remove_cvref_t<A>> &&
@@ -112,11 +115,18 @@ concept LooseAwaitable =
 
 /// The same, of one that borrows (a stream, the caller's memory): what awaits it in place may be handed it
 /// (`wait_for(reader.readline(), 1s)`), what detaches it may not.
+struct ScopedTag {
+    using ScopedAwaitableTag = void;
+};
 template <class A>
 concept ScopedAwaitable =
     LooseAwaitable<A> ||
     (!std::is_lvalue_reference_v<A> && std::is_move_constructible_v<std::remove_cvref_t<A>> &&
      requires { typename std::remove_cvref_t<A>::ScopedAwaitableTag; });
+
+/// The tag of what is made of these: it borrows if one of them does.
+template <class... A>
+using TagOfAll = std::conditional_t<((ScopedAwaitable<A> && !LooseAwaitable<A>) || ...), ScopedTag, LooseTag>;
 
 template <class A>
 Coro<AwaitResult<A>> await_owned(A awaitable) {
