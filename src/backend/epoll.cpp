@@ -68,6 +68,8 @@ static_assert(sizeof(SendPart) == sizeof(iovec) && offsetof(SendPart, data) == o
 // One receive at a time, copied out at once: it stays in the second-level cache.
 constexpr std::size_t hot_buffer_bytes = 64 * 1024;
 constexpr int events_max = 256;
+// What has come is worked on while it lies in the cache, before more is fetched.
+constexpr std::size_t received_at_once_max = 128 * 1024;
 constexpr std::uint64_t wake_tag = ~std::uint64_t{0};
 // No system call returns it.
 constexpr std::int64_t would_block = INT64_MIN;
@@ -162,6 +164,9 @@ class EpollBackend final : public KernelBackend {
     // ThreadSanitizer puts off signal handlers until a call that it knows, which epoll_pwait2 is not.
     bool has_pwait2_ = !ASYNCIO_TSAN;
     epoll_event events_[events_max];
+    int next_event_ = 0;  // those from here to `event_count_` are still to be worked off
+    int event_count_ = 0;
+    std::size_t received_ = 0;  // bytes, in this call of poll()
     alignas(64) char hot_buffer_[hot_buffer_bytes];
 };
 
@@ -374,6 +379,7 @@ std::int64_t EpollBackend::attempt_receive(Operation& operation, Slot* slot) noe
         if (slot != nullptr) slot->may_read = false;
         return would_block;
     }
+    received_ += static_cast<std::size_t>(got);
     if (slot != nullptr && got > 0 && static_cast<std::size_t>(got) < room && !slot->hung_up &&
         is_stream(operation.descriptor, *slot)) {
         slot->may_read = false;
@@ -482,20 +488,25 @@ int EpollBackend::wait(std::uint64_t deadline) noexcept {
 
 void EpollBackend::poll(std::uint64_t deadline) noexcept {
     bool news = false;
-    int count;
+    received_ = 0;
     do {
-        count = wait(deadline);
-        for (int i = 0; i < count; ++i) {
-            if (events_[i].data.u64 == wake_tag) {
+        if (next_event_ == event_count_) {
+            next_event_ = 0;
+            event_count_ = wait(deadline);
+            if (event_count_ == 0) return;
+        }
+        while (next_event_ != event_count_ && received_ < received_at_once_max) {
+            const epoll_event event = events_[next_event_++];
+            if (event.data.u64 == wake_tag) {
                 std::uint64_t written;
                 (void)!::read(wake_, &written, sizeof written);
                 news = true;
             } else {
-                news |= dispatch(events_[i].data.u64, events_[i].events);
+                news |= dispatch(event.data.u64, event.events);
             }
         }
         // Events of which nothing came (a stale one, an edge that nobody waits for) are no reason to return.
-    } while (!news && count > 0 && deadline != 0);
+    } while (!news && deadline != 0);
 }
 
 // True if an operation has ended.
