@@ -125,6 +125,7 @@ class EpollBackend final : public KernelBackend {
     void poll(std::uint64_t deadline) noexcept override;
     std::uint64_t now() noexcept override;
     std::size_t in_flight() const noexcept override { return in_flight_; }
+    bool has_more() const noexcept override { return next_event_ != event_count_; }
     int descriptor() const noexcept override { return epoll_; }
     void enter_thread() noexcept override {
         if (timer_slack_ns_ != 0) ::prctl(PR_SET_TIMERSLACK, timer_slack_ns_, 0, 0, 0);

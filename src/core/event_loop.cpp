@@ -553,7 +553,7 @@ bool EventLoop::poll_once(Duration timeout) {
     if (impl_->ready.size() != 0) impl_->poll_kernel(0);
     impl_->iterate(deadline);
     impl_->deadlocked = false;  // virtual time: nothing to do here is no error, the host may have more
-    if (impl_->ready.size() != 0) return true;
+    if (impl_->ready.size() != 0 || impl_->backend->has_more()) return true;
     impl_->backend->flush();  // the host may be the one who waits
     return false;
 }
@@ -561,8 +561,10 @@ bool EventLoop::poll_once(Duration timeout) {
 int EventLoop::poll_descriptor() const noexcept { return impl_->closed ? -1 : impl_->backend->descriptor(); }
 
 Duration EventLoop::poll_timeout() const noexcept {
-    if (impl_->ready.size() != 0 || impl_->posted != nullptr || !impl_->idle_waiters.empty())
+    if (impl_->ready.size() != 0 || impl_->posted != nullptr || !impl_->idle_waiters.empty() ||
+        impl_->backend->has_more()) {
         return Duration::zero();
+    }
     if (impl_->timers.empty() || impl_->closed) return Duration::none();
     const std::uint64_t due = impl_->timers.next_deadline();
     const std::uint64_t now = impl_->real_or_virtual_now();

@@ -1,4 +1,5 @@
 // Servers: who is called, who is told, what closing waits for.
+#include <poll.h>
 #include <sys/resource.h>
 
 #include <set>
@@ -509,6 +510,49 @@ TEST_P(ServerTest, WithoutDescriptorsAcceptingRestsAndNothingIsLost) {
 }
 
 // ---- many ---------------------------------------------------------------------------------------
+
+// More than a backend works off at once: the rest makes no descriptor readable any more.
+TEST_P(ServerTest, AHostsLoopGetsAllThatCameAtOnce) {
+    constexpr std::size_t clients = 40;
+    constexpr std::size_t bytes = 30'000;
+    EventLoop loop({.backend = backend()});
+    std::size_t got = 0;
+    bool finished = false;
+    std::vector<RawSocket> peers;
+    auto main = loop.create_task([](std::size_t& sum, bool& end, std::vector<RawSocket>& others) -> Coro<> {
+        std::vector<StreamReader> readers;
+        std::vector<StreamWriter> writers;
+        for (std::size_t i = 0; i != clients; ++i) {
+            auto [reader, writer, peer] = unix_pair();
+            readers.push_back(std::move(reader));
+            writers.push_back(std::move(writer));
+            others.push_back(std::move(peer));
+        }
+        std::vector<Task<>> tasks;
+        for (StreamReader& reader : readers) {
+            tasks.push_back(create_task([](StreamReader& from, std::size_t& total) -> Coro<> {
+                const std::string data = co_await from.readexactly(bytes);
+                total += data.size();
+            }(reader, sum)));
+        }
+        co_await wait(tasks);
+        for (StreamWriter& writer : writers) writer.abort();
+        end = true;
+    }(got, finished, peers));
+    for (int i = 0; i < 10; ++i) loop.poll_once();  // they wait
+    ASSERT_EQ(peers.size(), clients);
+    for (const RawSocket& peer : peers) EXPECT_EQ(peer.send(std::string(bytes, 'x')), bytes);
+    while (!finished) {
+        const Duration limit = loop.poll_timeout();
+        pollfd entry{loop.poll_descriptor(), POLLIN, 0};
+        const int milliseconds = limit.has_value() ? 0 : 10'000;
+        if (::poll(&entry, 1, milliseconds) == 0 && milliseconds != 0) break;
+        loop.poll_once();
+    }
+    EXPECT_TRUE(finished) << "the host was told to wait for what it had";
+    EXPECT_EQ(got, clients * bytes);
+    loop.close();
+}
 
 TEST_P(ServerTest, AThousandConnectionsAtOnce) {
     run([]() -> Coro<> {

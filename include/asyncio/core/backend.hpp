@@ -120,6 +120,8 @@ class KernelBackend {
     virtual void close_descriptor(int descriptor) noexcept = 0;
     /// `deadline`: ns of `now`'s clock; 0: do not wait; no_deadline: only for completions and `wake`.
     virtual void poll(std::uint64_t deadline) noexcept = 0;
+    /// The last `poll` has left some of what it has learnt to the next one, which will not wait.
+    virtual bool has_more() const noexcept { return false; }
     virtual std::uint64_t now() noexcept = 0;
     /// Operations held.
     virtual std::size_t in_flight() const noexcept = 0;
