@@ -13,23 +13,6 @@ namespace asyncio::task_test { namespace {
 
 class AsCompletedTest : public SimulatedTest {};
 
-Coro<int> after(Duration delay, int value) {
-    co_await sleep(delay);
-    co_return value;
-}
-Coro<int> fails_after(Duration delay, std::string text) {
-    co_await sleep(delay);
-    throw ValueError(text);
-}
-Coro<> swallows(Duration delay, Duration cleanup, bool& ended) {
-    try {
-        co_await sleep(delay);
-    } catch (const CancelledError&) {}
-    co_await sleep(cleanup);
-    ended = true;
-}
-TimePoint now() { return get_running_loop().time(); }
-
 TEST_F(AsCompletedTest, GivesTheTasksInTheOrderOfTheirEnds) {
     run([]() -> Coro<> {
         std::vector<Coro<int>> jobs;

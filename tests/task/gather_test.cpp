@@ -19,26 +19,8 @@ class GatherTest : public SimulatedTest {};
 class GatherOnBackends : public test::BackendTest {};
 ASYNCIO_ON_EVERY_BACKEND(GatherOnBackends);
 
-Coro<int> after(Duration delay, int value) {
-    co_await sleep(delay);
-    co_return value;
-}
 Coro<> nothing() { co_await sleep(1ms); }
 Coro<> nothing_for_an_hour() { co_await sleep(1h); }
-Coro<int> fails_after(Duration delay, std::string text) {
-    co_await sleep(delay);
-    throw ValueError(text);
-}
-Coro<> logs_its_end(Log& log, std::string name, Duration delay, Duration cleanup) {
-    try {
-        co_await sleep(delay);
-        log.push_back(name + " done");
-        co_return;
-    } catch (const CancelledError&) {}
-    co_await sleep(cleanup);
-    log.push_back(name + " cancelled");
-    throw CancelledError();
-}
 template <class E, class A>
 Coro<std::string> text_thrown(A awaitable) {
     std::string text = "nothing was thrown";

@@ -16,26 +16,6 @@ class WithTest : public SimulatedTest {};
 class ScopesOnBackends : public test::BackendTest {};
 ASYNCIO_ON_EVERY_BACKEND(ScopesOnBackends);
 
-TimePoint now() { return get_running_loop().time(); }
-Coro<int> after(Duration delay, int value) {
-    co_await sleep(delay);
-    co_return value;
-}
-Coro<int> fails_after(Duration delay, std::string text) {
-    co_await sleep(delay);
-    throw ValueError(text);
-}
-Coro<> logs_its_end(Log& log, std::string name, Duration delay, Duration cleanup) {
-    try {
-        co_await sleep(delay);
-        log.push_back(name + " done");
-        co_return;
-    } catch (const CancelledError&) {}
-    co_await sleep(cleanup);
-    log.push_back(name + " cancelled");
-    throw CancelledError();
-}
-
 // ---- timeout ------------------------------------------------------------------------------------
 
 TEST_P(ScopesOnBackends, ATimeoutEndsTheBlockWithTimeoutError) {

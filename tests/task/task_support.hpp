@@ -49,6 +49,37 @@ class MoveOnly {
 /// Appends to a list: for proofs of order.
 using Log = std::vector<std::string>;
 
+// What most programs of these tests are made of.
+inline Coro<int> after(Duration delay, int value) {
+    co_await sleep(delay);
+    co_return value;
+}
+inline Coro<int> fails_after(Duration delay, std::string text) {
+    co_await sleep(delay);
+    throw ValueError(text);
+}
+/// Takes its time after a cancel, too.
+inline Coro<> swallows(Duration delay, Duration cleanup, bool& ended) {
+    try {
+        co_await sleep(delay);
+    } catch (const CancelledError&) {}
+    co_await sleep(cleanup);
+    ended = true;
+}
+/// The same, and says how it ended.
+inline Coro<> logs_its_end(Log& log, std::string name, Duration delay, Duration cleanup) {
+    try {
+        co_await sleep(delay);
+        log.push_back(name + " done");
+        co_return;
+    } catch (const CancelledError&) {}
+    co_await sleep(cleanup);
+    log.push_back(name + " cancelled");
+    throw CancelledError();
+}
+/// The running loop's clock.
+inline TimePoint now() { return get_running_loop().time(); }
+
 /// What asyncio::run does, in virtual time.
 template <class F>
 auto simulate(F&& function, RunOptions options = {}) {

@@ -19,23 +19,6 @@ class ShieldTest : public SimulatedTest {};
 class WaitOnBackends : public test::BackendTest {};
 ASYNCIO_ON_EVERY_BACKEND(WaitOnBackends);
 
-Coro<int> after(Duration delay, int value) {
-    co_await sleep(delay);
-    co_return value;
-}
-Coro<int> fails_after(Duration delay, std::string text) {
-    co_await sleep(delay);
-    throw ValueError(text);
-}
-Coro<> swallows(Duration delay, Duration cleanup, bool& ended) {
-    try {
-        co_await sleep(delay);
-    } catch (const CancelledError&) {}
-    co_await sleep(cleanup);
-    ended = true;
-}
-TimePoint now() { return get_running_loop().time(); }
-
 // ---- wait ---------------------------------------------------------------------------------------
 
 TEST_P(WaitOnBackends, WaitReturnsWhenAllAreDone) {

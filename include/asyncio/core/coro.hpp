@@ -156,6 +156,23 @@ struct PromiseOf : Promise<T> {
     }
 };
 
+/// Of a coroutine that was awaited in place and has a result: when that has been moved out, it goes with the
+/// frame, before the caller goes on, as in Python.
+template <class T>
+class EndOfAwaited {
+  public:
+    explicit EndOfAwaited(Promise<T>* child) noexcept : child_(child) {}
+    EndOfAwaited(const EndOfAwaited&) = delete;
+    EndOfAwaited& operator=(const EndOfAwaited&) = delete;
+    ~EndOfAwaited() {
+        std::destroy_at(child_->value());
+        child_->handle().destroy();
+    }
+
+  private:
+    Promise<T>* child_;
+};
+
 /// Awaits a coroutine in place. It runs as part of the awaiting task, without a turn of the loop.
 template <class T>
 class [[nodiscard]] CoroAwaiter {
@@ -189,15 +206,7 @@ class [[nodiscard]] CoroAwaiter {
         if (!child_->is(has_value)) [[unlikely]]
             std::rethrow_exception(error_of_awaited(child_));
         Promise<T>* const child = std::exchange(child_, nullptr);
-        // The child's frame goes before its caller goes on, as in Python.
-        struct Finish {
-            Promise<T>* child;
-            explicit Finish(Promise<T>* c) noexcept : child(c) {}
-            ~Finish() {
-                std::destroy_at(child->value());
-                child->handle().destroy();
-            }
-        } finish(child);
+        const EndOfAwaited<T> end(child);
         if constexpr (!std::is_void_v<T>) return std::move(*child->value());
     }
 

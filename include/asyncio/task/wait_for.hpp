@@ -77,14 +77,7 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForC
             std::rethrow_exception(error_of_awaited(child_));
         }
         Promise<T>* const child = std::exchange(child_, nullptr);
-        struct Finish {
-            Promise<T>* child;
-            explicit Finish(Promise<T>* c) noexcept : child(c) {}
-            ~Finish() {
-                std::destroy_at(child->value());
-                child->handle().destroy();
-            }
-        } finish(child);
+        const EndOfAwaited<T> end(child);
         if constexpr (!std::is_void_v<T>) {
             return std::move(*child->value());
         } else if constexpr (Try) {

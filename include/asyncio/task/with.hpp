@@ -209,17 +209,10 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] ReadySco
     Result await_resume() {
         if (child_ == nullptr || !child_->is(has_value)) [[unlikely]]
             return leave_failed();
-        // The body's frame goes when the scope is left, before its caller goes on.
-        struct Finish {
-            Promise<Result>* child;
-            explicit Finish(Promise<Result>* c) noexcept : child(c) {}
-            ~Finish() {
-                std::destroy_at(child->value());
-                child->handle().destroy();
-            }
-        } finish(std::exchange(child_, nullptr));
+        Promise<Result>* const child = std::exchange(child_, nullptr);
+        const EndOfAwaited<Result> end(child);
         manager_.aexit(nullptr);
-        if constexpr (!std::is_void_v<Result>) return std::move(*finish.child->value());
+        if constexpr (!std::is_void_v<Result>) return std::move(*child->value());
     }
 
   private:
