@@ -561,11 +561,12 @@ bool EventLoop::poll_once(Duration timeout) {
 int EventLoop::poll_descriptor() const noexcept { return impl_->closed ? -1 : impl_->backend->descriptor(); }
 
 Duration EventLoop::poll_timeout() const noexcept {
+    if (impl_->closed) return Duration::none();
     if (impl_->ready.size() != 0 || impl_->posted != nullptr || !impl_->idle_waiters.empty() ||
         impl_->backend->has_more()) {
         return Duration::zero();
     }
-    if (impl_->timers.empty() || impl_->closed) return Duration::none();
+    if (impl_->timers.empty()) return Duration::none();
     const std::uint64_t due = impl_->timers.next_deadline();
     const std::uint64_t now = impl_->real_or_virtual_now();
     return due <= now ? Duration::zero() : Duration(std::chrono::nanoseconds(due - now));
@@ -577,7 +578,7 @@ void EventLoop::close() {
     {
         const Running running(*impl_);
         impl_->shut_down();
-        detail::give_back_surplus(~std::size_t{0});
+        impl_->give_back_all();
         if (impl_->pool != nullptr) {
             impl_->pool->shut_down(impl_->options.shutdown_timeout);
             impl_->pool.reset();

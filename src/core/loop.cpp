@@ -441,6 +441,20 @@ void LoopImpl::poll_kernel(std::uint64_t deadline) {
     fire_timers(last_clock);
 }
 
+namespace {
+
+/// After so many bytes were freed: the allocator keeps what lies below a block that is in use, and after a
+/// burst of some size that is a lot.
+void trim_heap(std::size_t bytes) noexcept {
+#if defined(__GLIBC__)
+    if (bytes >= surplus_worth_a_trim) ::malloc_trim(0);
+#else
+    static_cast<void>(bytes);
+#endif
+}
+
+}  // namespace
+
 /// There is nothing to do. What a burst has left behind is given back, a little at a time, when a while ago
 /// it was no less: then the burst is over. Gives when to go on with it.
 std::uint64_t LoopImpl::tidy_memory() noexcept {
@@ -453,12 +467,14 @@ std::uint64_t LoopImpl::tidy_memory() noexcept {
     }
     give_back_surplus(blocks_given_back_at_once);
     if (recycler.surplus) return 0;
-#if defined(__GLIBC__)
-    // The allocator keeps what lies below a block that is in use. After a burst of some size that is a lot.
-    if (surplus_seen >= surplus_worth_a_trim) ::malloc_trim(0);
-#endif
-    surplus_seen = 0;
+    trim_heap(std::exchange(surplus_seen, 0));
     return no_deadline;
+}
+
+void LoopImpl::give_back_all() noexcept {
+    surplus_seen = std::max(surplus_seen, surplus_bytes());
+    give_back_surplus(std::numeric_limits<std::size_t>::max());
+    trim_heap(std::exchange(surplus_seen, 0));
 }
 
 void LoopImpl::wait_for_work(std::uint64_t deadline) {

@@ -94,6 +94,7 @@ struct LoopImpl final : LoopCore {
     void poll_kernel(std::uint64_t deadline);
     void wait_for_work(std::uint64_t deadline);
     std::uint64_t tidy_memory() noexcept;
+    void give_back_all() noexcept;
     void fire_timers(std::uint64_t now) noexcept;
     void take_posts() noexcept;
     void shuffle_batch() noexcept;

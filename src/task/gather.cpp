@@ -17,6 +17,14 @@ std::string_view last_message(const PromiseBase* record) noexcept {
 
 }  // namespace
 
+const Borrow* GatherCore::borrow() const noexcept {
+    for (std::size_t i = 0; i != count_; ++i) {
+        const GatherChild& child = children_[i];
+        if (child.owned() && child.record()->is(borrows)) return child.record()->borrow;
+    }
+    return nullptr;
+}
+
 bool GatherCore::start() {
     LoopCore* const loop = current_loop;
     // What can fail is done first: room for the children that will be tasks, and the ears at the tasks of

@@ -216,6 +216,7 @@ std::terminate_handler default_terminate = nullptr;
     const std::exception_ptr error = std::current_exception();
     if (error != nullptr) {
         if (exception_cast<KeyboardInterrupt>(error) != nullptr) {
+            std::fflush(nullptr);  // what the program has printed is not lost: this is an orderly end
             say("KeyboardInterrupt\n");
             die_of_sigint();
         }

@@ -130,6 +130,36 @@ TEST_F(BorrowerTest, ABorrowerMadeOfACallableIsNamedByTheCallablesOwnPlace) {
     EXPECT_NE(function.find("borrows parameter 1 (int"), std::string::npos) << function;
 }
 
+TEST_F(BorrowerTest, TasksMadeOfAwaitablesThatBorrowAreNamed) {
+    const auto creator = [](int kind) -> Coro<> {
+        std::string text = "abc";
+        if (kind == 0) create_task(wait_for(borrowing::by_reference(1, text), 20h));
+        if (kind == 1) create_task(gather(borrowing::by_value("x", 1), borrowing::by_reference(1, text)));
+        if (kind == 2) {
+            create_task(with(timeout(20h), [&](Timeout&) -> Coro<> {
+                co_await sleep(1ms);
+                EXPECT_EQ(text, "abc");
+            }));
+        }
+        co_return;
+    };
+    for (int kind = 0; kind != 3; ++kind) {
+        const std::string text = printed([&] {
+            run(
+                [&]() -> Coro<> {
+                    auto task = create_task(creator, kind);
+                    co_await wait(handles(task));
+                    std::vector<AnyTask> others = all_tasks();
+                    std::erase(others, current_task());
+                    for (const AnyTask& each : others) each.cancel();
+                    co_await wait(others);
+                },
+                {.debug = true});
+        });
+        EXPECT_NE(text.find("which created it, and "), std::string::npos) << kind << ": " << text;
+    }
+}
+
 TEST_F(BorrowerTest, BorrowersThatEndInTimeOrAreJoinedAreNotNamed) {
     EXPECT_EQ(printed([&] {
                   simulate(

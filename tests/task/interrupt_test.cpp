@@ -151,6 +151,16 @@ TEST(InterruptChild, DISABLED_interrupts_another_thread) {
     });
 }
 
+TEST(InterruptChild, DISABLED_prints_without_a_flush) {
+    static char buffer[4096];
+    std::setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
+    std::printf("work done: 42\n");
+    run([]() -> Coro<> {
+        ::raise(SIGINT);
+        co_await sleep(1h);
+    });
+}
+
 // Its child has no main task that Ctrl-C could cancel.
 TEST(InterruptChild, DISABLED_forks) {
     run([]() -> Coro<> {
@@ -342,6 +352,13 @@ TEST_P(InterruptTest, CtrlCCancelsTheMainTaskAndTheProgramEndsWithOneLine) {
     EXPECT_EQ(times(terminal.shown(), "cleaned up"), 1u) << terminal.shown();
     EXPECT_EQ(times(terminal.shown(), "KeyboardInterrupt\r\n"), 1u) << terminal.shown();
     EXPECT_EQ(times(terminal.shown(), "terminate called"), 0u) << terminal.shown();
+}
+
+TEST_P(InterruptTest, WhatTheProgramHasPrintedIsNotLost) {
+    Terminal terminal("prints_without_a_flush", backend());
+    expect_death_by_sigint(terminal);
+    EXPECT_EQ(times(terminal.shown(), "work done: 42"), 1u) << terminal.shown();
+    EXPECT_EQ(times(terminal.shown(), "KeyboardInterrupt\r\n"), 1u) << terminal.shown();
 }
 
 TEST_P(InterruptTest, KeyboardInterruptCanBeCaught) {

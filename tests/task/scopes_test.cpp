@@ -540,6 +540,65 @@ TEST_P(ScopesOnBackends, WithEntersRunsTheBodyAndLeaves) {
     });
 }
 
+TEST_F(WithTest, TheBodyMayGiveAnyAwaitableOfTheLibrary) {
+    run([]() -> Coro<> {
+        int ran = 0;
+        co_await with(TaskGroup{}, [&](TaskGroup&) {
+            return with(timeout(1s), [&](Timeout&) -> Coro<> {
+                ++ran;
+                co_return;
+            });
+        });
+        EXPECT_EQ(ran, 1);
+        const TimePoint start = now();
+        co_await with(timeout(10s), [](Timeout&) { return sleep(2s); });
+        EXPECT_EQ(now() - start, Duration(2s));
+        auto both = co_await with(timeout(10s), [](Timeout&) { return gather(after(1s, 1), after(1s, 2)); });
+        EXPECT_EQ(std::get<0>(both) + std::get<1>(both), 3);
+        bool late = false;
+        try {
+            co_await with(timeout(1s), [](Timeout&) { return sleep(1h); });
+        } catch (const TimeoutError&) {
+            late = true;
+        }
+        EXPECT_TRUE(late);
+        int value = co_await with(timeout(10s), [](Timeout&) { return wait_for(after(1s, 5), 2s); });
+        EXPECT_EQ(value, 5);
+    });
+}
+
+Coro<int> limited(int value) {
+    return with(timeout(10s), [value](Timeout&) -> Coro<int> {
+        co_await sleep(1s);
+        co_return value;
+    });
+}
+
+TEST_F(WithTest, WhatATimeoutGivesIsACoroutineWhereOneIsNeeded) {
+    run([]() -> Coro<> {
+        std::vector<Coro<int>> jobs;
+        jobs.push_back(limited(1));
+        jobs.push_back(with(timeout(10s), [](Timeout&) -> Coro<int> { co_return 2; }));
+        auto results = co_await gather(std::move(jobs));
+        EXPECT_EQ(results, (std::vector<int>{1, 2}));
+        auto task =
+            create_task([] { return with(timeout(10s), [](Timeout&) -> Coro<int> { co_return 3; }); });
+        int three = co_await task;
+        EXPECT_EQ(three, 3);
+        auto future = ensure_future(with(timeout(10s), [](Timeout&) -> Coro<int> { co_return 4; }));
+        int four = co_await future;
+        EXPECT_EQ(four, 4);
+        auto shielded =
+            co_await shield([] { return with(timeout(10s), [](Timeout&) -> Coro<int> { co_return 5; }); });
+        EXPECT_EQ(shielded, 5);
+    });
+    EXPECT_EQ(simulate([] { return with(timeout(10s), [](Timeout&) -> Coro<int> { co_return 6; }); }), 6);
+    RunOptions options;
+    options.backend = Backend::sim;
+    EXPECT_EQ(asyncio::run(with(timeout(10s), [](Timeout&) -> Coro<int> { co_return 7; }), options), 7);
+    EXPECT_EQ(std::get<1>(asyncio::run(gather(after(1s, 1), after(2s, 8)), options)), 8);
+}
+
 TEST_F(WithTest, TheBodyMayTakeTheManagerOrNothingAndBeAPlainFunction) {
     run([]() -> Coro<> {
         Log log;

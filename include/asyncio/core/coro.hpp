@@ -111,8 +111,6 @@ consteval bool is_borrow() {
         } else {
             return !std::is_function_v<Bare<T>>;
         }
-    } else if constexpr (requires { T::borrows_by_itself; }) {
-        return T::borrows_by_itself;
     } else if constexpr (is_closure<T>) {
         // What has something to destroy owns it; what has not may be a bundle of references.
         return !std::is_empty_v<T> && std::is_trivially_destructible_v<T>;

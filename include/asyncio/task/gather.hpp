@@ -74,6 +74,10 @@ class GatherCore : public CancelFan {
           owned_(this, &owned_ended),
           others_(this, &other_ended) {}
 
+    /// What a task made of this looks at: what the first child does that looks at anything. Before it is
+    /// awaited.
+    const Borrow* borrow() const noexcept;
+
     bool await_ready() const noexcept { return count_ == 0 && current_loop->current->pending == 0; }
     /// True: suspended.
     template <class Promise>

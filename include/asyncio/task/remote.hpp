@@ -227,5 +227,16 @@ ConcurrentFuture<T> run_coroutine_threadsafe(Coro<T> coro, const LoopHandle& loo
     loop.call_soon_threadsafe(detail::CrossThreadStart<T>(std::move(coro), state));
     return ConcurrentFuture<T>(std::move(state));
 }
+/// The same for an awaitable of the library: `run_coroutine_threadsafe(sleep(1s), loop.remote())`.
+///
+/// Throws      RuntimeError  the loop is closed
+/// Suspends    never
+/// Cancel      ConcurrentFuture::cancel
+/// Threads     any thread
+template <detail::LooseAwaitable A>
+auto run_coroutine_threadsafe(A&& awaitable, const LoopHandle& loop) {
+    return run_coroutine_threadsafe(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)),
+                                    loop);
+}
 
 }}  // namespace asyncio::v1

@@ -40,6 +40,10 @@ class Runner {
     auto run(F&& function) {
         return run(detail::call_owned(std::forward<F>(function)));
     }
+    template <detail::LooseAwaitable A>
+    auto run(A&& awaitable) {
+        return run(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)));
+    }
 
     /// Cancels what tasks are left, waits for them, closes the loop. Does nothing the second time.
     /// Throws  RuntimeError  the loop is running
@@ -85,6 +89,11 @@ template <class F>
     requires detail::CoroutineFunction<F>
 auto run(F&& function, RunOptions options = RunOptions()) {
     return run(detail::call_owned(std::forward<F>(function)), options);
+}
+/// The same for an awaitable of the library: `run(gather(f(), g()))`.
+template <detail::LooseAwaitable A>
+auto run(A&& awaitable, RunOptions options = RunOptions()) {
+    return run(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), options);
 }
 
 template <class T>

@@ -188,5 +188,10 @@ template <class T>
 Task<T> ensure_future(Task<T> task) {
     return task;
 }
+template <detail::LooseAwaitable A>
+auto ensure_future(A&& awaitable, detail::Where where = detail::where_here()) {
+    return detail::start(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)),
+                         TaskOptions(), where);
+}
 
 }}  // namespace asyncio::v1

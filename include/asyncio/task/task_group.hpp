@@ -55,6 +55,15 @@ class TaskGroup {
                            TaskOptions(), nullptr);
     }
 
+    /// The same, with options.
+    template <class F, class... Args>
+        requires detail::CoroutineFunction<F, Args...>
+    auto create_task(const TaskOptions& options, F&& function, Args&&... args) {
+        detail::refuse_fragile_closure<F>();
+        return create_task(detail::call_owned(std::forward<F>(function), std::forward<Args>(args)...),
+                           options, nullptr);
+    }
+
     /// Cancels all tasks of the group and its body; the scope is then left without an exception. Before it is
     /// entered: takes effect on entry; afterwards: nothing.
     /// Python  TaskGroup.cancel, new in 3.15

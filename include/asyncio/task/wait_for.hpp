@@ -32,6 +32,8 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForC
         ASYNCIO_ASSERT(!other.started_, "an awaiter is movable until it is awaited");
     }
     WaitForCoro& operator=(WaitForCoro&&) = delete;
+    /// What a task made of this looks at, or null.
+    const Borrow* borrow() const noexcept { return child_->is(borrows) ? child_->borrow : nullptr; }
     ~WaitForCoro() {
         alarm_.disarm();
         if (child_ != nullptr) drop_awaited(child_);

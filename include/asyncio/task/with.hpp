@@ -54,9 +54,9 @@ template <class R>
 struct BodyValue {
     using Type = std::decay_t<R>;
 };
-template <class T>
-struct BodyValue<Coro<T>> {
-    using Type = T;
+template <Awaited R>
+struct BodyValue<R> {
+    using Type = AwaitResult<R>;
 };
 template <>
 struct BodyValue<void> {
@@ -68,7 +68,7 @@ using WithResult = typename BodyValue<BodyCall<Body, typename BodyArgument<M>::T
 /// Runs the body; its value goes to `result`, what it throws to `error`.
 template <class R, class Body, class Argument>
 Coro<> run_body(Body& body, Argument& argument, std::optional<Stored<R>>& result, std::exception_ptr& error) {
-    constexpr bool is_coroutine = is_coro<std::decay_t<BodyCall<Body, Argument>>>;
+    constexpr bool is_coroutine = Awaited<BodyCall<Body, Argument>>;
     try {
         if constexpr (std::is_void_v<R>) {
             if constexpr (is_coroutine) {
@@ -169,9 +169,15 @@ template <class M, class Body>
 class [[nodiscard("nothing runs before this is awaited: co_await it")]] ReadyScope {
   public:
     using Result = WithResult<M, Body>;
+    using value_type = Result;
     using LooseAwaitableTag = void;
-    /// A task made of this looks at what the body does.
-    static constexpr bool borrows_by_itself = is_borrow<Body>();
+    using IsCoroToo = void;
+    /// What a task made of this looks at, or null.
+    const Borrow* borrow() const noexcept { return is_borrow<Body>() ? &borrow_of<Body> : nullptr; }
+    /// The same as a coroutine, with a frame of its own. Throws std::bad_alloc.
+    operator Coro<Result>() && {  // NOLINT(google-explicit-constructor)
+        return with_scope<M, Body>(std::move(manager_), std::move(body_));
+    }
 
     ReadyScope(M&& manager, Body&& body) noexcept(std::is_nothrow_move_constructible_v<Body>)
         : manager_(std::move(manager)), body_(std::move(body)) {}
@@ -197,7 +203,7 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] ReadySco
         manager_.aenter();
         PromiseBase* next = parent;
         try {
-            child_ = call_body(body_, manager_).release();
+            child_ = static_cast<Coro<Result>>(call_body(body_, manager_)).release();
             child_->continuation = parent;
             child_->task = parent->task;
             next = child_;
@@ -239,7 +245,7 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] ReadySco
 template <class M, class Body>
 consteval bool runs_in_place() {
     if constexpr (!std::is_reference_v<M> && !std::is_reference_v<Body> && ReadyManager<M>) {
-        return is_coro<std::decay_t<BodyCall<Body, M>>>;
+        return CoroLike<BodyCall<Body, M>>;
     } else {
         return false;
     }

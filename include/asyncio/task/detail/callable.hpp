@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "asyncio/core/coro.hpp"
+#include "asyncio/task/detail/awaitable.hpp"
 
 namespace asyncio { inline namespace v1 {
 
@@ -41,7 +42,7 @@ using CallResult =
 template <class F, class... Args>
 concept CoroutineFunction =
     !is_coro<std::decay_t<F>> && std::is_invocable_v<std::decay_t<F>&, std::decay_t<Args>&&...> &&
-    is_coro<std::invoke_result_t<std::decay_t<F>&, std::decay_t<Args>&&...>>;
+    CoroLike<std::invoke_result_t<std::decay_t<F>&, std::decay_t<Args>&&...>>;
 
 /// g++ 12 destroys a closure twice that is written inside an awaiting expression and owns something.
 template <class F>
@@ -80,7 +81,7 @@ class [[nodiscard]] InPlaceOf : public CoroAwaiter<T> {
 };
 
 template <class F, class... Args>
-std::invoke_result_t<F&, Args&&...> run_owned(F function, Args... args) {
+Coro<typename std::invoke_result_t<F&, Args&&...>::value_type> run_owned(F function, Args... args) {
     // The callee's coroutine may refer to the function object and to these parameters: they live in this
     // frame.
     using Result = typename std::invoke_result_t<F&, Args&&...>::value_type;
@@ -88,52 +89,6 @@ std::invoke_result_t<F&, Args&&...> run_owned(F function, Args... args) {
         co_await InPlaceOf<Result>(std::apply(function, std::forward_as_tuple(std::move(args)...)));
     } else {
         co_return co_await InPlaceOf<Result>(std::apply(function, std::forward_as_tuple(std::move(args)...)));
-    }
-}
-
-template <class A>
-decltype(auto) awaiter_of(A&& awaitable) {
-    if constexpr (requires { std::forward<A>(awaitable).operator co_await(); }) {
-        return std::forward<A>(awaitable).operator co_await();
-    } else {
-        return std::forward<A>(awaitable);
-    }
-}
-/// What `co_await` on an `A` gives.
-template <class A>
-using AwaitResult = decltype(awaiter_of(std::declval<A>()).await_resume());
-
-/// An awaitable of the library's own that is handed over instead of a coroutine: `gather(sleep(1s), …)`. They
-/// say so themselves, since moving a foreign awaiter about is not ours to decide.
-struct LooseTag {
-    using LooseAwaitableTag = void;
-};
-template <class A>
-concept LooseAwaitable =
-    !std::is_lvalue_reference_v<A> && std::is_move_constructible_v<std::remove_cvref_t<A>> &&
-    requires { typename std::remove_cvref_t<A>::LooseAwaitableTag; };
-
-/// The same, of one that borrows (a stream, the caller's memory): what awaits it in place may be handed it
-/// (`wait_for(reader.readline(), 1s)`), what detaches it may not.
-struct ScopedTag {
-    using ScopedAwaitableTag = void;
-};
-template <class A>
-concept ScopedAwaitable =
-    LooseAwaitable<A> ||
-    (!std::is_lvalue_reference_v<A> && std::is_move_constructible_v<std::remove_cvref_t<A>> &&
-     requires { typename std::remove_cvref_t<A>::ScopedAwaitableTag; });
-
-/// The tag of what is made of these: it borrows if one of them does.
-template <class... A>
-using TagOfAll = std::conditional_t<((ScopedAwaitable<A> && !LooseAwaitable<A>) || ...), ScopedTag, LooseTag>;
-
-template <class A>
-Coro<AwaitResult<A>> await_owned(A awaitable) {
-    if constexpr (std::is_void_v<AwaitResult<A>>) {
-        co_await awaitable;
-    } else {
-        co_return co_await awaitable;
     }
 }
 

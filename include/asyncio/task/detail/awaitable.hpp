@@ -1,0 +1,79 @@
+// Awaitables that are handed over instead of coroutines: `gather(sleep(1s), …)`, `create_task(sleep(1s))`.
+#pragma once
+#include <type_traits>
+#include <utility>
+
+#include "asyncio/core/coro.hpp"
+
+namespace asyncio { inline namespace v1 { namespace detail {
+
+template <class A>
+decltype(auto) awaiter_of(A&& awaitable) {
+    if constexpr (requires { std::forward<A>(awaitable).operator co_await(); }) {
+        return std::forward<A>(awaitable).operator co_await();
+    } else {
+        return std::forward<A>(awaitable);
+    }
+}
+/// What `co_await` on an `A` gives.
+template <class A>
+using AwaitResult = decltype(awaiter_of(std::declval<A>()).await_resume());
+
+/// An awaitable of the library's own that is handed over instead of a coroutine: `gather(sleep(1s), …)`. They
+/// say so themselves, since moving a foreign awaiter about is not ours to decide.
+struct LooseTag {
+    using LooseAwaitableTag = void;
+};
+template <class A>
+concept LooseAwaitable =
+    !std::is_lvalue_reference_v<A> && std::is_move_constructible_v<std::remove_cvref_t<A>> &&
+    requires { typename std::remove_cvref_t<A>::LooseAwaitableTag; };
+
+/// The same, of one that borrows (a stream, the caller's memory): what awaits it in place may be handed it
+/// (`wait_for(reader.readline(), 1s)`), what detaches it may not.
+struct ScopedTag {
+    using ScopedAwaitableTag = void;
+};
+template <class A>
+concept ScopedAwaitable =
+    LooseAwaitable<A> ||
+    (!std::is_lvalue_reference_v<A> && std::is_move_constructible_v<std::remove_cvref_t<A>> &&
+     requires { typename std::remove_cvref_t<A>::ScopedAwaitableTag; });
+
+/// The tag of what is made of these: it borrows if one of them does.
+template <class... A>
+using TagOfAll = std::conditional_t<((ScopedAwaitable<A> && !LooseAwaitable<A>) || ...), ScopedTag, LooseTag>;
+
+/// An awaiter that also is a coroutine if somebody needs one: `Coro<T> c = with(timeout(1s), body)`.
+template <class A>
+concept CoroLike = is_coro<std::decay_t<A>> || requires { typename std::remove_cvref_t<A>::IsCoroToo; };
+
+/// What is awaited, and not a value: where a body or callable gives this, it is awaited.
+template <class A>
+concept Awaited = CoroLike<A> || ScopedAwaitable<A>;
+
+template <class A>
+Coro<AwaitResult<A>> await_in_frame(A awaitable) {
+    if constexpr (std::is_void_v<AwaitResult<A>>) {
+        co_await awaitable;
+    } else {
+        co_return co_await awaitable;
+    }
+}
+
+/// A coroutine that owns the awaitable. If that borrows, so does the coroutine.
+template <class A>
+Coro<AwaitResult<A>> await_owned(A awaitable) {
+    const Borrow* borrow = nullptr;
+    if constexpr (requires { awaitable.borrow(); }) borrow = awaitable.borrow();
+    Coro<AwaitResult<A>> coro = await_in_frame<A>(std::move(awaitable));
+    if (borrow != nullptr) {
+        auto* const promise = coro.release();
+        promise->set(borrows);
+        promise->borrow = borrow;
+        coro = Coro<AwaitResult<A>>(promise);
+    }
+    return coro;
+}
+
+}}}  // namespace asyncio::v1::detail
