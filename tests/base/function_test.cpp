@@ -89,7 +89,8 @@ void expect_exactly_one_destruction() {
         UniqueFunction<int()> h = [] { return -1; };
         h = std::move(g);
         EXPECT_EQ(h(), 1);
-        h = std::move(*&h);
+        auto& same = h;
+        h = std::move(same);
         EXPECT_EQ(h(), 1);
     }
     EXPECT_EQ(live, 0);
