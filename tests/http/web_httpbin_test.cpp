@@ -1,6 +1,8 @@
 // The application of asyncio-httpbin, embedded; and clients that others have written.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -170,6 +172,7 @@ print('well')
 }
 
 TEST_P(WebHttpbin, ServesCurl) {
+    if (std::system("command -v curl >/dev/null 2>&1") != 0) GTEST_SKIP() << "curl is not installed";
     serve_httpbin([](web::Site& site) -> Coro<> {
         const std::string base = site.url();
         const auto curl = [](const std::string& arguments) -> Coro<std::string> {
