@@ -58,7 +58,7 @@ constexpr int due_per_pass_max = 4096;
 constexpr std::uint64_t for_ever_ns = std::numeric_limits<std::int64_t>::max();  // a timer that is never due
 constexpr std::uint64_t surplus_kept_ns = 250'000'000;
 constexpr std::size_t surplus_worth_a_trim = std::size_t{16} << 20;
-constexpr std::size_t blocks_given_back_at_once = 256;  // some 20 us
+constexpr std::size_t blocks_given_back_at_once = 256;  // some 7 us; 15 once in a hundred
 constexpr std::uint64_t kernel_grace_ns =
     10'000'000;  // virtual time waits so long for operations in the kernel
 

@@ -120,6 +120,8 @@ class EventLoop {
 
     /// As asyncio::create_task, on this loop, which need not run yet.
     /// Throws  RuntimeError  the loop is closed, or another one runs in this thread
+    /// Suspends never
+    /// Cancel  no effect
     /// Threads loop thread
     /// Python  loop.create_task
     template <class T>
@@ -135,6 +137,9 @@ class EventLoop {
     void run_forever();
     /// Runs until the coroutine has ended; returns its result or throws its exception.
     /// Throws  RuntimeError  as run_forever, and "event loop stopped before the coroutine completed"
+    /// Suspends never: it blocks the thread
+    /// Cancel  no effect: cancel a task of it
+    /// Threads loop thread
     /// Python  loop.run_until_complete
     template <class T>
     T run_until_complete(Coro<T> coro);
