@@ -160,45 +160,44 @@ TEST_P(ClientLoops, DestroyedWhileItsLoopRestsASessionFailsItsRequests) {
     loop.close();
 }
 
-TEST_P(ClientLoops, AResponseDestroyedWhileTheLoopRestsMakesRoomForTheNext) {
-    const ServerThread server(serve_pages);
-    EventLoop loop(options());
+/// A loop that rests; one response of its session is half read, and another request waits for that one's
+/// slot.
+struct HalfRead {
+    const ServerThread server{serve_pages};
+    EventLoop loop;
     const http::ClientSession session{{.limit = 1}};
     std::optional<http::ClientResponse> half;
     std::optional<Task<std::string>> waiting;
-    const auto start = [&]() -> Coro<> {
+
+    explicit HalfRead(const RunOptions& options) : loop(options) { loop.run_until_complete(start()); }
+    void expect_that_the_next_is_served() {
+        EXPECT_EQ(loop.run_until_complete(*waiting), "hello");
+        loop.close();
+    }
+
+  private:
+    Coro<> start() {
         half.emplace(co_await session.get(server.url("/half")));
         waiting.emplace(create_task(fetch(session, server.url())));
         co_await until([&] { return session.connections().waiting == 1; });
-    };
-    loop.run_until_complete(start());
-    half.reset();
-    const auto finish = [&]() -> Coro<std::string> { co_return co_await *waiting; };
-    EXPECT_EQ(loop.run_until_complete(finish()), "hello");
-    loop.close();
+    }
+};
+
+TEST_P(ClientLoops, AResponseDestroyedWhileTheLoopRestsMakesRoomForTheNext) {
+    HalfRead at(options());
+    at.half.reset();
+    at.expect_that_the_next_is_served();
 }
 
 // A destructor cannot refuse: it works for the loop that the response belongs to.
 TEST_P(ClientLoops, AResponseDestroyedInsideAnotherLoopMakesRoomForTheNext) {
-    const ServerThread server(serve_pages);
-    EventLoop loop(options());
-    const http::ClientSession session{{.limit = 1}};
-    std::optional<http::ClientResponse> half;
-    std::optional<Task<std::string>> waiting;
-    const auto start = [&]() -> Coro<> {
-        half.emplace(co_await session.get(server.url("/half")));
-        waiting.emplace(create_task(fetch(session, server.url())));
-        co_await until([&] { return session.connections().waiting == 1; });
-    };
-    loop.run_until_complete(start());
+    HalfRead at(options());
     run([&]() -> Coro<> {
-        half.reset();
+        at.half.reset();
         co_return;
     });
-    EXPECT_EQ(session.connections().waiting, 0u);
-    const auto finish = [&]() -> Coro<std::string> { co_return co_await *waiting; };
-    EXPECT_EQ(loop.run_until_complete(finish()), "hello");
-    loop.close();
+    EXPECT_EQ(at.session.connections().waiting, 0u);
+    at.expect_that_the_next_is_served();
 }
 
 // A line, as everything else, is read from memory without a loop's help.
