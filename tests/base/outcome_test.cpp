@@ -140,6 +140,17 @@ TEST(Outcome, OfVoidIsSuccessOrFailure) {
     EXPECT_EQ(failed.what(), "timed out");
 }
 
+TEST(Outcome, Nests) {
+    const Outcome<Outcome<int>> both = Outcome<int>(3);
+    EXPECT_EQ(**both, 3);
+    const Outcome<Outcome<int>> inner = Outcome<int>(ptr(1));
+    EXPECT_TRUE(inner.has_value());
+    EXPECT_FALSE(inner->has_value());
+    const Outcome<Outcome<int>> outer = ptr(1);
+    EXPECT_FALSE(outer.has_value());
+    static_assert(!std::is_constructible_v<Outcome<bool>, Outcome<int>>, "its test would be its value");
+}
+
 TEST(Outcome, LivesInVectors) {
     std::vector<Outcome<std::string>> all;
     for (int i = 0; i < 20; ++i) {

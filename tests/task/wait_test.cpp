@@ -457,6 +457,22 @@ TEST_F(WaitForTest, TryWaitForGivesAnOutcomeOfEachKindOfAwaitable) {
     });
 }
 
+TEST_F(WaitForTest, OutcomesNest) {
+    run([]() -> Coro<> {
+        auto [late, early, failed] =
+            co_await gather(return_exceptions, try_wait_for(after(5s, 1), 2s), try_wait_for(after(1s, 2), 2s),
+                            fails_after(1s, "its own"));
+        EXPECT_NE(late.value().error_as<TimeoutError>(), nullptr);
+        EXPECT_EQ(early.value().value(), 2);
+        EXPECT_EQ(failed.what(), "its own");
+        Outcome<Outcome<int>> inner = co_await try_wait_for(try_wait_for(after(5s, 1), 2s), 3s);
+        EXPECT_TRUE(inner.has_value());
+        EXPECT_NE(inner->error_as<TimeoutError>(), nullptr);
+        Outcome<Outcome<int>> outer = co_await try_wait_for(try_wait_for(after(5s, 1), 3s), 2s);
+        EXPECT_NE(outer.error_as<TimeoutError>(), nullptr);
+    });
+}
+
 TEST_F(WaitForTest, TryWaitForGivesATimeoutAsAnOutcome) {
     run([]() -> Coro<> {
         int alive = 0;

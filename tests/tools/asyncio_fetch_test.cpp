@@ -250,7 +250,10 @@ TEST(AsyncioFetchUsage, WrongUsageIsStatus2AndSaysWhatIsWrong) {
     expect_usage("-i /no/such/file", "/no/such/file");
     expect_usage("-i /", "directory");
     expect_usage("-o /dev/null http://x/", "/dev/null");
+    // A list without an end that is no list.
+    expect_usage("-i /dev/zero", "line 1 is longer than 65536 bytes");
     EXPECT_EQ(run(program("asyncio-fetch") + " --help").status, 0);
+    EXPECT_EQ(run(program("asyncio-fetch") + " --help >/dev/full").status, 1);
 }
 
 TEST(Tools, EachTellsItsVersion) {

@@ -24,6 +24,7 @@ constexpr int exit_usage = 2;
 constexpr std::size_t timeline_rows_max = 40;
 constexpr std::size_t timeline_columns = 100;
 constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+constexpr std::size_t line_bytes_max = 64 * 1024;  // of a list of URLs: a longer line is no URL
 
 struct Arguments {
     std::vector<std::string> urls;
@@ -39,6 +40,23 @@ struct Arguments {
 
 std::string cause_of(int error) { return error == EBADF ? "it is closed" : std::strerror(error); }
 
+/// Reads a line of any length but keeps what is allowed and a byte more: a file without line ends, say
+/// /dev/zero, may not fill the memory.
+bool read_line(std::istream& input, std::string& line) {
+    line.clear();
+    auto* const buffer = input.rdbuf();
+    while (line.size() <= line_bytes_max) {
+        const int next = buffer->sbumpc();
+        if (next == std::char_traits<char>::eof()) {
+            input.setstate(line.empty() ? std::ios::eofbit | std::ios::failbit : std::ios::eofbit);
+            return !line.empty();
+        }
+        if (next == '\n') return true;
+        line += static_cast<char>(next);
+    }
+    return true;
+}
+
 /// Adds the URLs of a file ("-": standard input), one a line; empty lines and those that begin with # are
 /// skipped, and so is a byte order mark. Gives an error's text, or nothing.
 std::string read_urls(const std::string& path, std::vector<std::string>& urls) {
@@ -53,8 +71,12 @@ std::string read_urls(const std::string& path, std::vector<std::string>& urls) {
     std::istream& input = path == "-" ? std::cin : file;
     std::string line;
     errno = 0;
-    for (bool first = true; std::getline(input, line); first = false) {
-        if (first && line.starts_with(byte_order_mark)) line.erase(0, byte_order_mark.size());
+    for (std::size_t number = 1; read_line(input, line); ++number) {
+        if (line.size() > line_bytes_max) {
+            return path + ": line " + std::to_string(number) + " is longer than " +
+                   std::to_string(line_bytes_max) + " bytes, so it is no URL";
+        }
+        if (number == 1 && line.starts_with(byte_order_mark)) line.erase(0, byte_order_mark.size());
         const auto begin = line.find_first_not_of(" \t\r");
         if (begin == std::string::npos || line[begin] == '#') continue;
         const auto end = line.find_last_not_of(" \t\r");
@@ -100,6 +122,7 @@ asyncio::Coro<int> fetch_and_report(const Arguments& arguments, const fetch::Opt
                                     Output& output) {
     fetch::Totals totals;
     std::vector<fetch::Result> results;
+    std::vector<fetch::Result> finished;  // for the chart of an interrupted run
     const auto began = asyncio::get_running_loop().time();
     const auto summary = [&] {
         totals.seconds = std::chrono::duration<double>(asyncio::get_running_loop().time() - began).count();
@@ -117,6 +140,7 @@ asyncio::Coro<int> fetch_and_report(const Arguments& arguments, const fetch::Opt
         progress.clear();
         output.line(arguments.json ? fetch::json_line(result) : fetch::text_line(result));
         progress.done_one(result.ok());
+        if (arguments.timeline) finished.push_back(result);
     };
     bool interrupted = false;
     try {
@@ -126,16 +150,20 @@ asyncio::Coro<int> fetch_and_report(const Arguments& arguments, const fetch::Opt
     }
     progress.clear();
     summary();
+    if (arguments.timeline) {
+        const std::string chart =
+            fetch::timeline(interrupted ? finished : results, timeline_rows_max, timeline_columns);
+        if (arguments.json) {
+            std::fprintf(stderr, "%s", chart.c_str());
+        } else {
+            output.line(chart);
+        }
+    }
     if (interrupted) {
         std::fprintf(stderr, "asyncio-fetch: interrupted, %zu of %zu URLs were not fetched\n",
                      arguments.urls.size() - static_cast<std::size_t>(totals.ok + totals.failed),
                      arguments.urls.size());
         throw asyncio::CancelledError();
-    }
-    if (arguments.timeline && arguments.json) {
-        std::fprintf(stderr, "%s", fetch::timeline(results, timeline_rows_max, timeline_columns).c_str());
-    } else if (arguments.timeline) {
-        output.line(fetch::timeline(results, timeline_rows_max, timeline_columns));
     }
     co_return totals.failed == 0 ? exit_ok : exit_some_failed;
 }
@@ -212,7 +240,10 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? exit_ok : exit_usage;
+        const int status = app.exit(error) == 0 ? exit_ok : exit_usage;
+        if (std::cout.flush()) return status;
+        std::fputs("asyncio-fetch: cannot write to standard output\n", stderr);
+        return exit_some_failed;
     }
     try {
         return run(arguments);

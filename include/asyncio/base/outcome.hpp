@@ -72,9 +72,11 @@ class [[nodiscard]] Outcome : public detail::OutcomeBase {
   public:
     using value_type = T;
 
-    /// From a value, or from anything that makes one.
+    /// From a value, or from anything that makes one. (Of outcomes only from a `T` that is one: an
+    /// Outcome<int> would else make a bool.)
     template <class U = T>
-        requires(std::is_constructible_v<T, U> && !detail::is_outcome<std::remove_cvref_t<U>> &&
+        requires(std::is_constructible_v<T, U> &&
+                 (!detail::is_outcome<std::remove_cvref_t<U>> || std::is_same_v<std::remove_cvref_t<U>, T>) &&
                  !std::is_same_v<std::remove_cvref_t<U>, std::exception_ptr> &&
                  !std::is_same_v<std::remove_cvref_t<U>, std::in_place_t>)
     explicit(!std::is_convertible_v<U, T>)
