@@ -32,6 +32,9 @@
 #include "asyncio/task/wait_for.hpp"
 #include "asyncio/task/with.hpp"
 
+// Signals
+#include "asyncio/process/signals.hpp"
+
 // Network
 #include "asyncio/net/address.hpp"
 #include "asyncio/net/resolver.hpp"

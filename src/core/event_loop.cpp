@@ -14,6 +14,7 @@
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/core/loop_handle.hpp"
 #include "detail/loop_impl.hpp"
+#include "detail/signal_hub.hpp"
 #include "detail/task_extra.hpp"
 #include "detail/thread_pool.hpp"
 #include "detail/wake_descriptor.hpp"
@@ -578,6 +579,7 @@ void EventLoop::close() {
     {
         const Running running(*impl_);
         impl_->shut_down();
+        impl_->signals.reset();
         impl_->give_back_all();
         if (impl_->pool != nullptr) {
             impl_->pool->shut_down(impl_->options.shutdown_timeout);

@@ -27,6 +27,7 @@
 
 #include "asyncio/core/detail/record.hpp"
 #include "detail/loop_impl.hpp"
+#include "detail/signal_hub.hpp"
 #include "detail/task_extra.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
@@ -436,6 +437,7 @@ void LoopImpl::poll_kernel(std::uint64_t deadline) {
         main_task != nullptr) {  // pairs with on_sigint
         request_cancel(main_task);
     }
+    if (signalled.exchange(false, std::memory_order_acquire)) signals->deliver();  // pairs with on_signal
     take_posts();
     last_clock = real_or_virtual_now();
     fire_timers(last_clock);

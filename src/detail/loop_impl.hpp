@@ -12,6 +12,7 @@
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
+class SignalHub;
 class ThreadPool;
 struct RemoteAnchor;
 
@@ -146,7 +147,9 @@ struct LoopImpl final : LoopCore {
     bool entered_thread = false;
     bool deadlocked = false;               // virtual time: every task waits and nothing can wake one
     PromiseBase* main_task = nullptr;      // whom the first Ctrl-C cancels
-    std::atomic<bool> interrupted{false};  // set by the signal handler
+    std::atomic<bool> interrupted{false};  // set by the handler of Ctrl-C
+    std::atomic<bool> signalled{false};    // set by the handler of the signals that `signals` has
+    std::shared_ptr<SignalHub> signals;    // made by the first add_signal_handler or SignalReceiver
 
     // In a child process, of a loop that its parent has made: what fork has cut it off from.
     bool left_behind = false;

@@ -151,7 +151,11 @@ class InterruptScope {
         if (::sigaction(SIGPIPE, nullptr, &current) == 0 && current.sa_handler == SIG_DFL)
             ::signal(SIGPIPE, SIG_IGN);
         if (!in_main_thread()) return;
-        if (::sigaction(SIGINT, nullptr, &current) != 0 || current.sa_handler != SIG_DFL) return;
+        // (Ours is what an add_signal_handler of an earlier run has put back.)
+        if (::sigaction(SIGINT, nullptr, &current) != 0 ||
+            (current.sa_handler != SIG_DFL && current.sa_handler != &on_sigint)) {
+            return;
+        }
         static const bool watches_forks = ::pthread_atfork(nullptr, nullptr, &forget_interrupts) == 0;
         static_cast<void>(watches_forks);
         interrupts.store(0, std::memory_order_relaxed);

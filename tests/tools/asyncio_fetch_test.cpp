@@ -214,22 +214,31 @@ TEST_F(AsyncioFetch, AFullStandardOutputIsAnError) {
     EXPECT_TRUE(contains(ended.err, "No space left on device"));
 }
 
-TEST_F(AsyncioFetch, CtrlCPrintsTheSummaryAndEndsByTheSignal) {
-    const std::string directory = tools_test::temporary_directory();
-    const pid_t child = tools_test::start({program("asyncio-fetch"), url("/ok"), url("/never")}, directory);
-    ASSERT_GT(child, 0);
-    while (tools_test::read_all(directory + "/out").empty()) {
+TEST_F(AsyncioFetch, AnInterruptionPrintsTheSummaryLeavesNoHalfBodyAndEndsByTheSignal) {
+    for (const int signal : {SIGINT, SIGTERM}) {
+        const std::string directory = tools_test::temporary_directory();
+        const pid_t child = tools_test::start({program("asyncio-fetch"), "--timeline", "-o",
+                                               directory + "/bodies", url("/ok"), url("/stalls-half-way")},
+                                              directory);
+        ASSERT_GT(child, 0);
+        const auto half_a_body = directory + "/bodies/2_stalls-half-way";
+        while (tools_test::read_all(directory + "/out").empty() || !std::filesystem::exists(half_a_body)) {
+            int status = 0;
+            ASSERT_EQ(::waitpid(child, &status, WNOHANG), 0) << "it ended before the first line";
+            ::usleep(1000);
+        }
+        ::kill(child, signal);
         int status = 0;
-        ASSERT_EQ(::waitpid(child, &status, WNOHANG), 0) << "it ended before the first line";
-        ::usleep(1000);
+        ASSERT_EQ(::waitpid(child, &status, 0), child);
+        EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == signal) << signal;
+        const std::string out = tools_test::read_all(directory + "/out");
+        EXPECT_TRUE(contains(out, "1 ok, 0 failed"));
+        EXPECT_TRUE(contains(out.substr(out.find("1 ok, 0 failed")), "/ok")) << "no row of the chart";
+        EXPECT_TRUE(contains(tools_test::read_all(directory + "/err"), "1 of 2 URLs were not fetched"));
+        EXPECT_TRUE(std::filesystem::exists(directory + "/bodies/1_ok"));
+        EXPECT_FALSE(std::filesystem::exists(half_a_body));
+        std::filesystem::remove_all(directory);
     }
-    ::kill(child, SIGINT);
-    int status = 0;
-    ASSERT_EQ(::waitpid(child, &status, 0), child);
-    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
-    EXPECT_TRUE(contains(tools_test::read_all(directory + "/out"), "1 ok, 0 failed"));
-    EXPECT_TRUE(contains(tools_test::read_all(directory + "/err"), "1 of 2 URLs were not fetched"));
-    std::filesystem::remove_all(directory);
 }
 
 TEST(AsyncioFetchUsage, WrongUsageIsStatus2AndSaysWhatIsWrong) {

@@ -49,6 +49,9 @@ class Handler(socketserver.StreamRequestHandler):
             self.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         elif path == "/switches":
             self.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+        elif path == "/stalls-half-way":
+            self.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly these")
+            time.sleep(60)
         elif path == "/never":
             time.sleep(60)
 

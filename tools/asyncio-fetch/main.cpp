@@ -1,4 +1,5 @@
 // asyncio-fetch: fetches many URLs at once.
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
@@ -118,8 +119,30 @@ class Output {
     int failed_ = 0;
 };
 
-asyncio::Coro<int> fetch_and_report(const Arguments& arguments, const fetch::Options& options,
-                                    Output& output) {
+/// SIGTERM ends it in order, as Ctrl-C does: half a body is no file.
+class Termination {
+  public:
+    /// Inside the main task.
+    void cancels(asyncio::AnyTask task) {
+        asyncio::get_running_loop().add_signal_handler(SIGTERM, [this, task] {
+            asked_ = true;
+            task.cancel();
+        });
+    }
+    bool asked() const noexcept { return asked_; }
+    /// When the loop has closed, so that the signal does what it did before.
+    static void end_program() {
+        std::fflush(nullptr);
+        ::raise(SIGTERM);
+    }
+
+  private:
+    bool asked_ = false;
+};
+
+asyncio::Coro<int> fetch_and_report(const Arguments& arguments, const fetch::Options& options, Output& output,
+                                    Termination& termination) {
+    termination.cancels(asyncio::current_task());
     fetch::Totals totals;
     std::vector<fetch::Result> results;
     std::vector<fetch::Result> finished;  // for the chart of an interrupted run
@@ -201,7 +224,14 @@ int run(const Arguments& given) {
     options.index_digits = std::to_string(arguments.urls.size()).size();
 
     Output output;
-    int status = asyncio::run(fetch_and_report(arguments, options, output));
+    Termination termination;
+    int status = exit_some_failed;
+    try {
+        status = asyncio::run(fetch_and_report(arguments, options, output, termination));
+    } catch (const asyncio::CancelledError&) {
+        if (!termination.asked()) throw;
+        Termination::end_program();
+    }
     if (output.error() != 0) {
         std::fprintf(stderr, "asyncio-fetch: writing to standard output: %s\n",
                      cause_of(output.error()).c_str());

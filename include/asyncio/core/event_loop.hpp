@@ -65,6 +65,17 @@ auto bind(F&& function, Args&&... args) {
     }
 }
 
+/// The same for what is called again and again: the arguments stay.
+template <class F, class... Args>
+auto bind_repeated(F&& function, Args&&... args) {
+    static_assert(!makes_coroutine<std::decay_t<F>&, std::decay_t<Args>&...>(),
+                  "calling a coroutine function only makes a coroutine, which nobody would run: pass a "
+                  "function that calls create_task");
+    return
+        [f = std::decay_t<F>(std::forward<F>(function)),
+         a = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)]() mutable { std::apply(f, a); };
+}
+
 }  // namespace detail
 
 /// An event loop: runs callbacks and tasks on one thread, one at a time.
@@ -115,6 +126,26 @@ class EventLoop {
     TimerHandle call_at(TimePoint when, F&& function, Args&&... args) {
         return schedule_at(when, detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
     }
+    /// Calls `function(args…)` in the loop each time the signal arrives, in place of what the process would
+    /// do then; replaces an earlier handler of this loop. Signals that arrive while one is still to be
+    /// delivered may be one, as everywhere. Closing the loop removes it. A coroutine waits for signals with a
+    /// SignalReceiver.
+    /// Throws  ValueError    no signal has this number, or it cannot be caught (SIGKILL, SIGSTOP)
+    ///         RuntimeError  another loop handles it; the loop is closed
+    /// Threads loop thread, which need not be the main one
+    /// Python  loop.add_signal_handler
+    template <class F, class... Args>
+    void add_signal_handler(int number, F&& function, Args&&... args) {
+        set_signal_handler(number,
+                           detail::bind_repeated(std::forward<F>(function), std::forward<Args>(args)...));
+    }
+    /// What the signal did before is restored. False if there was no handler. A call that is on its way is
+    /// dropped.
+    /// Throws  ValueError  no signal has this number
+    /// Threads loop thread
+    /// Python  loop.remove_signal_handler
+    bool remove_signal_handler(int number);
+
     /// The loop's clock: monotonic, or virtual. Cached for the current step.
     TimePoint time() const noexcept;
 
@@ -194,6 +225,7 @@ class EventLoop {
     Handle schedule_soon(UniqueFunction<void()>&& function);
     TimerHandle schedule_at(TimePoint when, UniqueFunction<void()>&& function);
     void post(UniqueFunction<void()>&& function);
+    void set_signal_handler(int number, UniqueFunction<void()>&& function);
     TimePoint time_after(Duration delay) const noexcept;
     friend class Runner;
     /// create_task: on this loop, whether it runs or will.
