@@ -11,6 +11,7 @@
 // Coroutines and the loop
 #include "asyncio/core/clock.hpp"
 #include "asyncio/core/coro.hpp"
+#include "asyncio/core/descriptor.hpp"
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/core/handle.hpp"
 #include "asyncio/core/loop_handle.hpp"
@@ -39,4 +40,5 @@
 #include "asyncio/net/address.hpp"
 #include "asyncio/net/resolver.hpp"
 #include "asyncio/net/server.hpp"
+#include "asyncio/net/sock.hpp"
 #include "asyncio/net/streams.hpp"

@@ -13,6 +13,7 @@
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/core/loop_handle.hpp"
+#include "detail/descriptor_table.hpp"
 #include "detail/loop_impl.hpp"
 #include "detail/signal_hub.hpp"
 #include "detail/task_extra.hpp"
@@ -211,6 +212,7 @@ LoopImpl::LoopImpl(EventLoop* owning_loop, RunOptions loop_options) : options(lo
     }
     clock = options.clock;
     if (clock == nullptr && backend->kind() == Backend::sim) clock = &own_clock.emplace();
+    descriptors = std::make_shared<DescriptorTable>(*this);
     timers.advance(real_or_virtual_now());
     register_loop(this);
     try {
@@ -336,7 +338,10 @@ void LoopImpl::shut_down() {
     int turns_left = turns_at_the_end;
     bool parts_told = false;
     for (;;) {
-        if (task_count == 0 && net != nullptr && !std::exchange(parts_told, true)) net->shut_down();
+        if (task_count == 0 && !std::exchange(parts_told, true)) {
+            descriptors->remove_all();
+            if (net != nullptr) net->shut_down();
+        }
         if (task_count == 0 && backend->in_flight() == 0 && (ready.size() == 0 || turns_left-- <= 0)) break;
         if (task_count != 0 && !live.live.prev->asked_to_end) {
             // First everything, then what the cleanup of the cancelled created, and so on.

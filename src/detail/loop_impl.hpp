@@ -12,6 +12,7 @@
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
+class DescriptorTable;
 class SignalHub;
 class ThreadPool;
 struct RemoteAnchor;
@@ -128,9 +129,10 @@ struct LoopImpl final : LoopCore {
     std::uint64_t tidy_at = 0;  // … and when to look whether it has become more
     std::shared_ptr<EventLoop::ExceptionHandler> exception_handler;  // null: what nobody awaits is printed
     std::shared_ptr<ThreadPool> pool;                                // made by the first to_thread
-    std::unique_ptr<LoopPart> net;  // made by the first connection, server or name lookup
-    Callback* posted = nullptr;     // taken from `remote`, waiting for room in the ready queue
-    std::size_t thread_jobs = 0;    // to_thread calls not yet delivered
+    std::shared_ptr<DescriptorTable> descriptors;  // whose they are, and the callbacks of add_reader
+    std::unique_ptr<LoopPart> net;                 // made by the first connection, server or name lookup
+    Callback* posted = nullptr;                    // taken from `remote`, waiting for room in the ready queue
+    std::size_t thread_jobs = 0;                   // to_thread calls not yet delivered
     std::vector<std::shared_ptr<RemoteAnchor>> anchors;  // of remote handles to tasks and futures
     std::vector<Leaf*> idle_waiters;                     // wait_all_tasks_blocked
     std::uint32_t next_task_id = 1;

@@ -25,6 +25,7 @@
 #include "asyncio/base/error.hpp"
 #include "asyncio/net/resolver.hpp"
 #include "detail/at_home.hpp"
+#include "detail/descriptor_table.hpp"
 #include "net/connection.hpp"
 #include "net/server_core.hpp"
 #include "net/sockets.hpp"
@@ -151,6 +152,7 @@ void Acceptor::close_if_free() noexcept {
     KernelBackend& backend = backend_of(core->part);
     if (std::exchange(has_result, false) && op.result >= 0)
         backend.close_descriptor(static_cast<int>(op.result));
+    core->part->loop->descriptors->take_from_stream(descriptor);
     backend.close_descriptor(std::exchange(descriptor, -1));
     release_slot(core->part->loop);
     --core->open_sockets;
@@ -204,6 +206,7 @@ int ServerCore::add_socket(const Address& address, const char*& step) {
         throw;
     }
     guard.fd = -1;
+    part->loop->descriptors->give_to_stream(descriptor);
     ++open_sockets;
     hold();  // until the socket is closed
     return 0;

@@ -40,6 +40,7 @@
 #include <memory>
 
 #include "asyncio/base/error.hpp"
+#include "detail/descriptor_table.hpp"
 #include "net/connection.hpp"
 #include "net/server_core.hpp"
 #include "net/sockets.hpp"
@@ -82,6 +83,7 @@ Connection::Connection(NetPart& p, int fd, const Address& peer_name, std::size_t
     next = part->connections;
     if (next != nullptr) next->previous = this;
     part->connections = this;
+    part->loop->descriptors->give_to_stream(fd);
 }
 
 Connection::~Connection() {
@@ -338,6 +340,7 @@ void Connection::close_if_free() noexcept {
     if (state != State::shut || receive_op.held || send_op.held) return;
     state = State::closed;
     drop_unsent();
+    part->loop->descriptors->take_from_stream(descriptor);
     part->loop->backend->close_descriptor(std::exchange(descriptor, -1));
     (previous != nullptr ? previous->next : part->connections) = next;
     if (next != nullptr) next->previous = previous;

@@ -142,7 +142,8 @@ TEST_P(RecyclerInLoop, ABurstIsKeptWhileItMayGoOnAndGivenBackWhenTheLoopIsIdle) 
         }
         for (int i = 0; i < 200 && detail::recycler.surplus; ++i) co_await sleep(10ms);
         EXPECT_FALSE(detail::recycler.surplus);
-        EXPECT_LT(kept_blocks(), many / 2);
+        EXPECT_EQ(detail::surplus_bytes(), 0u);
+        EXPECT_LT(kept_blocks(), many) << "the caps are in bytes, and clang's frames are small";
     });
 }
 

@@ -2,9 +2,12 @@
 #pragma once
 #include <exception>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 #include "asyncio/base/duration.hpp"
 #include "asyncio/base/function.hpp"
@@ -16,6 +19,7 @@
 
 namespace asyncio { inline namespace v1 {
 
+class Address;
 class LoopHandle;
 template <class T>
 class Future;
@@ -47,6 +51,7 @@ struct ExceptionContext {
 namespace detail {
 
 struct LoopImpl;
+enum class Direction : std::uint8_t;
 
 /// Binds arguments by value to a callable, as functools.partial.
 template <class F, class... Args>
@@ -146,6 +151,30 @@ class EventLoop {
     /// Python  loop.remove_signal_handler
     bool remove_signal_handler(int number);
 
+    /// Calls `function(args…)` in each iteration in which `fd` can be read without blocking; replaces an
+    /// earlier callback. The descriptor stays the caller's: remove the callback before it is closed. A
+    /// coroutine awaits `wait_readable(fd)` instead.
+    /// Throws  OSError       it is closed, or always ready (a file: PermissionError); ValueError  it is
+    ///         negative RuntimeError  it belongs to a stream, a task waits for it, or the loop is closed
+    /// Threads loop thread
+    /// Python  loop.add_reader
+    template <class F, class... Args>
+    void add_reader(int fd, F&& function, Args&&... args) {
+        add_watch(fd, reading, detail::bind_repeated(std::forward<F>(function), std::forward<Args>(args)...));
+    }
+    /// False if there was no callback.
+    /// Threads loop thread
+    /// Python  loop.remove_reader
+    bool remove_reader(int fd) { return remove_watch(fd, reading); }
+    /// The same for writing.
+    /// Threads loop thread
+    /// Python  loop.add_writer, loop.remove_writer
+    template <class F, class... Args>
+    void add_writer(int fd, F&& function, Args&&... args) {
+        add_watch(fd, writing, detail::bind_repeated(std::forward<F>(function), std::forward<Args>(args)...));
+    }
+    bool remove_writer(int fd) { return remove_watch(fd, writing); }
+
     /// The loop's clock: monotonic, or virtual. Cached for the current step.
     TimePoint time() const noexcept;
 
@@ -161,6 +190,54 @@ class EventLoop {
     Task<T> create_task(Coro<T> coro);
     template <class T = void>
     Future<T> create_future();
+
+    // ---- sockets of the program's own: what they have in common stands in net/sock.hpp --------------
+    /// At most so many bytes; none: the peer has closed.
+    /// Suspends if the call would block
+    /// Cancel  nothing is lost
+    /// Threads loop thread
+    Coro<std::string> sock_recv(int socket, std::size_t bytes_max);
+    /// The same into memory of the caller's; how many.
+    /// Suspends if the call would block
+    /// Cancel  nothing is lost
+    /// Threads loop thread
+    Coro<std::size_t> sock_recv_into(int socket, std::span<std::byte> buffer);
+    /// A datagram, cut off at so many bytes, and its sender.
+    /// Suspends if the call would block
+    /// Cancel  nothing is lost
+    /// Threads loop thread
+    Coro<std::pair<std::string, Address>> sock_recvfrom(int socket, std::size_t bytes_max);
+    /// The same into memory of the caller's.
+    /// Suspends if the call would block
+    /// Cancel  nothing is lost
+    /// Threads loop thread
+    Coro<std::pair<std::size_t, Address>> sock_recvfrom_into(int socket, std::span<std::byte> buffer);
+    /// Sends all of it.
+    /// Suspends if the call would block
+    /// Cancel  a part may have been sent
+    /// Threads loop thread
+    Coro<> sock_sendall(int socket, std::string_view data);
+    /// Sends a datagram; gives its size.
+    /// Suspends if the call would block
+    /// Cancel  nothing was sent
+    /// Threads loop thread
+    Coro<std::size_t> sock_sendto(int socket, std::string_view data, Address address);
+    /// A connection, as a non-blocking descriptor that is the caller's, and its peer.
+    /// Suspends if the call would block
+    /// Cancel  nothing is lost
+    /// Threads loop thread
+    Coro<std::pair<int, Address>> sock_accept(int socket);
+    /// Connects. (`resolve` a name first.)
+    /// Suspends if the call would block
+    /// Cancel  unknown: close the socket
+    /// Threads loop thread
+    Coro<> sock_connect(int socket, Address address);
+    /// Sends a file, or `count` bytes of it, from `offset` on; how many. The file's own position stays.
+    /// Suspends if the call would block
+    /// Cancel  a part may have been sent
+    /// Threads loop thread
+    Coro<std::uint64_t> sock_sendfile(int socket, int file, std::uint64_t offset = 0,
+                                      std::optional<std::uint64_t> count = std::nullopt);
 
     /// Runs until `stop()`.
     /// Throws  RuntimeError  a loop is running in this thread, or this one is closed
@@ -225,6 +302,10 @@ class EventLoop {
     Handle schedule_soon(UniqueFunction<void()>&& function);
     TimerHandle schedule_at(TimePoint when, UniqueFunction<void()>&& function);
     void post(UniqueFunction<void()>&& function);
+    static constexpr detail::Direction reading{0};
+    static constexpr detail::Direction writing{1};
+    void add_watch(int fd, detail::Direction direction, UniqueFunction<void()>&& function);
+    bool remove_watch(int fd, detail::Direction direction);
     void set_signal_handler(int number, UniqueFunction<void()>&& function);
     TimePoint time_after(Duration delay) const noexcept;
     friend class Runner;
