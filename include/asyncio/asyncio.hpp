@@ -42,3 +42,4 @@
 #include "asyncio/net/server.hpp"
 #include "asyncio/net/sock.hpp"
 #include "asyncio/net/streams.hpp"
+#include "asyncio/net/unix.hpp"

@@ -91,7 +91,8 @@ void Acceptor::turn(Leaf* leaf) noexcept {
     core->hold();
     me->queued = false;
     bool go_on = true;
-    if (std::exchange(me->has_result, false) && !core->closed) go_on = me->take(me->op.result);
+    // (Closed meanwhile, close_if_free finds the connection and closes that, too.)
+    if (!core->closed && std::exchange(me->has_result, false)) go_on = me->take(me->op.result);
     for (int i = 0; go_on && !core->closed && i < accepts_per_turn; ++i) {
         if (!backend_of(core->part).submit(me->op)) {
             go_on = false;
@@ -221,6 +222,7 @@ void ServerCore::close() noexcept {
     hold();
     (previous != nullptr ? previous->next : part->servers) = next;
     if (next != nullptr) next->previous = previous;
+    file.reset();
     for (const auto& acceptor : acceptors) acceptor->close();
     if (forever != nullptr) {
         const AtHome at_home(forever->record());

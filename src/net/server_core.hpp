@@ -9,6 +9,7 @@
 #include "asyncio/net/server.hpp"
 #include "asyncio/task/future.hpp"
 #include "net/net_part.hpp"
+#include "net/socket_file.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
@@ -91,7 +92,8 @@ struct ServerCore {
     ClientFunction on_client;
     ServerOptions options;
     std::vector<std::unique_ptr<Acceptor>> acceptors;
-    std::size_t open_sockets = 0;  // that listen
+    std::unique_ptr<SocketFile> file;  // of a Unix socket that cleans up; removed when it closes
+    std::size_t open_sockets = 0;      // that listen
     std::size_t open_clients = 0;
     ClientTask* tasks = nullptr;
     ServerClosedAwaiter* first_waiter = nullptr;

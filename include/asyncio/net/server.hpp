@@ -95,6 +95,9 @@ class [[nodiscard("nothing is waited for before this is awaited")]] ServerClosed
 Coro<Server> serve_host(ClientFunction function, std::string_view host, std::uint16_t port,
                         ServerOptions options);
 Coro<Server> serve_address(ClientFunction function, const Address& address, ServerOptions options);
+/// On a Unix socket; `is_file`: it is no abstract one.
+Coro<Server> serve_path(ClientFunction function, Address address, ServerOptions options, bool is_file,
+                        bool cleans_up);
 
 }  // namespace detail
 
@@ -174,6 +177,8 @@ class Server {
     Coro<> aexit(std::exception_ptr error);
 
   private:
+    friend Coro<Server> detail::serve_path(detail::ClientFunction function, Address address,
+                                           ServerOptions options, bool is_file, bool cleans_up);
     void drop() noexcept;
     detail::ServerCore* core_;
 };
