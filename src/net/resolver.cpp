@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -31,6 +32,7 @@
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/event_loop.hpp"
+#include "detail/checkpoint.hpp"
 #include "net/net_part.hpp"
 
 namespace asyncio { inline namespace v1 {
@@ -46,44 +48,98 @@ constexpr std::chrono::seconds thread_idle_max{10};
 
 class LookupWait;
 
+/// What is asked: a name's addresses; or, with an address, its name.
+struct Question {
+    std::string host;  // empty: none
+    std::string service;
+    AddressInfoOptions options;
+    Address address;
+
+    friend bool operator==(const Question& a, const Question& b) noexcept {
+        return a.host == b.host && a.service == b.service && a.options.family == b.options.family &&
+               a.options.type == b.options.type && a.options.protocol == b.options.protocol &&
+               a.options.flags == b.options.flags && a.address == b.address;
+    }
+    std::string text() const {
+        if (!address.empty()) return "getnameinfo " + address.to_string();
+        return "resolve '" + host + (service.empty() ? "'" : "', service '" + service + "'");
+    }
+};
+
+struct Answer {
+    std::vector<AddressInfo> found;
+    std::pair<std::string, std::string> name;  // of an address: host, service
+    int failure = 0;                           // an EAI_ value
+    int system_error = 0;                      // errno, if that is EAI_SYSTEM
+};
+
 struct Lookup {
-    std::string host;
-    AddressFamily family = AddressFamily::any;
+    Question question;
+    Answer answer;
     std::weak_ptr<RemoteState> remote;
     std::unique_ptr<Callback> back;  // made beforehand: the way back must not fail
     std::vector<LookupWait*> waits;  // the loop's
     bool counted = false;            // among LoopImpl::thread_jobs
-    std::vector<Address> addresses;  // the results
-    int failure = 0;                 // an EAI_ value
-    int system_error = 0;            // errno, if that is EAI_SYSTEM
 };
 
 int native_family(AddressFamily family) noexcept {
     return family == AddressFamily::ipv4 ? AF_INET : family == AddressFamily::ipv6 ? AF_INET6 : AF_UNSPEC;
 }
 
-/// On a thread of the pool.
-void look_up(Lookup& lookup) noexcept {
+void find_addresses(const Question& question, Answer& answer) {
     addrinfo hints{};
-    hints.ai_family = native_family(lookup.family);
-    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_family = native_family(question.options.family);
+    hints.ai_socktype = question.options.type;
+    hints.ai_protocol = question.options.protocol;
+    hints.ai_flags = question.options.flags;
+    const auto or_null = [](const std::string& text) { return text.empty() ? nullptr : text.c_str(); };
     addrinfo* found = nullptr;
-    lookup.failure = ::getaddrinfo(lookup.host.c_str(), nullptr, &hints, &found);
-    if (lookup.failure == EAI_SYSTEM) lookup.system_error = errno;
-    if (lookup.failure != 0) return;
-    try {
-        for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {
-            const Address address(each->ai_addr, each->ai_addrlen);
-            const auto& known = lookup.addresses;
-            if (!address.empty() && std::find(known.begin(), known.end(), address) == known.end()) {
-                lookup.addresses.push_back(address);
-            }
-        }
-        if (lookup.addresses.empty()) lookup.failure = EAI_NODATA;
-    } catch (...) {
-        lookup.failure = EAI_MEMORY;
+    answer.failure = ::getaddrinfo(or_null(question.host), or_null(question.service), &hints, &found);
+    if (answer.failure == EAI_SYSTEM) answer.system_error = errno;
+    if (answer.failure != 0) return;
+    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, &::freeaddrinfo);
+    for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {
+        const Address address(each->ai_addr, each->ai_addrlen);
+        if (address.empty()) continue;
+        answer.found.push_back({address.family(), each->ai_socktype, each->ai_protocol,
+                                each->ai_canonname != nullptr ? each->ai_canonname : "", address});
     }
-    ::freeaddrinfo(found);
+    if (answer.found.empty()) answer.failure = EAI_NODATA;
+}
+
+void find_name(const Question& question, Answer& answer) {
+    std::array<char, NI_MAXHOST> host{};
+    std::array<char, NI_MAXSERV> service{};
+    answer.failure = ::getnameinfo(static_cast<const sockaddr*>(question.address.data()),
+                                   static_cast<socklen_t>(question.address.size()), host.data(), host.size(),
+                                   service.data(), service.size(), question.options.flags);
+    if (answer.failure == EAI_SYSTEM) answer.system_error = errno;
+    if (answer.failure == 0) answer.name = {host.data(), service.data()};
+}
+
+/// On a thread of the pool, or at once if it needs no server.
+void ask(const Question& question, Answer& answer) noexcept {
+    try {
+        question.address.empty() ? find_addresses(question, answer) : find_name(question, answer);
+    } catch (...) {
+        answer.failure = EAI_MEMORY;
+    }
+}
+
+void require_answer(const Question& question, const Answer& answer) {
+    if (answer.failure == EAI_SYSTEM) throw_os_error(answer.system_error, question.text());
+    if (answer.failure != 0) throw gaierror(answer.failure, question.text());
+}
+
+std::vector<Address> different_addresses(const Answer& answer, std::uint16_t port) {
+    std::vector<Address> addresses;
+    addresses.reserve(answer.found.size());
+    for (const AddressInfo& each : answer.found) {
+        const Address address = each.address.with_port(port);
+        if (std::find(addresses.begin(), addresses.end(), address) == addresses.end())
+            addresses.push_back(address);
+    }
+    return addresses;
 }
 
 /// Threads and their queue. The threads hold it, too: it may outlive the resolver.
@@ -109,7 +165,7 @@ struct Pool {
             ++pool->busy;
             pool->fewer.notify_all();
             lock.unlock();
-            look_up(*job);
+            ask(job->question, job->answer);
             // From here on the thread is no longer at the mercy of a name server: a closing loop waits for
             // it.
             lock.lock();
@@ -140,6 +196,8 @@ class ThreadResolver final : public Resolver {
 
     Coro<std::vector<Address>> resolve(std::string_view host, std::uint16_t port,
                                        AddressFamily family) override;
+    /// The answer, or what it failed with as an exception.
+    Coro<Answer> ask_on_thread(Question question);
     /// Threads without a job end before this returns; the others are left behind.
     void shut_down() noexcept;
 
@@ -149,7 +207,7 @@ class ThreadResolver final : public Resolver {
     }
 
   private:
-    std::shared_ptr<Lookup> find_or_start(std::string_view host, AddressFamily family);
+    std::shared_ptr<Lookup> find_or_start(Question question);
     void start(const std::shared_ptr<Lookup>& lookup);
     void finish(Lookup& lookup) noexcept;
     void forget(const Lookup* lookup) noexcept {
@@ -199,30 +257,34 @@ CancelAnswer LookupWait::cancel(Leaf* leaf) noexcept {
     return CancelAnswer::resume;
 }
 
-Coro<std::vector<Address>> ThreadResolver::resolve(std::string_view host, std::uint16_t port,
-                                                   AddressFamily family) {
+Coro<Answer> ThreadResolver::ask_on_thread(Question question) {
     if (shut_ || impl_of(current_loop) != loop_) {
         throw RuntimeError("this resolver belongs to another event loop, or to one that has closed");
     }
-    const std::shared_ptr<Lookup> lookup = find_or_start(host, family);
+    const std::shared_ptr<Lookup> lookup = find_or_start(std::move(question));
     co_await LookupWait(this, lookup.get());
-    if (lookup->failure == EAI_SYSTEM) throw_os_error(lookup->system_error, "resolve '" + lookup->host + "'");
-    if (lookup->failure != 0) throw gaierror(lookup->failure, "resolve '" + lookup->host + "'");
-    std::vector<Address> addresses;
-    addresses.reserve(lookup->addresses.size());
-    for (const Address& each : lookup->addresses) addresses.push_back(each.with_port(port));
-    co_return addresses;
+    require_answer(lookup->question, lookup->answer);
+    co_return lookup->answer;
 }
 
-std::shared_ptr<Lookup> ThreadResolver::find_or_start(std::string_view host, AddressFamily family) {
+Coro<std::vector<Address>> ThreadResolver::resolve(std::string_view host, std::uint16_t port,
+                                                   AddressFamily family) {
+    Question question;
+    question.host = host;
+    question.options.family = family;
+    question.options.type = SOCK_STREAM;
+    const Answer answer = co_await ask_on_thread(std::move(question));
+    co_return different_addresses(answer, port);
+}
+
+std::shared_ptr<Lookup> ThreadResolver::find_or_start(Question question) {
     for (const std::shared_ptr<Lookup>& each : in_flight_) {
-        if (each->family != family || each->host != host) continue;
+        if (!(each->question == question)) continue;
         if (!std::exchange(each->counted, true)) ++loop_->thread_jobs;
         return each;
     }
     auto lookup = std::make_shared<Lookup>();
-    lookup->host = host;
-    lookup->family = family;
+    lookup->question = std::move(question);
     lookup->remote = loop_->remote;
     lookup->back = std::make_unique<Callback>([this, share = lookup] { finish(*share); });
     in_flight_.push_back(lookup);
@@ -257,7 +319,7 @@ void ThreadResolver::start(const std::shared_ptr<Lookup>& lookup) {
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
         if (!started && pool_->threads == 0) {
             pool_->jobs.pop_back();
-            throw_os_error(EAGAIN, "starting a thread to resolve '" + lookup->host + "'",
+            throw_os_error(EAGAIN, "starting a thread to " + lookup->question.text(),
                            "the limit of threads or of memory is reached");
         }
     }
@@ -285,6 +347,29 @@ void ThreadResolver::shut_down() noexcept {
     for (const std::shared_ptr<Lookup>& each : not_begun) each->back.reset();  // which holds it in turn
     for (const std::shared_ptr<Lookup>& each : in_flight_) uncount(*each);
     in_flight_.clear();
+}
+
+Coro<Answer> ask_anywhere(Question question, bool needs_no_server) {
+    if (!needs_no_server) {
+        NetPart& part = running_net_part();
+        if (part.default_resolver == nullptr) part.default_resolver = make_default_resolver(part.loop);
+        const std::shared_ptr<Resolver> threads = part.default_resolver;
+        co_return co_await static_cast<ThreadResolver&>(*threads).ask_on_thread(std::move(question));
+    }
+    co_await Checkpoint();
+    Answer answer;
+    ask(question, answer);
+    require_answer(question, answer);
+    co_return answer;
+}
+
+Coro<std::vector<AddressInfo>> found_by(Coro<Answer> asking) {
+    Answer answer = co_await std::move(asking);
+    co_return std::move(answer.found);
+}
+Coro<std::pair<std::string, std::string>> named_by(Coro<Answer> asking) {
+    Answer answer = co_await std::move(asking);
+    co_return std::move(answer.name);
 }
 
 std::shared_ptr<Resolver> make_default_resolver(LoopImpl* loop) {
@@ -320,6 +405,38 @@ Coro<std::vector<Address>> resolve_owned(std::string host, std::uint16_t port, A
 
 }  // namespace
 }  // namespace detail
+
+Coro<std::vector<AddressInfo>> EventLoop::getaddrinfo(std::string_view host, std::string_view service,
+                                                      AddressInfoOptions options) {
+    const auto zero = [](std::string_view text) { return text.find('\0') != std::string_view::npos; };
+    if (zero(host) || zero(service))
+        throw ValueError("getaddrinfo: the host or service contains a zero byte");
+    if (host.empty() && service.empty()) throw ValueError("getaddrinfo: neither a host nor a service");
+    detail::Question question;
+    question.host = host;
+    question.service = service;
+    question.options = options;
+    const bool numeric_service = service.find_first_not_of("0123456789") == std::string_view::npos;
+    const bool needs_no_server = (host.empty() || Address::parse(host, 0)) && numeric_service;
+    return detail::found_by(detail::ask_anywhere(std::move(question), needs_no_server));
+}
+Coro<std::vector<AddressInfo>> EventLoop::getaddrinfo(std::string_view host, std::uint16_t port,
+                                                      AddressInfoOptions options) {
+    return getaddrinfo(host, std::string_view(std::to_string(port)), options);
+}
+Coro<std::vector<AddressInfo>> EventLoop::getaddrinfo(std::string_view host, std::uint16_t port) {
+    return getaddrinfo(host, port, AddressInfoOptions());
+}
+
+Coro<std::pair<std::string, std::string>> EventLoop::getnameinfo(Address address, int flags) {
+    if (address.family() != AddressFamily::ipv4 && address.family() != AddressFamily::ipv6)
+        throw ValueError("getnameinfo: an address with a host and a port is wanted");
+    detail::Question question;
+    question.address = address;
+    question.options.flags = flags;
+    const bool needs_no_server = (flags & NI_NUMERICHOST) != 0 && (flags & NI_NUMERICSERV) != 0;
+    return detail::named_by(detail::ask_anywhere(std::move(question), needs_no_server));
+}
 
 Coro<std::vector<Address>> resolve(std::string_view host, std::uint16_t port, AddressFamily family) {
     if (host.empty()) throw ValueError("resolve: the host is empty");

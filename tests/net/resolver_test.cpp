@@ -131,6 +131,57 @@ TEST_P(ResolverTest, AFailureNamesTheHost) {
     });
 }
 
+TEST_P(ResolverTest, GetaddrinfoGivesWhatTheSystemFinds) {
+    run([]() -> Coro<> {
+        EventLoop& loop = get_running_loop();
+        auto found = co_await loop.getaddrinfo("localhost", 80, {.type = SOCK_STREAM, .flags = AI_CANONNAME});
+        EXPECT_FALSE(found.empty());
+        for (const AddressInfo& each : found) {
+            EXPECT_EQ(each.address.port(), 80);
+            EXPECT_EQ(each.type, SOCK_STREAM);
+            EXPECT_EQ(each.family, each.address.family());
+        }
+        EXPECT_FALSE(found.front().canonical_name.empty());
+        auto wildcard = co_await loop.getaddrinfo(
+            "", "80", {.family = AddressFamily::ipv4, .type = SOCK_DGRAM, .flags = AI_PASSIVE});
+        EXPECT_EQ(wildcard.size(), 1u);
+        EXPECT_EQ(wildcard.front().address, Address::any_host(AddressFamily::ipv4, 80));
+        const auto bad = co_await try_wait_for([&]() { return loop.getaddrinfo("bad.test", 80); }, 5s);
+        EXPECT_NE(bad.error_as<gaierror>(), nullptr);
+        EXPECT_NE(bad.what().find("'bad.test'"), std::string::npos) << bad.what();
+        const auto no_service =
+            co_await try_wait_for([&]() { return loop.getaddrinfo("127.0.0.1", "no-such-service", {}); }, 5s);
+        EXPECT_NE(no_service.error_as<gaierror>(), nullptr);
+        EXPECT_THROW(static_cast<void>(loop.getaddrinfo("", "", {})), ValueError);
+    });
+}
+
+TEST_P(ResolverTest, GetnameinfoGivesTheNameOrTheNumbers) {
+    run([]() -> Coro<> {
+        EventLoop& loop = get_running_loop();
+        const Address address = *Address::parse("127.0.0.1", 80);
+        auto [host, service] = co_await loop.getnameinfo(address, NI_NUMERICHOST | NI_NUMERICSERV);
+        EXPECT_EQ(host, "127.0.0.1");
+        EXPECT_EQ(service, "80");
+        auto [name, port] = co_await loop.getnameinfo(address, NI_NUMERICSERV);
+        EXPECT_FALSE(name.empty());
+        EXPECT_EQ(port, "80");
+        EXPECT_THROW(static_cast<void>(loop.getnameinfo(Address(), 0)), ValueError);
+        EXPECT_THROW(static_cast<void>(loop.getnameinfo(Address::unix_path("/x"), 0)), ValueError);
+    });
+}
+
+TEST_P(ResolverTest, ACancelledGetaddrinfoIsAbandoned) {
+    run([]() -> Coro<> {
+        names().set_open(false);
+        const auto late =
+            co_await try_wait_for([]() { return get_running_loop().getaddrinfo("late.test", 80); }, 20ms);
+        EXPECT_NE(late.error_as<TimeoutError>(), nullptr);
+        names().set_open(true);
+        names().wait_until(names().waiting, 0);
+    });
+}
+
 TEST_P(ResolverTest, EqualLookUpsInFlightAreOne) {
     run([]() -> Coro<> {
         names().set_open(false);

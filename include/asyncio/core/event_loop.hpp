@@ -8,6 +8,7 @@
 #include <string_view>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "asyncio/base/duration.hpp"
 #include "asyncio/base/function.hpp"
@@ -20,6 +21,8 @@
 namespace asyncio { inline namespace v1 {
 
 class Address;
+struct AddressInfo;
+struct AddressInfoOptions;
 class LoopHandle;
 template <class T>
 class Future;
@@ -238,6 +241,27 @@ class EventLoop {
     /// Threads loop thread
     Coro<std::uint64_t> sock_sendfile(int socket, int file, std::uint64_t offset = 0,
                                       std::optional<std::uint64_t> count = std::nullopt);
+
+    /// The system's getaddrinfo(3), on threads of its own; `#include <asyncio/net/resolver.hpp>`. An empty
+    /// host is none. To connect, `open_connection` and `resolve` take names themselves.
+    /// Throws  gaierror  nothing was found: its text names the host; ValueError  a zero byte, or nothing
+    ///         asked
+    /// Suspends unless the host is numeric
+    /// Cancel  the look-up is abandoned
+    /// Threads loop thread
+    /// Python  loop.getaddrinfo
+    Coro<std::vector<AddressInfo>> getaddrinfo(std::string_view host, std::string_view service,
+                                               AddressInfoOptions options);
+    Coro<std::vector<AddressInfo>> getaddrinfo(std::string_view host, std::uint16_t port,
+                                               AddressInfoOptions options);
+    Coro<std::vector<AddressInfo>> getaddrinfo(std::string_view host, std::uint16_t port);
+    /// The name of a host and of a service: getnameinfo(3), with its flags (NI_NUMERICHOST …).
+    /// Throws  gaierror  there is none; ValueError  the address has no host and port
+    /// Suspends unless both are to be numbers
+    /// Cancel  the look-up is abandoned
+    /// Threads loop thread
+    /// Python  loop.getnameinfo
+    Coro<std::pair<std::string, std::string>> getnameinfo(Address address, int flags = 0);
 
     /// Runs until `stop()`.
     /// Throws  RuntimeError  a loop is running in this thread, or this one is closed

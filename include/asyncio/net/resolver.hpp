@@ -2,15 +2,37 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "asyncio/base/option.hpp"
 #include "asyncio/core/coro.hpp"
 #include "asyncio/net/address.hpp"
 
 namespace asyncio { inline namespace v1 {
 
 class EventLoop;
+
+/// What `loop.getaddrinfo` is to look for. All members may be left out.
+struct AddressInfoOptions {
+    AddressFamily family = AddressFamily::any;
+    int type = 0;      ///< SOCK_STREAM …; 0: any
+    int protocol = 0;  ///< IPPROTO_TCP …; 0: any
+    int flags = 0;     ///< AI_PASSIVE, AI_CANONNAME …
+};
+static_assert(OptionStruct<AddressInfoOptions>);
+
+/// What `loop.getaddrinfo` has found.
+/// Python  the tuples of socket.getaddrinfo
+/// See     getaddrinfo(3)
+struct AddressInfo {
+    AddressFamily family = AddressFamily::any;
+    int type = 0;                ///< SOCK_STREAM …
+    int protocol = 0;            ///< IPPROTO_TCP …
+    std::string canonical_name;  ///< of the first, if AI_CANONNAME asked for it
+    Address address;
+};
 
 /// Finds the addresses of a host name. The default one asks the system (getaddrinfo) on a few threads of its
 /// own. A program may install another for a loop; numeric hosts never come here.
