@@ -32,6 +32,18 @@
 #include "asyncio/task/wait_for.hpp"
 #include "asyncio/task/with.hpp"
 
+// Synchronisation
+#include "asyncio/core/wait_queue.hpp"
+#include "asyncio/sync/barrier.hpp"
+#include "asyncio/sync/condition.hpp"
+#include "asyncio/sync/event.hpp"
+#include "asyncio/sync/held.hpp"
+#include "asyncio/sync/lock.hpp"
+#include "asyncio/sync/memory_channel.hpp"
+#include "asyncio/sync/queue.hpp"
+#include "asyncio/sync/queue_items.hpp"
+#include "asyncio/sync/semaphore.hpp"
+
 // Network
 #include "asyncio/net/address.hpp"
 #include "asyncio/net/resolver.hpp"
