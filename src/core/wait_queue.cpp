@@ -18,7 +18,6 @@ CancelAnswer WaitKind::cancel(Leaf* leaf) noexcept {
     auto* const waiter = static_cast<WaitPlace*>(leaf);
     WaitQueue* const queue = waiter->queue_;
     waiter->state_ = WaitPlace::State::cancelled;
-    --queue->waiting_;
     if (queue->first_ == waiter) queue->first_ = queue->next_waiting(waiter);
     if (queue->cancelled_ == WaitQueue::Cancelled::goes) {
         waiter->unlink();
@@ -41,19 +40,25 @@ void WaitPlace::yield_to_turn() noexcept {
 /// Between two runs of its loop all is allowed; on another thread, or inside another loop, nothing.
 void WaitPlace::wake_from_outside() noexcept {
     LoopCore* const own = detail::loop_of(frame->task);
-    ASYNCIO_ASSERT(own != nullptr && detail::current_loop == nullptr && !detail::impl_of(own)->running_now,
-                   "a Lock, Event, Queue … was used outside of the loop whose tasks wait for it: let that loop "
-                   "do it, by loop.remote().call_soon_threadsafe");
+    ASYNCIO_ASSERT(
+        own != nullptr && detail::current_loop == nullptr && !detail::impl_of(own)->running_now,
+        "a Lock, Event, Queue … was used outside of the loop whose tasks wait for it: let that loop "
+        "do it, by loop.remote().call_soon_threadsafe");
     push(own, frame->task);
 }
 
+std::size_t WaitQueue::waiting() const noexcept {
+    std::size_t count = 0;
+    for (const WaitPlace* each = first(); each != nullptr; each = after(*each)) ++count;
+    return count;
+}
+
 void WaitQueue::unpark_all() noexcept {
-    while (first_ != this) dismiss(*static_cast<WaitPlace*>(first_));
+    while (first_ != this) dismiss(place(*first_));
 }
 
 void WaitQueue::dismiss(WaitPlace& waiter) noexcept {
     if (first_ == &waiter) first_ = next_waiting(&waiter);
-    --waiting_;
     waiter.unlink();
     waiter.queue_ = nullptr;
     waiter.state_ = WaitPlace::State::woken;
@@ -61,7 +66,7 @@ void WaitQueue::dismiss(WaitPlace& waiter) noexcept {
 }
 
 void WaitQueue::retract() noexcept {
-    auto* const waiter = static_cast<WaitPlace*>(next);
+    auto* const waiter = &place(*next);
     ASYNCIO_ASSERT(woken_ != 0 && waiter->woken());
     waiter->leave();
     detail::ReadyQueue& ready = detail::current_loop->ready;
@@ -76,7 +81,7 @@ void WaitQueue::retract() noexcept {
 }
 
 void WaitQueue::abandoned() noexcept {
-    const auto* const waiter = static_cast<const WaitPlace*>(next);
+    const WaitPlace* const waiter = &place(*next);
     char text[256];
     try {
         std::snprintf(text, sizeof text,

@@ -87,10 +87,9 @@ bool Barrier::Wait::go_on() noexcept {
 void Barrier::Wait::fail() {
     if (cancel_.has_value()) throw *cancel_;
     if (stage_ == Stage::before) throw_if_cancelled();
-    throw BrokenBarrierError(
-        barrier_->broken()
-            ? "the barrier was aborted: reset it before tasks wait at it again"
-            : "the barrier was reset while this task waited at it");
+    throw BrokenBarrierError(barrier_->broken()
+                                 ? "the barrier was aborted: reset it before tasks wait at it again"
+                                 : "the barrier was reset while this task waited at it");
 }
 
 }}  // namespace asyncio::v1

@@ -1,13 +1,14 @@
 // Condition::wait: two waits in one, first for a notify, then for the lock. The coroutine goes on when both
-// are over, so a cancel in either goes to `go_on` instead: it is kept, and the lock is waited for anew, at the
-// end of its line, as often as that is cancelled.
+// are over, so a cancel in either goes to `go_on` instead: it is kept, and the lock is waited for anew, at
+// the end of its line, as often as that is cancelled.
 #include "asyncio/sync/condition.hpp"
 
 #include <string>
 
 namespace asyncio { inline namespace v1 {
 
-constinit const WaitKind Condition::Wait::kind{"Condition.wait", &Condition::Wait::go_on, WaitKind::Wakes::turn};
+constinit const WaitKind Condition::Wait::kind{"Condition.wait", &Condition::Wait::go_on,
+                                               WaitKind::Wakes::turn};
 
 void Condition::Wait::start() {
     if (!condition_->locked()) throw_without_lock("wait");
@@ -37,9 +38,10 @@ bool Condition::Wait::go_on() noexcept {
 }
 
 void Condition::throw_without_lock(const char* what) {
-    throw RuntimeError(std::string(what) +
-                       " of a Condition whose lock is not held: do it inside `with(condition, body)`, or after "
-                       "co_await condition.acquire()");
+    throw RuntimeError(
+        std::string(what) +
+        " of a Condition whose lock is not held: do it inside `with(condition, body)`, or after "
+        "co_await condition.acquire()");
 }
 
 }}  // namespace asyncio::v1

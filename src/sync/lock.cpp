@@ -25,8 +25,9 @@ void Lock::take_turn(WaitPlace& waiter) noexcept {
 }
 
 void Lock::throw_not_locked() {
-    throw RuntimeError("release of a Lock that is not locked: release it once for each acquire, or let "
-                       "`with` or scoped() do it");
+    throw RuntimeError(
+        "release of a Lock that is not locked: release it once for each acquire, or let "
+        "`with` or scoped() do it");
 }
 
 }}  // namespace asyncio::v1

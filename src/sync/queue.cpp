@@ -63,10 +63,8 @@ void QueueBase::shut_down(bool immediate) noexcept {
         count_ = 0;
         if (unfinished_ == 0) joiners_.unpark_all();
     }
-    while (getters_.unpark_one()) {
-    }
-    while (putters_.unpark_one()) {
-    }
+    while (getters_.unpark_one()) {}
+    while (putters_.unpark_one()) {}
 }
 
 void QueueBase::throw_empty() const {
@@ -80,8 +78,9 @@ void QueueBase::throw_full() const {
 }
 
 void QueueBase::throw_done_too_often() {
-    throw ValueError("task_done was called more often than there were items: call it once for each item that "
-                     "was got");
+    throw ValueError(
+        "task_done was called more often than there were items: call it once for each item that "
+        "was got");
 }
 
 }}  // namespace asyncio::v1

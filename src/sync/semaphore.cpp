@@ -23,12 +23,11 @@ void Semaphore::take_turn(WaitPlace& waiter) noexcept {
 }
 
 void Semaphore::throw_over_release() {
-    throw ValueError("a BoundedSemaphore is released more often than it was acquired: release it once for each "
-                     "acquire, or let `with` or scoped() do it");
+    throw ValueError(
+        "a BoundedSemaphore is released more often than it was acquired: release it once for each "
+        "acquire, or let `with` or scoped() do it");
 }
 
-void Semaphore::throw_negative() {
-    throw ValueError("the initial value of a Semaphore must be 0 or more");
-}
+void Semaphore::throw_negative() { throw ValueError("the initial value of a Semaphore must be 0 or more"); }
 
 }}  // namespace asyncio::v1

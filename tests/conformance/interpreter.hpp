@@ -30,7 +30,10 @@ inline std::string describe(const std::exception_ptr& error, bool with_message =
         return "CancelledError(" + std::string(cancelled->message()) + ")";
     }
     if (const auto* value = asyncio::exception_cast<asyncio::ValueError>(error)) {
-        return std::string("ValueError(") + value->what() + ")";
+        // Those of the program carry its number, those of the library a text of its own.
+        const std::string text = value->what();
+        const bool of_program = text.find_first_not_of("0123456789") == std::string::npos;
+        return of_program ? "ValueError(" + text + ")" : "ValueError";
     }
     if (const auto* group = asyncio::exception_cast<asyncio::ExceptionGroup>(error)) {
         std::string members;
@@ -538,9 +541,8 @@ class Interpreter {
                                    }));
     }
     void op_qdone(const Context* context, const Json& op) {
-        log(context, "qdone", slot_text(op) + with_queue(op, [](auto& queue) {
-                                  return attempt([&] { queue.task_done(); });
-                              }));
+        log(context, "qdone",
+            slot_text(op) + with_queue(op, [](auto& queue) { return attempt([&] { queue.task_done(); }); }));
     }
     void op_qshut(const Context*, const Json& op) {
         with_queue(op, [&](auto& queue) { queue.shutdown(op[2].get<int>() != 0); });

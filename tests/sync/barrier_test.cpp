@@ -21,8 +21,8 @@ TEST_P(BarrierOnBackends, LetsAllGoOnWhenTheLastHasCome) {
             const std::size_t number = co_await barrier.wait();
             numbers.push_back(number);
         };
-        const auto a = create_task(comes());
-        const auto b = create_task(comes());
+        const auto a = create_task(comes);
+        const auto b = create_task(comes);
         co_await settle();
         EXPECT_EQ(barrier.n_waiting(), 2u);
         EXPECT_TRUE(numbers.empty());
@@ -98,8 +98,8 @@ TEST_F(BarrierTest, ResetSendsThoseWhoWaitAwayWithAnError) {
     run([]() -> Coro<> {
         Barrier barrier(3);
         const auto comes = [&]() -> Coro<> { co_await barrier.wait(); };
-        const auto a = create_task(comes());
-        const auto b = create_task(comes());
+        const auto a = create_task(comes);
+        const auto b = create_task(comes);
         co_await settle();
         co_await barrier.reset();
         const std::string outcome = co_await outcome_of(wait_for(a, 1s));
@@ -113,7 +113,7 @@ TEST_F(BarrierTest, ACancelledTaskCountsNoLonger) {
     run([]() -> Coro<> {
         Barrier barrier(2);
         const auto comes = [&]() -> Coro<> { co_await barrier.wait(); };
-        const auto a = create_task(comes());
+        const auto a = create_task(comes);
         co_await settle();
         a.cancel();
         co_await settle();
@@ -133,7 +133,7 @@ TEST_F(BarrierTest, CancelledAtEachStepItCanBeUsedAgain) {
         std::exception_ptr error;
         try {
             co_await with(TaskGroup{}, [&](TaskGroup& group) -> Coro<> {
-                for (int i = 0; i < 5; ++i) group.create_task(comes());
+                for (int i = 0; i < 5; ++i) group.create_task(comes);
                 co_await comes();
             });
         } catch (...) {
@@ -143,8 +143,7 @@ TEST_F(BarrierTest, CancelledAtEachStepItCanBeUsedAgain) {
         if (error != nullptr) std::rethrow_exception(error);
         co_await gather(comes(), comes(), comes());
     };
-    test::expect_each_cancel_point(scenario,
-                                   asyncio::testing::CancelPointOptions{.twice = true, .seeds = 3});
+    test::expect_each_cancel_point(scenario, asyncio::testing::CancelPointOptions{.twice = true, .seeds = 3});
     asyncio::testing::for_each_order(scenario, 300);
 }
 

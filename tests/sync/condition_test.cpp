@@ -1,4 +1,5 @@
-// Condition: the lock around a wait, notifies that are passed on, cancels that come while the lock is awaited.
+// Condition: the lock around a wait, notifies that are passed on, cancels that come while the lock is
+// awaited.
 #include "asyncio/sync/condition.hpp"
 
 #include <gtest/gtest.h>
@@ -51,7 +52,8 @@ TEST_F(ConditionTest, NotifyWakesTheLongestWaitingAndAllWakeAll) {
         Condition condition;
         Log log;
         std::vector<Task<>> tasks;
-        for (const char* name : {"a", "b", "c", "d"}) tasks.push_back(create_task(waits(condition, log, name)));
+        for (const char* name : {"a", "b", "c", "d"})
+            tasks.push_back(create_task(waits(condition, log, name)));
         co_await settle();
         const auto notify = [&](std::size_t n) -> Coro<> {
             const auto held = co_await condition.scoped();
@@ -170,9 +172,10 @@ TEST_F(ConditionTest, WithoutTheLockWaitAndNotifyAreErrorsThatSayWhatToDo) {
     run([]() -> Coro<> {
         Condition condition;
         const std::string outcome = co_await outcome_of(wait_for(condition.wait(), 1s));
-        EXPECT_EQ(outcome,
-                  "wait of a Condition whose lock is not held: do it inside `with(condition, body)`, or after "
-                  "co_await condition.acquire()");
+        EXPECT_EQ(
+            outcome,
+            "wait of a Condition whose lock is not held: do it inside `with(condition, body)`, or after "
+            "co_await condition.acquire()");
         EXPECT_THROW(condition.notify(), RuntimeError);
         EXPECT_THROW(condition.notify_all(), RuntimeError);
         EXPECT_THROW(condition.release(), RuntimeError);
@@ -212,7 +215,8 @@ TEST_F(ConditionTest, WaitForGivesWhatThePredicateGaveAndLetsItsErrorsThrough) {
         const auto held = co_await condition.scoped();
         const int value = co_await condition.wait_for([] { return 12; });
         EXPECT_EQ(value, 12);
-        const std::string outcome = co_await outcome_of(condition.wait_for([]() -> bool { throw ValueError("no"); }));
+        const std::string outcome =
+            co_await outcome_of(condition.wait_for([]() -> bool { throw ValueError("no"); }));
         EXPECT_EQ(outcome, "no");
         EXPECT_TRUE(condition.locked());
     });
@@ -247,8 +251,7 @@ TEST_F(ConditionTest, CancelledAtEachStepTheLockIsFreeAgain) {
         EXPECT_FALSE(condition.locked());
         if (error != nullptr) std::rethrow_exception(error);
     };
-    test::expect_each_cancel_point(scenario,
-                                   asyncio::testing::CancelPointOptions{.twice = true, .seeds = 3});
+    test::expect_each_cancel_point(scenario, asyncio::testing::CancelPointOptions{.twice = true, .seeds = 3});
     asyncio::testing::for_each_order(scenario, 300);
 }
 

@@ -121,10 +121,13 @@ TEST_F(EventTest, SettingItAllocatesNothing) {
 
 TEST_F(EventTest, IsBoundToTheLoopOfItsFirstWait) {
     Event event;
-    const auto use = [&]() -> Coro<std::string> { co_return co_await outcome_of(wait_for(event.wait(), 1ms)); };
+    const auto use = [&]() -> Coro<std::string> {
+        co_return co_await outcome_of(wait_for(event.wait(), 1ms));
+    };
     EXPECT_EQ(run(use), "timed out");
-    EXPECT_EQ(run(use),
-              "this Event is bound to a different event loop, that of its first wait: make one for each loop");
+    EXPECT_EQ(
+        run(use),
+        "this Event is bound to a different event loop, that of its first wait: make one for each loop");
 }
 
 TEST_F(EventTest, CancelledAtEachStep) {

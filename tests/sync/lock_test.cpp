@@ -23,7 +23,9 @@ Coro<> uses(Lock& lock, Log& log, std::string name) {
 TEST_P(LockOnBackends, LetsOneTaskInAtATimeInTheOrderInWhichTheyCame) {
     Lock lock;
     Log log;
-    run([&]() -> Coro<> { co_await gather(uses(lock, log, "a"), uses(lock, log, "b"), uses(lock, log, "c")); });
+    run([&]() -> Coro<> {
+        co_await gather(uses(lock, log, "a"), uses(lock, log, "b"), uses(lock, log, "c"));
+    });
     EXPECT_EQ(log, (Log{"a in", "a out", "b in", "b out", "c in", "c out"}));
     EXPECT_FALSE(lock.locked());
 }
@@ -198,7 +200,6 @@ TEST_F(LockTest, IsBoundToTheLoopOfItsFirstWait) {
     EXPECT_EQ(run(contend), "timed out");
     EXPECT_EQ(run(contend),
               "this Lock is bound to a different event loop, that of its first wait: make one for each loop");
-    lock.release();
 }
 
 TEST_F(LockTest, MayBeReleasedBetweenTwoRunsOfItsLoop) {
@@ -281,7 +282,8 @@ TEST_F(LockTest, InEachOrderNobodyStarves) {
             co_await crowd(lock, inside);
         },
         400);
-    EXPECT_GT(orders.runs, 100u);
+    EXPECT_TRUE(orders.all);
+    EXPECT_GT(orders.runs, 20u);
 }
 
 }}  // namespace asyncio::sync_test

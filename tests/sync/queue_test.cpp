@@ -207,8 +207,7 @@ TEST_F(QueueTest, ManyPromisesCanBeTakenBackInOneStep) {
         for (int i = 0; i < 1000; ++i) tasks.push_back(create_task(gets(queue, log, "")));
         co_await settle();
         for (int i = 0; i < 1000; ++i) queue.put_nowait(i);
-        while (queue.try_get().has_value()) {
-        }
+        while (queue.try_get().has_value()) {}
         co_await settle();
         EXPECT_TRUE(log.empty());
         for (int i = 0; i < 1000; ++i) queue.put_nowait(i);
@@ -231,9 +230,10 @@ TEST_F(QueueTest, JoinWaitsForTheLastTaskDone) {
             queue.task_done();
         }
         co_await joiner;
-        EXPECT_EQ(thrown<ValueError>([&] { queue.task_done(); }),
-                  "task_done was called more often than there were items: call it once for each item that was "
-                  "got");
+        EXPECT_EQ(
+            thrown<ValueError>([&] { queue.task_done(); }),
+            "task_done was called more often than there were items: call it once for each item that was "
+            "got");
     });
 }
 
@@ -377,9 +377,11 @@ struct Touchy {
 TEST_F(QueueTest, AnItemThatCannotBeMovedOutStaysForTheNext) {
     run([]() -> Coro<> {
         Queue<Touchy> queue;
-        const auto gets_touchy = [&]() -> Coro<> { static_cast<void>(co_await queue.get()); };
-        const auto a = create_task(outcome_of(gets_touchy()));
-        const auto b = create_task(gets_touchy());
+        const auto gets_touchy = [](Queue<Touchy>* from) -> Coro<> {
+            static_cast<void>(co_await from->get());
+        };
+        const auto a = create_task(outcome_of(gets_touchy(&queue)));
+        const auto b = create_task(gets_touchy(&queue));
         co_await settle();
         queue.put_nowait(Touchy(1));
         Touchy::throws = true;
@@ -436,7 +438,7 @@ TEST_F(QueueTest, ItemsOfTheCallerAreDestroyedOnceWhateverHappens) {
         const auto fills = [&]() -> Coro<> {
             for (int i = 0; i < 3; ++i) co_await queue.put(Counted(&alive, i));
         };
-        const auto producer = create_task(fills());
+        const auto producer = create_task(fills);
         co_await settle();
         producer.cancel();
         co_await settle();
@@ -449,10 +451,13 @@ TEST_F(QueueTest, ItemsOfTheCallerAreDestroyedOnceWhateverHappens) {
 
 TEST_F(QueueTest, IsBoundToTheLoopOfItsFirstWait) {
     Queue<int> queue;
-    const auto use = [&]() -> Coro<std::string> { co_return co_await outcome_of(wait_for(queue.get(), 1ms)); };
+    const auto use = [&]() -> Coro<std::string> {
+        co_return co_await outcome_of(wait_for(queue.get(), 1ms));
+    };
     EXPECT_EQ(run(use), "timed out");
-    EXPECT_EQ(run(use),
-              "this Queue is bound to a different event loop, that of its first wait: make one for each loop");
+    EXPECT_EQ(
+        run(use),
+        "this Queue is bound to a different event loop, that of its first wait: make one for each loop");
 }
 
 // Producers and consumers, cancelled anywhere: every item that was put was got, or is in the queue.
@@ -491,8 +496,7 @@ TEST_F(QueueTest, CancelledAtEachStepNoItemIsLost) {
         EXPECT_EQ(put, got + static_cast<int>(queue.qsize()));
         if (error != nullptr) std::rethrow_exception(error);
     };
-    test::expect_each_cancel_point(scenario,
-                                   asyncio::testing::CancelPointOptions{.twice = true, .seeds = 3});
+    test::expect_each_cancel_point(scenario, asyncio::testing::CancelPointOptions{.twice = true, .seeds = 3});
     const auto orders = asyncio::testing::for_each_order(scenario, 500);
     EXPECT_GT(orders.runs, 100u);
 }
@@ -500,7 +504,8 @@ TEST_F(QueueTest, CancelledAtEachStepNoItemIsLost) {
 TEST(QueueDeathTest, DestroyingItUnderAWaitingTaskIsAnAssertion) {
     EXPECT_DEATH(asyncio::run([]() -> Coro<> {
                      auto queue = std::make_unique<Queue<int>>();
-                     const auto task = create_task([&]() -> Coro<> { static_cast<void>(co_await queue->get()); });
+                     const auto task =
+                         create_task([&]() -> Coro<> { static_cast<void>(co_await queue->get()); });
                      co_await sleep(0s);
                      queue.reset();
                      co_await task;

@@ -37,11 +37,10 @@ TEST_F(SemaphoreTest, WithReleasesItHoweverTheBodyEnds) {
             EXPECT_TRUE(limit.locked());
             co_return;
         });
-        const std::string outcome =
-            co_await outcome_of(with(limit, []() -> Coro<> {
-                throw ValueError("body");
-                co_return;
-            }));
+        const std::string outcome = co_await outcome_of(with(limit, []() -> Coro<> {
+            throw ValueError("body");
+            co_return;
+        }));
         EXPECT_EQ(outcome, "body");
         EXPECT_FALSE(limit.locked());
     });
@@ -81,7 +80,7 @@ TEST_F(SemaphoreTest, TheOneWhoReleasesCannotTakeItAgainBeforeTheOthers) {  // g
                 semaphore.release();
             }
         };
-        const auto task = create_task(greedy());
+        const auto task = create_task(greedy);
         co_await sleep(0s);
         const auto other = create_task(enters(semaphore, log, "other"));
         co_await other;
@@ -189,8 +188,7 @@ TEST_F(SemaphoreTest, CancelledAtEachStepItIsWholeAgain) {
         co_await semaphore.acquire();
         EXPECT_TRUE(semaphore.locked());
     };
-    test::expect_each_cancel_point(scenario,
-                                   asyncio::testing::CancelPointOptions{.twice = true, .seeds = 3});
+    test::expect_each_cancel_point(scenario, asyncio::testing::CancelPointOptions{.twice = true, .seeds = 3});
     asyncio::testing::for_each_order(scenario, 300);
 }
 

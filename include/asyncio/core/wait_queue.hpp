@@ -1,8 +1,8 @@
 // WaitQueue: tasks that wait for something, first come, first served. What locks, events and queues are made
 // of, here (asyncio/sync/) and in programs that need one of their own.
 //
-// A primitive has a WaitQueue and an awaiter, which is the place of one waiting task in it: a `WaitPlace`. Its
-// life:
+// A primitive has a WaitQueue and an awaiter, which is the place of one waiting task in it: a `WaitPlace`.
+// Its life:
 //   await_ready    `may_go_on()` and what the task wants is there: nothing is suspended
 //   start          what await_suspend comes to: `park(queue)` to wait; `yield()` if the thing is there after
 //                  all, and only the step's budget is spent. (Not called if a cancel is pending.)
@@ -28,8 +28,8 @@ class WaitPlace;
 /// What kind of wait an awaiter is; one constant object for each kind.
 ///
 /// With a `turn` the awaiter can look at the world before its coroutine goes on, and wait again: `turn` runs
-/// in the loop's pass in which the coroutine would have, and gives true to let it go on now, or false after it
-/// has parked anew. It runs between tasks, so it may call no user code.
+/// in the loop's pass in which the coroutine would have, and gives true to let it go on now, or false after
+/// it has parked anew. It runs between tasks, so it may call no user code.
 class WaitKind : private detail::LeafOps {
   public:
     using Turn = bool (*)(WaitPlace&) noexcept;
@@ -59,8 +59,8 @@ struct WaitLinks {
 
 }  // namespace detail
 
-/// Base of an awaiter that waits in a WaitQueue: the place of one task. See the head of this file; derive from
-/// `Parking`.
+/// Base of an awaiter that waits in a WaitQueue: the place of one task. See the head of this file; derive
+/// from `Parking`.
 ///
 /// Threads     loop thread
 class WaitPlace : private detail::Leaf, private detail::WaitLinks {
@@ -68,9 +68,9 @@ class WaitPlace : private detail::Leaf, private detail::WaitLinks {
     /// What is made of it borrows the primitive: it may be handed to what awaits it in place (`wait_for`).
     using ScopedAwaitableTag = void;
 
-    explicit WaitPlace(const WaitKind& kind) noexcept : Leaf(&kind), WaitLinks{nullptr, nullptr} {}
+    explicit WaitPlace(const WaitKind& kind) noexcept : Leaf(&kind) {}
     /// Before it is awaited.
-    WaitPlace(WaitPlace&& other) noexcept : Leaf(other.ops), WaitLinks{nullptr, nullptr} {
+    WaitPlace(WaitPlace&& other) noexcept : Leaf(other.ops), WaitLinks() {
         ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
     }
     WaitPlace& operator=(WaitPlace&&) = delete;
@@ -151,7 +151,7 @@ class WaitPlace : private detail::Leaf, private detail::WaitLinks {
     }
 
     WaitQueue* queue_ = nullptr;  // in which it has a place
-    std::uint32_t position_ = 0;  // in the ready queue, the low bits: where it stands since it was woken
+    std::uint32_t position_;      // in the ready queue, the low bits: where it stands since it was woken
     State state_ = State::idle;
 };
 
@@ -177,34 +177,31 @@ class WaitQueue : private detail::WaitLinks {
             abandoned();
     }
 
-    /// How many wait, neither woken nor cancelled.
-    std::size_t waiting() const noexcept { return waiting_; }
+    /// How many wait, neither woken nor cancelled. Counts them, one by one.
+    std::size_t waiting() const noexcept;
     /// How many were woken and have not had their turn.
     std::size_t woken() const noexcept { return woken_; }
     /// Nobody of either kind.
-    bool idle() const noexcept { return (waiting_ | woken_) == 0; }
+    bool idle() const noexcept { return first_ == this && woken_ == 0; }
     /// The one in front waits: nobody before it is still to have its turn.
     bool front_waits() const noexcept { return first_ != this && first_ == next; }
     /// The first that waits, or null.
-    WaitPlace* first() const noexcept {
-        return first_ != this ? static_cast<WaitPlace*>(first_) : nullptr;
-    }
+    WaitPlace* first() const noexcept { return first_ != this ? &place(*first_) : nullptr; }
     /// Of those that wait the one behind `waiter`, or null.
     WaitPlace* after(const WaitPlace& waiter) const noexcept {
         const detail::WaitLinks* const link = next_waiting(&waiter);
-        return link != this ? static_cast<WaitPlace*>(const_cast<detail::WaitLinks*>(link)) : nullptr;
+        return link != this ? &place(const_cast<detail::WaitLinks&>(*link)) : nullptr;
     }
 
     /// Wakes the first that waits. False if nobody does.
     bool unpark_one() noexcept {
         if (first_ == this) return false;
-        unpark(*static_cast<WaitPlace*>(first_));
+        unpark(place(*first_));
         return true;
     }
     /// Wakes this one, which waits in here.
     void unpark(WaitPlace& waiter) noexcept {
         if (first_ == &waiter) first_ = next_waiting(&waiter);
-        --waiting_;
         ++woken_;
         waiter.state_ = WaitPlace::State::woken;
         waiter.wake();
@@ -222,17 +219,18 @@ class WaitQueue : private detail::WaitLinks {
     friend class WaitPlace;
     friend class WaitKind;
 
+    /// (By reference: g++ would look whether a pointer is null.)
+    static WaitPlace& place(detail::WaitLinks& link) noexcept { return static_cast<WaitPlace&>(link); }
     /// The link behind this one that waits; the queue itself if there is none.
     detail::WaitLinks* next_waiting(const detail::WaitLinks* link) const noexcept {
         detail::WaitLinks* at = link->next;
-        while (at != this && !static_cast<WaitPlace*>(at)->waiting()) at = at->next;
+        while (at != this && !place(*at).waiting()) at = at->next;
         return at;
     }
     [[noreturn]] ASYNCIO_COLD void abandoned() noexcept;
 
     // [woken, cancelled …] first_ [waiting, cancelled …]
     detail::WaitLinks* first_;  // the first that waits; this: none
-    std::uint32_t waiting_ = 0;
     std::uint32_t woken_ = 0;
     Cancelled cancelled_;
 };
@@ -246,7 +244,6 @@ inline void WaitPlace::park(WaitQueue& queue) noexcept {
     head->prev->next = this;
     head->prev = this;
     if (queue.first_ == head) queue.first_ = this;
-    ++queue.waiting_;
     frame->task->live.waits_on = this;
 }
 

@@ -10,6 +10,14 @@
 
 namespace asyncio { inline namespace v1 {
 
+class Condition;
+
+namespace detail {
+template <class Predicate>
+Coro<std::decay_t<std::invoke_result_t<Predicate&>>> wait_until_true(Condition& condition,
+                                                                     Predicate predicate);
+}
+
 /// A condition variable with its lock, its own or a given one.
 ///
 ///     co_await with(changed, [&]() -> Coro<> {
@@ -54,8 +62,8 @@ class Condition {
     ///
     /// Throws      RuntimeError  the lock is not held
     /// Suspends    always
-    /// Cancel      comes when the lock is held again, however often it was cancelled meanwhile (it is the last
-    ///             one's error); a notify that it may have had goes to the next
+    /// Cancel      comes when the lock is held again, however often it was cancelled meanwhile: the
+    ///             last one's error. A notify that it may have had goes to the next
     /// Threads     loop thread
     /// Cost        no allocation
     Wait wait() noexcept;
@@ -69,8 +77,9 @@ class Condition {
     template <class Predicate>
     auto wait_for(Predicate&& predicate) {
         detail::refuse_fragile_closure<Predicate>();
-        using Kept = std::conditional_t<std::is_lvalue_reference_v<Predicate>, Predicate, std::decay_t<Predicate>>;
-        return wait_until_true<Kept>(std::forward<Predicate>(predicate));
+        using Kept =
+            std::conditional_t<std::is_lvalue_reference_v<Predicate>, Predicate, std::decay_t<Predicate>>;
+        return detail::wait_until_true<Kept>(*this, std::forward<Predicate>(predicate));
     }
 
     /// Wakes `n` of those that wait, the longest waiting first. They go on one by one, when they have the
@@ -85,7 +94,7 @@ class Condition {
     }
     /// Wakes all that wait.
     /// Throws  RuntimeError  the lock is not held
-    void notify_all() { notify(queue_.waiting()); }
+    void notify_all() { notify(static_cast<std::size_t>(-1)); }
 
     /// For `with`.
     ///
@@ -99,8 +108,6 @@ class Condition {
     }
 
   private:
-    template <class Predicate>
-    Coro<std::decay_t<std::invoke_result_t<Predicate&>>> wait_until_true(Predicate predicate);
     [[noreturn]] ASYNCIO_COLD static void throw_without_lock(const char* what);
 
     Lock own_;
@@ -140,14 +147,19 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
 
 inline Condition::Wait Condition::wait() noexcept { return Wait(*this); }
 
+namespace detail {
+
 template <class Predicate>
-Coro<std::decay_t<std::invoke_result_t<Predicate&>>> Condition::wait_until_true(Predicate predicate) {
+Coro<std::decay_t<std::invoke_result_t<Predicate&>>> wait_until_true(Condition& condition,
+                                                                     Predicate predicate) {
     auto result = predicate();
     while (!result) {
-        co_await wait();
+        co_await condition.wait();
         result = predicate();
     }
     co_return result;
 }
+
+}  // namespace detail
 
 }}  // namespace asyncio::v1

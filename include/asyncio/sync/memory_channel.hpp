@@ -35,8 +35,9 @@ class ASYNCIO_API BrokenResourceError : public Error {
 class ASYNCIO_API ClosedResourceError : public RuntimeError {
   public:
     ClosedResourceError() noexcept
-        : RuntimeError("this end of the channel is closed: each task that goes on needs an end of its own, "
-                       "made by clone()") {}
+        : RuntimeError(
+              "this end of the channel is closed: each task that goes on needs an end of its own, "
+              "made by clone()") {}
     ClosedResourceError(const ClosedResourceError&) noexcept = default;
     ClosedResourceError& operator=(const ClosedResourceError&) noexcept = default;
     ~ClosedResourceError() override;
@@ -81,8 +82,8 @@ struct ChannelBase {
     explicit ChannelBase(std::size_t max_buffer_size) noexcept : max(max_buffer_size) {}
 
     std::size_t buffered() const noexcept { return count - receivers.woken(); }
-    bool can_send() const noexcept { return receivers.waiting() != 0 || buffered() < max; }
-    bool can_receive() const noexcept { return buffered() != 0 || senders.waiting() != 0; }
+    bool can_send() const noexcept { return receivers.first() != nullptr || buffered() < max; }
+    bool can_receive() const noexcept { return buffered() != 0 || senders.first() != nullptr; }
     /// An end is closed: those who wait at it are told, and if it was the last of its side, those who wait at
     /// the other.
     void close_send(std::uint32_t end) noexcept;
@@ -208,7 +209,8 @@ T Channel<T>::take() noexcept {
     }
     T item = items.take();
     --count;
-    if (WaitPlace* const first = senders.first(); first != nullptr && (buffered() < max || count < receivers.woken())) {
+    if (WaitPlace* const first = senders.first();
+        first != nullptr && (buffered() < max || count < receivers.woken())) {
         auto& sender = static_cast<ChannelSend<T>&>(*first);
         items.put(std::move(sender.item_));  // has room: one was just taken
         ++count;
@@ -461,8 +463,8 @@ struct MemoryChannel {
     MemoryReceiveChannel<T> receive;
 };
 
-/// Makes a channel that buffers at most `max_buffer_size` items. With 0, which is a good size to begin with, who
-/// sends waits until somebody receives.
+/// Makes a channel that buffers at most `max_buffer_size` items. With 0, which is a good size to begin with,
+/// who sends waits until somebody receives.
 ///
 /// Unlike a Queue it is used by its ends, which are given away (moved, cloned) to those who send and receive:
 /// when all who send are gone, those who receive come to an end by themselves, and the other way round.

@@ -58,7 +58,7 @@ class QueueBase {
             getters_.retract();
     }
     void claim_room() noexcept {
-        if (limit_ - count_ == putters_.woken()) [[unlikely]]
+        if (putters_.woken() != 0 && limit_ - count_ == putters_.woken()) [[unlikely]]
             putters_.retract();
     }
     void note_taken() noexcept {
@@ -128,12 +128,15 @@ class QueueBase::Getting : public Parking<QueueBase::Getting> {
     /// It has its turn: there is an item, or the queue was shut down; or it throws CancelledError.
     void settle() {
         leave();
-        if (cancelled()) [[unlikely]]
+        if (cancelled()) [[unlikely]] {
             pass_on();
-        throw_if_cancelled();
+            throw_if_cancelled();
+        }
     }
     /// What it was woken for is for the next.
     void pass_on() noexcept;
+
+    QueueBase& base() const noexcept { return *base_; }
 
   private:
     static bool go_on(WaitPlace& waiter) noexcept;
@@ -151,12 +154,15 @@ class QueueBase::Putting : public Parking<QueueBase::Putting> {
   protected:
     void settle() {
         leave();
-        if (cancelled()) [[unlikely]]
+        if (cancelled()) [[unlikely]] {
             pass_on();
-        throw_if_cancelled();
+            throw_if_cancelled();
+        }
         base_->may_put();
     }
     void pass_on() noexcept;
+
+    QueueBase& base() const noexcept { return *base_; }
 
   private:
     static bool go_on(WaitPlace& waiter) noexcept;
@@ -265,29 +271,28 @@ template <class T, class Items>
 class [[nodiscard("nothing is got before this is awaited: co_await it")]] BasicQueue<T, Items>::Get
     : public QueueBase::Getting {
   public:
-    explicit Get(BasicQueue& queue) noexcept : Getting(queue), queue_(&queue) {}
+    explicit Get(BasicQueue& queue) noexcept : Getting(queue) {}
     T await_resume() {
         if (suspended()) return take_late();
-        return queue_->take();
+        return queue().take();
     }
 
   private:
     T take_late() {
         settle();
-        queue_->may_get();
+        queue().may_get();
         if constexpr (std::is_nothrow_move_constructible_v<T>) {
-            return queue_->take();
+            return queue().take();
         } else {
             try {
-                return queue_->take();
+                return queue().take();
             } catch (...) {
                 pass_on();
                 throw;
             }
         }
     }
-
-    BasicQueue* queue_;
+    BasicQueue& queue() const noexcept { return static_cast<BasicQueue&>(base()); }
 };
 
 /// The awaiter of `next`.
@@ -295,23 +300,21 @@ template <class T, class Items>
 class [[nodiscard("nothing is got before this is awaited: co_await it")]] BasicQueue<T, Items>::Next
     : public QueueBase::Getting {
   public:
-    explicit Next(BasicQueue& queue) noexcept : Getting(queue), queue_(&queue) {}
-    bool await_ready() const noexcept {
-        return (!queue_->empty() || queue_->is_shut_down()) && may_go_on();
-    }
+    explicit Next(BasicQueue& queue) noexcept : Getting(queue) {}
+    bool await_ready() const noexcept { return (!queue().empty() || queue().is_shut_down()) && may_go_on(); }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h, detail::Where where = detail::where_here()) {
         if (!enter(h, where)) return;
-        if (queue_->is_shut_down()) return yield_to_turn();
+        if (queue().is_shut_down()) return yield_to_turn();
         start();
     }
     std::optional<T> await_resume() {
         if (suspended()) settle();
-        return queue_->try_get();
+        return queue().try_get();
     }
 
   private:
-    BasicQueue* queue_;
+    BasicQueue& queue() const noexcept { return static_cast<BasicQueue&>(base()); }
 };
 
 /// The awaiter of `put`; the item lies in it meanwhile.
@@ -320,24 +323,24 @@ class [[nodiscard("nothing is put before this is awaited: co_await it")]] BasicQ
     : public QueueBase::Putting {
   public:
     template <class U>
-    Put(BasicQueue& queue, U&& item) : Putting(queue), queue_(&queue), item_(std::forward<U>(item)) {}
+    Put(BasicQueue& queue, U&& item) : Putting(queue), item_(std::forward<U>(item)) {}
     void await_resume() {
         if (suspended()) return put_late();
-        queue_->insert(std::move(item_));
+        queue().insert(std::move(item_));
     }
 
   private:
     void put_late() {
         settle();
         try {
-            queue_->insert(std::move(item_));
+            queue().insert(std::move(item_));
         } catch (...) {
             pass_on();
             throw;
         }
     }
+    BasicQueue& queue() const noexcept { return static_cast<BasicQueue&>(base()); }
 
-    BasicQueue* queue_;
     T item_;
 };
 

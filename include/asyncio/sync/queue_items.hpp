@@ -93,8 +93,8 @@ class LifoItems {
     std::vector<T> items_;
 };
 
-/// The least item first, by `Compare`: the heap of Python's heapq, step for step, so that equal items come out
-/// in the same order there. All comparisons come before any move, so one that throws changes nothing.
+/// The least item first, by `Compare`: the heap of Python's heapq, step for step, so that equal items come
+/// out in the same order there. All comparisons come before any move, so one that throws changes nothing.
 ///
 /// Threads     not shared
 /// Cost        O(log n)

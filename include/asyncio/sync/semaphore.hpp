@@ -8,8 +8,8 @@
 
 namespace asyncio { inline namespace v1 {
 
-/// A counter that `acquire` lowers and `release` raises; at 0, acquire waits. First come, first served: nobody
-/// passes by those who wait.
+/// A counter that `acquire` lowers and `release` raises; at 0, acquire waits. First come, first served:
+/// nobody passes by those who wait.
 ///
 ///     Semaphore limit(10);
 ///     co_await with(limit, [&]() -> Coro<> { … });        // ten at a time
@@ -66,7 +66,8 @@ class Semaphore {
 
   protected:
     static constexpr std::size_t unbounded = static_cast<std::size_t>(-1);
-    Semaphore(std::ptrdiff_t value, std::size_t bound) : value_(static_cast<std::size_t>(value)), bound_(bound) {
+    Semaphore(std::ptrdiff_t value, std::size_t bound)
+        : value_(static_cast<std::size_t>(value)), bound_(bound) {
         if (value < 0) throw_negative();
     }
 
