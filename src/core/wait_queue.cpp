@@ -69,7 +69,8 @@ void WaitQueue::retract() noexcept {
     auto* const waiter = &place(*next);
     ASYNCIO_ASSERT(woken_ != 0 && waiter->woken());
     waiter->leave();
-    detail::ReadyQueue& ready = detail::current_loop->ready;
+    LoopCore* const loop = detail::current_loop;
+    detail::ReadyQueue& ready = (loop != nullptr ? loop : detail::loop_of(waiter->frame->task))->ready;
     const std::uintptr_t word = reinterpret_cast<std::uintptr_t>(waiter->frame) | detail::tag_frame;
     std::uint64_t at = waiter->position_;
     // It stands where it was put, but where tests shuffle the queue.

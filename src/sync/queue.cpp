@@ -16,7 +16,7 @@ namespace asyncio { inline namespace v1 {
 constinit const WaitKind QueueBase::Getting::kind{"Queue.get", &QueueBase::Getting::go_on};
 constinit const WaitKind QueueBase::Putting::kind{"Queue.put", &QueueBase::Putting::go_on};
 
-void QueueBase::Getting::start() {
+void QueueBase::Getting::start_otherwise() {
     if (base_->count_ != 0) return yield_to_turn();  // the step's budget is spent, no more
     if (base_->shut_down_) throw QueueShutDown();
     base_->binding_.require("Queue");
@@ -36,7 +36,7 @@ void QueueBase::Getting::pass_on() noexcept {
     if (getters.unpark_one() && getters.woken() > base_->count_) getters.retract();
 }
 
-void QueueBase::Putting::start() {
+void QueueBase::Putting::start_otherwise() {
     if (base_->shut_down_) throw QueueShutDown();
     if (!base_->full()) return yield_to_turn();  // the step's budget is spent, no more
     base_->binding_.require("Queue");

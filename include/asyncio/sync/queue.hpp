@@ -122,7 +122,11 @@ class QueueBase::Getting : public Parking<QueueBase::Getting> {
   public:
     explicit Getting(QueueBase& queue) noexcept : Parking(kind), base_(&queue) {}
     bool await_ready() const noexcept { return base_->count_ != 0 && may_go_on(); }
-    void start();
+    void start() {
+        if (base_->count_ != 0 || base_->shut_down_ || !base_->binding_.is_here()) [[unlikely]]
+            return start_otherwise();
+        park(base_->getters_);
+    }
 
   protected:
     /// It has its turn: there is an item, or the queue was shut down; or it throws CancelledError.
@@ -139,6 +143,7 @@ class QueueBase::Getting : public Parking<QueueBase::Getting> {
     QueueBase& base() const noexcept { return *base_; }
 
   private:
+    void start_otherwise();
     static bool go_on(WaitPlace& waiter) noexcept;
     static const WaitKind kind;
     QueueBase* base_;
@@ -149,7 +154,11 @@ class QueueBase::Putting : public Parking<QueueBase::Putting> {
   public:
     explicit Putting(QueueBase& queue) noexcept : Parking(kind), base_(&queue) {}
     bool await_ready() const noexcept { return !base_->full() && !base_->shut_down_ && may_go_on(); }
-    void start();
+    void start() {
+        if (!base_->full() || base_->shut_down_ || !base_->binding_.is_here()) [[unlikely]]
+            return start_otherwise();
+        park(base_->putters_);
+    }
 
   protected:
     void settle() {
@@ -165,6 +174,7 @@ class QueueBase::Putting : public Parking<QueueBase::Putting> {
     QueueBase& base() const noexcept { return *base_; }
 
   private:
+    void start_otherwise();
     static bool go_on(WaitPlace& waiter) noexcept;
     static const WaitKind kind;
     QueueBase* base_;
@@ -310,7 +320,16 @@ class [[nodiscard("nothing is got before this is awaited: co_await it")]] BasicQ
     }
     std::optional<T> await_resume() {
         if (suspended()) settle();
-        return queue().try_get();
+        if constexpr (std::is_nothrow_move_constructible_v<T>) {
+            return queue().try_get();
+        } else {
+            try {
+                return queue().try_get();
+            } catch (...) {
+                pass_on();
+                throw;
+            }
+        }
     }
 
   private:
