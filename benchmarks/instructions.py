@@ -28,7 +28,7 @@ from house import contestants, drive
 RECORD = contestants.BENCHMARKS / "instructions.json"
 TOLERANCE = 1.03
 
-# operation: (program, arguments, the two sizes, operations for each of `n`). With the queues come queue items.
+# operation: (program, arguments, the two sizes, operations for each of `n`).
 OPERATIONS = {
     "switch": ("job_switch", [], (20_000, 60_000), 1),
     "spawn": ("job_spawn", [], (5_000, 15_000), 1),
@@ -36,6 +36,11 @@ OPERATIONS = {
     "timeout": ("job_timeout", ["scope=with", "operation=yield"], (5_000, 15_000), 1),
     "wait_for": ("job_timeout", ["scope=wait_for", "operation=yield"], (5_000, 15_000), 1),
     "echo": ("job_echo", [], (1_000, 3_000), 1),
+    "queue_1": ("job_queue", ["size=1"], (10_000, 30_000), 1),
+    "queue_1024": ("job_queue", ["size=1024"], (20_480, 61_440), 1),
+    "queue_pingpong": ("job_queue", ["size=1", "shape=pingpong"], (10_000, 30_000), 1),
+    "lock_free": ("job_lock", ["tasks=1"], (20_000, 60_000), 1),
+    "lock_turns": ("job_lock", ["tasks=4"], (10_000, 30_000), 1),
 }
 
 

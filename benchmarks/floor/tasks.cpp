@@ -2,7 +2,7 @@
 // handles for what is ready, a 4-ary heap for timers. No cancellation, no names, no errors, nothing that a
 // library owes its users.
 //
-//   job=switch|spawn|gather|await_depth|exception|sleepers|timers|timer_cancel|timeout  n=…
+//   job=switch|spawn|gather|await_depth|exception|sleepers|timers|timer_cancel|timeout|queue  n=…
 #include <sys/epoll.h>
 #include <coroutine>
 #include <cstdint>
@@ -419,6 +419,76 @@ void measure_timeout(long n) {
     bench_print("timeout", impl, ns, "ns", nullptr);
 }
 
+// A ring; one task waits at each end, no more.
+class Channel {
+  public:
+    explicit Channel(std::size_t size) : items_(size) {}
+    struct Put {
+        Channel& channel;
+        long item;
+        bool await_ready() const { return channel.last_ - channel.first_ < channel.items_.size(); }
+        void await_suspend(std::coroutine_handle<> h) const { channel.putter_ = h; }
+        void await_resume() const {
+            channel.items_[channel.last_++ % channel.items_.size()] = item;
+            if (channel.getter_) loop.push(std::exchange(channel.getter_, {}));
+        }
+    };
+    struct Get {
+        Channel& channel;
+        bool await_ready() const { return channel.last_ != channel.first_; }
+        void await_suspend(std::coroutine_handle<> h) const { channel.getter_ = h; }
+        long await_resume() const {
+            const long item = channel.items_[channel.first_++ % channel.items_.size()];
+            if (channel.putter_) loop.push(std::exchange(channel.putter_, {}));
+            return item;
+        }
+    };
+    Put put(long item) { return Put{*this, item}; }
+    Get get() { return Get{*this}; }
+
+  private:
+    std::vector<long> items_;
+    std::size_t first_ = 0;
+    std::size_t last_ = 0;
+    std::coroutine_handle<> getter_;
+    std::coroutine_handle<> putter_;
+};
+Detached produce(Channel& channel, long n) {
+    for (long i = 0; i < n; ++i) co_await channel.put(i);
+}
+Detached consume(Channel& channel, long n, long* sum) {
+    for (long i = 0; i < n; ++i) *sum += co_await channel.get();
+}
+Detached answer(Channel& there, Channel& back, long n) {
+    for (long i = 0; i < n; ++i) {
+        const long item = co_await there.get();
+        co_await back.put(item);
+    }
+}
+Detached ask(Channel& there, Channel& back, long n, long* sum) {
+    for (long i = 0; i < n; ++i) {
+        co_await there.put(i);
+        *sum += co_await back.get();
+    }
+}
+void measure_queue(long n, long size, bool pingpong) {
+    Channel first(static_cast<std::size_t>(size));
+    Channel second(static_cast<std::size_t>(size));
+    long sum = 0;
+    const std::uint64_t begin = bench_now_ns();
+    if (pingpong) {
+        answer(first, second, n);
+        ask(first, second, n, &sum);
+    } else {
+        produce(first, n);
+        consume(first, n, &sum);
+    }
+    loop.run();
+    const double ns = ns_each(begin, n);
+    bench_prove(sum == n * (n - 1) / 2, "every item came through");
+    bench_print("queue", impl, ns, "ns", nullptr);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -435,4 +505,8 @@ int main(int argc, char** argv) {
         measure_timer_cancel(n, bench_is(bench_text(argc, argv, "clock", "cached"), "read"));
     }
     if (bench_is(job, "timeout")) measure_timeout(n);
+    if (bench_is(job, "queue")) {
+        measure_queue(n, bench_count(argc, argv, "size", 1),
+                      bench_is(bench_text(argc, argv, "shape", "one"), "pingpong"));
+    }
 }

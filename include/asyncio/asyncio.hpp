@@ -36,6 +36,18 @@
 // Signals
 #include "asyncio/process/signals.hpp"
 
+// Synchronisation
+#include "asyncio/core/wait_queue.hpp"
+#include "asyncio/sync/barrier.hpp"
+#include "asyncio/sync/condition.hpp"
+#include "asyncio/sync/event.hpp"
+#include "asyncio/sync/held.hpp"
+#include "asyncio/sync/lock.hpp"
+#include "asyncio/sync/memory_channel.hpp"
+#include "asyncio/sync/queue.hpp"
+#include "asyncio/sync/queue_items.hpp"
+#include "asyncio/sync/semaphore.hpp"
+
 // Network
 #include "asyncio/net/address.hpp"
 #include "asyncio/net/resolver.hpp"

@@ -253,7 +253,8 @@ void LoopImpl::run_entry(std::uintptr_t word) noexcept {
     step_time = 0;
     void* const target = reinterpret_cast<void*>(word & ~std::uintptr_t{tag_mask});
     switch (word & tag_mask) {
-        case tag_leaf: {
+        case tag_leaf:
+        case tag_turn: {
             auto* const leaf = static_cast<Leaf*>(target);
             leaf->ops->run(leaf);
             break;
@@ -302,6 +303,12 @@ inline void LoopImpl::run_ready_batch() noexcept {
     running = nullptr;
 }
 
+namespace {
+bool is_turn_of_task(std::uintptr_t word) noexcept {
+    return (word & tag_mask) == tag_frame || (word & tag_mask) == tag_turn;
+}
+}  // namespace
+
 /// Sim with a seed: the tasks of a batch run in a random order; callbacks keep theirs, which is promised.
 void LoopImpl::shuffle_batch() noexcept {
     const auto random = [this](std::uint64_t below) {
@@ -310,21 +317,18 @@ void LoopImpl::shuffle_batch() noexcept {
         random_state ^= random_state << 17;
         return random_state % below;
     };
-    const auto is_frame = [](std::uintptr_t word) { return (word & tag_mask) == tag_frame; };
     for (std::uint64_t at = ready.tail; at > ready.head + 1;) {
         --at;
         const std::uint64_t other = ready.head + random(at - ready.head + 1);
         std::uintptr_t& a = ready.slots[at & ready.mask];
         std::uintptr_t& b = ready.slots[other & ready.mask];
-        if (is_frame(a) && is_frame(b)) std::swap(a, b);
+        if (is_turn_of_task(a) && is_turn_of_task(b)) std::swap(a, b);
     }
 }
 
 /// Sim with a counted order: as above, but the digits choose; 0 everywhere is FIFO.
 void LoopImpl::order_batch() noexcept {
-    const auto is_frame = [this](std::uint64_t at) {
-        return (ready.slots[at & ready.mask] & tag_mask) == tag_frame;
-    };
+    const auto is_frame = [this](std::uint64_t at) { return is_turn_of_task(ready.slots[at & ready.mask]); };
     std::uint64_t frames = 0;
     for (std::uint64_t at = ready.head; at != ready.tail; ++at) frames += is_frame(at) ? 1u : 0u;
     for (std::uint64_t at = ready.head; frames > 1; ++at) {

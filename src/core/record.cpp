@@ -161,7 +161,15 @@ bool settle_cancel(LoopCore* loop, PromiseBase* task, CancelAnswer answer) noexc
         --task->cancels;
         return false;
     }
-    if (answer == CancelAnswer::resume) wake(task->live.waits_on.leaf());
+    if (answer == CancelAnswer::resume) {
+        Leaf* const leaf = task->live.waits_on.leaf();
+        if (leaf->ops->by_turn) {
+            task->live.waits_on.clear();
+            push_turn(loop, leaf);
+        } else {
+            wake(leaf);
+        }
+    }
     leave_pending(loop, task, answer == CancelAnswer::resume);
     return false;
 }

@@ -55,6 +55,7 @@ std::string describe_entry(std::uintptr_t entry) {
                    place_text(frame->where) + ")";
         }
         case tag_leaf:
+        case tag_turn:
             return std::string("before the turn of a ") + static_cast<const Leaf*>(target)->ops->what;
         case tag_done:
             return "before the waiters of " + record_name(static_cast<const PromiseBase*>(target)) +

@@ -19,6 +19,15 @@ BASE = {
     "raise_cancel": 0.7,
 }
 
+# Of the styles about synchronisation, whose tasks may wait for ever: main waits for none of them, and its end
+# cancels what is left.
+QUIET = {"sleep": 34, "cancel": 20, "call_later": 12, "call_soon": 10, "sync": 20, "state": 2, "spawn": 4}
+SYNC_BASE = {
+    "sleep": 20, "await": 2, "gather": 0, "wait": 0, "wait_for": 1, "wait_for_call": 4, "timeout": 12, "group": 3,
+    "shield": 0, "as_completed": 0, "try": 16, "raise": 2, "future": 0, "cancel": 12, "cancel_me": 0.5, "loop": 3,
+    "uncancel": 0.5, "hcancel": 0, "call_soon": 3, "call_later": 5, "cb": 0, "result": 0, "tasks": 0, "me": 1,
+}
+
 STYLES = {
     "tiny": dict(size=4, depth=2, procs=(2, 3), tasks=(1, 2), weights={}),
     "medium": dict(size=8, depth=3, procs=(2, 4), tasks=(2, 4), weights={}),
@@ -45,6 +54,14 @@ STYLES = {
                    weights={"cancel": 34, "await": 16, "try": 26, "uncancel": 4, "state": 8}),
     "self_cancel": dict(size=6, depth=3, procs=(2, 3), tasks=(1, 3),
                         weights={"cancel_me": 16, "uncancel": 6, "try": 24, "timeout": 9, "me": 6}),
+    "lock": dict(size=6, depth=3, procs=(3, 4), tasks=(3, 6), times=[0, 0, 0, 1, 1, 2], main=QUIET,
+                 weights=SYNC_BASE | {"with lock": 34, "with sem": 20, "acquire": 14, "release": 18, "locked": 5}),
+    "condition": dict(size=6, depth=3, procs=(3, 4), tasks=(3, 6), times=[0, 0, 0, 1, 1, 2], main=QUIET,
+                      weights=SYNC_BASE | {"with cond": 44, "cwait": 6, "notify": 12, "event": 22}),
+    "barrier": dict(size=6, depth=2, procs=(3, 4), tasks=(3, 7), times=[0, 0, 0, 1, 1, 2], main=QUIET,
+                    weights=SYNC_BASE | {"barrier": 44, "with bar": 10}),
+    "queue": dict(size=8, depth=3, procs=(3, 4), tasks=(3, 6), times=[0, 0, 0, 1, 1, 2], main=QUIET,
+                  weights=SYNC_BASE | {"queue": 90}),
     "shutdown": dict(size=5, depth=3, procs=(3, 5), tasks=(3, 6), short_main=True,
                      weights={"try": 34, "sleep": 34, "raise": 5}),
 }
@@ -143,7 +160,7 @@ class Generator:
 
     def op(self, number, size, depth, in_group, in_timeout, handler):
         rng = self.rng
-        kinds = dict(self.weights)
+        kinds = dict(self.style.get("main", self.weights) if number == 0 else self.weights)
         if in_group:
             kinds["gspawn"] = 26
         if in_timeout:
@@ -152,7 +169,7 @@ class Generator:
             kinds["reraise"] = 14
         kind = rng.choices(list(kinds), list(kinds.values()))[0]
         inner = max(1, size // 2)
-        if kind in ("timeout", "group", "try", "loop") and depth == 0:
+        if (kind in ("timeout", "group", "try", "loop") or kind.startswith("with ")) and depth == 0:
             return None
         if kind in ("spawn", "gspawn", "call", "wait_for_call") and self.later_proc(number) is None:
             return None
@@ -212,6 +229,26 @@ class Generator:
                 if rng.random() < 0.2:
                     return ["call_at", self.handle(), rng.randint(0, 6), self.callback(number)]
                 return ["call_later", self.handle(), self.time(), self.callback(number)]
+            case "with lock" | "with sem" | "with cond" | "with bar":
+                return self.with_op(kind.split(" ")[1], body)
+            case "acquire":
+                return ["acquire", *self.primitive("lock", "lock", "sem")]
+            case "release":
+                return ["release", *self.primitive("lock", "lock", "sem")]
+            case "locked":
+                return ["locked", *self.primitive("lock", "sem", "cond")]
+            case "cwait":
+                return ["cwait", rng.randrange(2)]
+            case "notify":
+                return ["notify", rng.randrange(2), rng.choice([1, 1, 2, None])]
+            case "event":
+                return [rng.choice(["ewait", "ewait", "eset", "eset", "eclear"]), rng.randrange(2)]
+            case "barrier":
+                return [rng.choices(["bwait", "breset", "babort", "bstate"], [30, 4, 2, 4])[0], rng.randrange(2)]
+            case "queue":
+                return self.queue_op()
+            case "sync":
+                return self.sync_op()
             case "hcancel":
                 return ["hcancel", rng.randrange(self.next_handle)] if self.next_handle else None
             case "future":
@@ -225,6 +262,46 @@ class Generator:
 
     def can_spawn(self, number):
         return self.later_proc(number) is not None and self.next_slot < 10
+
+    def primitive(self, *kinds):
+        kind = self.rng.choice(kinds)
+        return [kind, self.rng.randrange(3 if kind == "sem" else 2)]
+
+    def with_op(self, kind, body):
+        rng = self.rng
+        slot = self.primitive(kind)[1]
+        ops = body()
+        if kind == "cond":
+            for _ in range(rng.randint(1, 2)):
+                wait = ["cwait", slot] if rng.random() < 0.6 else ["notify", slot, rng.choice([1, 1, 2, None])]
+                ops.insert(rng.randint(0, len(ops)), wait)
+        return ["with", kind, slot, ops]
+
+    def queue_op(self):
+        rng = self.rng
+        slot = rng.choice([0, 0, 0, 1, 2, 3])
+        kind = rng.choices(["put", "get", "put_nowait", "get_nowait", "qdone", "join", "qshut", "qsize"],
+                           [30, 34, 10, 10, 8, 4, 1.5, 2])[0]
+        match kind:
+            case "put" | "put_nowait":
+                return [kind, slot, rng.randint(50, 59)]
+            case "qshut":
+                return [kind, slot, int(rng.random() < 0.4)]
+            case _:
+                return [kind, slot]
+
+    def sync_op(self):
+        """Something that never suspends, on the primitives of this style."""
+        rng = self.rng
+        if "queue" in self.weights:
+            op = self.queue_op()
+            return op if op[0] not in ("put", "get", "join") else None
+        if "barrier" in self.weights:
+            return ["bstate", rng.randrange(2)]
+        if "event" in self.weights:
+            return rng.choice([["eset", rng.randrange(2)], ["eclear", rng.randrange(2)],
+                               ["notify", rng.randrange(2), 1], ["release", "cond", rng.randrange(2)]])
+        return rng.choice([["release", *self.primitive("lock", "sem")], ["locked", *self.primitive("lock", "sem")]])
 
     def try_op(self, number, inner, depth, in_group, in_timeout, handler):
         rng = self.rng
@@ -281,6 +358,9 @@ class Generator:
         rng = self.rng
         ops = []
         for _ in range(rng.choice([1, 1, 1, 2, 2, 3])):
+            if "main" in self.style and rng.random() < 0.5:
+                ops += [op for op in [self.sync_op()] if op is not None]
+                continue
             kind = rng.choices(["log", "cancel", "set", "fail", "fcancel", "call_soon", "state", "raise",
                                 "spawn"], [20, 36, 12, 3, 5, 6, 4, 2, 3])[0]
             match kind:

@@ -11,6 +11,7 @@
 #include <asyncio/asyncio.hpp>
 #include <chrono>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,7 +30,10 @@ inline std::string describe(const std::exception_ptr& error, bool with_message =
         return "CancelledError(" + std::string(cancelled->message()) + ")";
     }
     if (const auto* value = asyncio::exception_cast<asyncio::ValueError>(error)) {
-        return std::string("ValueError(") + value->what() + ")";
+        // Those of the program carry its number, those of the library a text of its own.
+        const std::string text = value->what();
+        const bool of_program = text.find_first_not_of("0123456789") == std::string::npos;
+        return of_program ? "ValueError(" + text + ")" : "ValueError";
     }
     if (const auto* group = asyncio::exception_cast<asyncio::ExceptionGroup>(error)) {
         std::string members;
@@ -39,6 +43,8 @@ inline std::string describe(const std::exception_ptr& error, bool with_message =
         return "ExceptionGroup[" + members + "]";
     }
     if (asyncio::exception_cast<asyncio::TimeoutError>(error) != nullptr) return "TimeoutError";
+    if (asyncio::exception_cast<asyncio::BrokenBarrierError>(error) != nullptr) return "BrokenBarrierError";
+    if (asyncio::exception_cast<asyncio::QueueShutDown>(error) != nullptr) return "QueueShutDown";
     if (asyncio::exception_cast<asyncio::RuntimeError>(error) != nullptr) return "RuntimeError";
     if (asyncio::exception_cast<asyncio::InvalidStateError>(error) != nullptr) return "InvalidStateError";
     return "unexpected " + asyncio::describe(error);
@@ -72,6 +78,25 @@ struct Context {
     std::exception_ptr caught = nullptr;
 
     Context(Interpreter* i, std::string n) : interpreter(i), name(std::move(n)) {}
+};
+
+/// The primitives of a program.
+struct Synchronisation {
+    asyncio::Lock locks[2];
+    asyncio::Event events[2];
+    asyncio::Condition conditions[2];
+    asyncio::Semaphore one;
+    asyncio::BoundedSemaphore bounded_two{2};
+    asyncio::Semaphore none{0};
+    asyncio::Barrier barriers[2] = {asyncio::Barrier(2), asyncio::Barrier(3)};
+    asyncio::Queue<int> bounded{1};
+    asyncio::Queue<int> unbounded;
+    asyncio::LifoQueue<int> lifo{2};
+    asyncio::PriorityQueue<int> priority{2};
+
+    asyncio::Semaphore& semaphore(std::size_t slot) {
+        return slot == 0 ? one : slot == 1 ? bounded_two : none;
+    }
 };
 
 /// What a list of operations came to: nothing, or the number of the `ret` that leaves the procedure.
@@ -153,6 +178,17 @@ class Interpreter {
             {"reraise", &Interpreter::op_reraise},
             {"gspawn", &Interpreter::op_gspawn},
             {"resched", &Interpreter::op_resched},
+            {"release", &Interpreter::op_release},
+            {"locked", &Interpreter::op_locked},
+            {"eset", &Interpreter::op_eset},
+            {"eclear", &Interpreter::op_eclear},
+            {"notify", &Interpreter::op_notify},
+            {"bstate", &Interpreter::op_bstate},
+            {"put_nowait", &Interpreter::op_put_nowait},
+            {"get_nowait", &Interpreter::op_get_nowait},
+            {"qdone", &Interpreter::op_qdone},
+            {"qshut", &Interpreter::op_qshut},
+            {"qsize", &Interpreter::op_qsize},
         };
         const auto found = ops.find(op[0].get_ref<const std::string&>());
         if (found == ops.end()) throw std::logic_error("no such operation: " + op.dump());
@@ -178,6 +214,16 @@ class Interpreter {
             {"timeout", &Interpreter::do_timeout},
             {"timeout_at", &Interpreter::do_timeout_at},
             {"group", &Interpreter::do_group},
+            {"with", &Interpreter::do_with},
+            {"acquire", &Interpreter::do_acquire},
+            {"ewait", &Interpreter::do_ewait},
+            {"cwait", &Interpreter::do_cwait},
+            {"bwait", &Interpreter::do_bwait},
+            {"breset", &Interpreter::do_breset},
+            {"babort", &Interpreter::do_babort},
+            {"put", &Interpreter::do_put},
+            {"get", &Interpreter::do_get},
+            {"join", &Interpreter::do_join},
             {"loop", &Interpreter::do_loop},
             {"try", &Interpreter::do_try},
         };
@@ -414,6 +460,99 @@ class Interpreter {
         throw asyncio::ValueError(std::to_string(op[1].get<int>()));
     }
 
+    // ---- synchronisation: what never suspends, everywhere ---------------------------------------
+
+    /// What the function gives, or the error that says no.
+    template <class F>
+    static std::string attempt(F function) {
+        try {
+            if constexpr (std::is_void_v<decltype(function())>) {
+                function();
+                return " ok";
+            } else {
+                return " " + std::to_string(function());
+            }
+        } catch (const asyncio::RuntimeError&) {
+            return " RuntimeError";
+        } catch (const asyncio::ValueError&) {
+            return " ValueError";
+        } catch (const asyncio::QueueEmpty&) {
+            return " QueueEmpty";
+        } catch (const asyncio::QueueFull&) {
+            return " QueueFull";
+        } catch (const asyncio::QueueShutDown&) {
+            return " QueueShutDown";
+        }
+    }
+    /// Calls `use` with the lock, semaphore or condition that the operation names.
+    template <class F>
+    auto with_lockable(const Json& op, F use) {
+        const std::string& kind = op[1].get_ref<const std::string&>();
+        const auto slot = op[2].get<std::size_t>();
+        if (kind == "lock") return use(sync_->locks[slot]);
+        if (kind == "cond") return use(sync_->conditions[slot]);
+        return use(sync_->semaphore(slot));
+    }
+    /// Calls `use` with the queue in the slot.
+    template <class F>
+    auto with_queue(const Json& op, F use) {
+        switch (op[1].get<int>()) {
+            case 0: return use(sync_->bounded);
+            case 1: return use(sync_->unbounded);
+            case 2: return use(sync_->lifo);
+            default: return use(sync_->priority);
+        }
+    }
+    static std::string two_words(const Json& op) {
+        return op[1].get<std::string>() + " " + std::to_string(op[2].get<int>());
+    }
+    static std::string slot_text(const Json& op) { return std::to_string(op[1].get<int>()); }
+
+    void op_release(const Context* context, const Json& op) {
+        log(context, "release",
+            two_words(op) + with_lockable(op, [](auto& lock) { return attempt([&] { lock.release(); }); }));
+    }
+    void op_locked(const Context* context, const Json& op) {
+        const bool locked = with_lockable(op, [](auto& lock) { return lock.locked(); });
+        log(context, "locked", two_words(op) + (locked ? " 1" : " 0"));
+    }
+    void op_eset(const Context*, const Json& op) { sync_->events[op[1].get<std::size_t>()].set(); }
+    void op_eclear(const Context*, const Json& op) { sync_->events[op[1].get<std::size_t>()].clear(); }
+    void op_notify(const Context* context, const Json& op) {
+        asyncio::Condition& condition = sync_->conditions[op[1].get<std::size_t>()];
+        log(context, "notify", slot_text(op) + attempt([&] {
+                                   op[2].is_null() ? condition.notify_all()
+                                                   : condition.notify(op[2].get<std::size_t>());
+                               }));
+    }
+    void op_bstate(const Context* context, const Json& op) {
+        const asyncio::Barrier& barrier = sync_->barriers[op[1].get<std::size_t>()];
+        log(context, "bstate",
+            slot_text(op) + " " + std::to_string(barrier.n_waiting()) + (barrier.broken() ? " 1" : " 0"));
+    }
+    void op_put_nowait(const Context* context, const Json& op) {
+        log(context, "put_nowait", slot_text(op) + with_queue(op, [&](auto& queue) {
+                                       return attempt([&] { queue.put_nowait(op[2].get<int>()); });
+                                   }));
+    }
+    void op_get_nowait(const Context* context, const Json& op) {
+        log(context, "get_nowait", slot_text(op) + with_queue(op, [](auto& queue) {
+                                       return attempt([&] { return queue.get_nowait(); });
+                                   }));
+    }
+    void op_qdone(const Context* context, const Json& op) {
+        log(context, "qdone",
+            slot_text(op) + with_queue(op, [](auto& queue) { return attempt([&] { queue.task_done(); }); }));
+    }
+    void op_qshut(const Context*, const Json& op) {
+        with_queue(op, [&](auto& queue) { queue.shutdown(op[2].get<int>() != 0); });
+    }
+    void op_qsize(const Context* context, const Json& op) {
+        log(context, "qsize", slot_text(op) + with_queue(op, [](auto& queue) {
+                                  return " " + std::to_string(queue.qsize()) + (queue.full() ? " 1" : " 0");
+                              }));
+    }
+
     // ---- operations of a task that never suspend ------------------------------------------------
 
     void op_cancel_me(const Context* context, const Json& op) {
@@ -595,6 +734,86 @@ class Interpreter {
         if (error != nullptr) std::rethrow_exception(error);
         co_return left;
     }
+    template <class Primitive>
+    asyncio::Coro<Left> enter(const Context& context, const Json& op, Primitive& primitive) {
+        const auto body = [&] {
+            log(&context, "entered", two_words(op));
+            return run(context, op[3]);
+        };
+        Left left;
+        std::exception_ptr error;
+        try {
+            left = co_await asyncio::with(primitive, body);
+        } catch (...) {
+            error = std::current_exception();
+        }
+        log(&context, "left", two_words(op) + " " + (error != nullptr ? describe(error) : "ok"));
+        if (error != nullptr) std::rethrow_exception(error);
+        co_return left;
+    }
+    asyncio::Coro<Left> do_with(const Context& context, const Json& op) {
+        if (op[1] == "bar") return enter(context, op, sync_->barriers[op[2].get<std::size_t>()]);
+        return with_lockable(op, [&](auto& lock) { return enter(context, op, lock); });
+    }
+    template <class Primitive>
+    asyncio::Coro<Left> acquire(const Context& context, const Json& op, Primitive& primitive) {
+        co_await primitive.acquire();
+        log(&context, "acquire", two_words(op));
+        co_return Left();
+    }
+    asyncio::Coro<Left> do_acquire(const Context& context, const Json& op) {
+        return with_lockable(op, [&](auto& lock) { return acquire(context, op, lock); });
+    }
+    asyncio::Coro<Left> do_ewait(const Context& context, const Json& op) {
+        co_await sync_->events[op[1].get<std::size_t>()].wait();
+        log(&context, "ewait", slot_text(op));
+        co_return Left();
+    }
+    asyncio::Coro<Left> do_cwait(const Context& context, const Json& op) {
+        co_await sync_->conditions[op[1].get<std::size_t>()].wait();
+        log(&context, "cwait", slot_text(op));
+        co_return Left();
+    }
+    asyncio::Coro<Left> do_bwait(const Context& context, const Json& op) {
+        const std::size_t index = co_await sync_->barriers[op[1].get<std::size_t>()].wait();
+        log(&context, "bwait", slot_text(op) + " " + std::to_string(index));
+        co_return Left();
+    }
+    asyncio::Coro<Left> do_breset(const Context&, const Json& op) {
+        co_await sync_->barriers[op[1].get<std::size_t>()].reset();
+        co_return Left();
+    }
+    asyncio::Coro<Left> do_babort(const Context&, const Json& op) {
+        co_await sync_->barriers[op[1].get<std::size_t>()].abort();
+        co_return Left();
+    }
+    template <class Queue>
+    asyncio::Coro<Left> put_into(const Context& context, const Json& op, Queue& queue) {
+        co_await queue.put(op[2].get<int>());
+        log(&context, "put", slot_text(op));
+        co_return Left();
+    }
+    asyncio::Coro<Left> do_put(const Context& context, const Json& op) {
+        return with_queue(op, [&](auto& queue) { return put_into(context, op, queue); });
+    }
+    template <class Queue>
+    asyncio::Coro<Left> get_from(const Context& context, const Json& op, Queue& queue) {
+        const int value = co_await queue.get();
+        log(&context, "get", slot_text(op) + " " + std::to_string(value));
+        co_return Left();
+    }
+    asyncio::Coro<Left> do_get(const Context& context, const Json& op) {
+        return with_queue(op, [&](auto& queue) { return get_from(context, op, queue); });
+    }
+    template <class Queue>
+    asyncio::Coro<Left> join_all(const Context& context, const Json& op, Queue& queue) {
+        co_await queue.join();
+        log(&context, "join", slot_text(op));
+        co_return Left();
+    }
+    asyncio::Coro<Left> do_join(const Context& context, const Json& op) {
+        return with_queue(op, [&](auto& queue) { return join_all(context, op, queue); });
+    }
     asyncio::Coro<Left> do_loop(const Context& context, const Json& op) {
         for (int turns = op[1].get<int>(); turns > 0; --turns) {
             const Left left = co_await run(context, op[2]);
@@ -638,6 +857,7 @@ class Interpreter {
     std::map<int, asyncio::Future<int>> futures_;
     std::map<int, asyncio::Handle> handles_;
     std::map<int, int> spawned_;
+    std::unique_ptr<Synchronisation> sync_ = std::make_unique<Synchronisation>();
 };
 
 inline asyncio::Coro<int> task_body(int proc, Context context) {

@@ -26,7 +26,8 @@ KINDS = {
 
 ERROR_NAME = re.compile(r"[A-Z]\w+(?:Error|Group)")
 KNOWN_ERRORS = {
-    "CancelledError", "TimeoutError", "ValueError", "ExceptionGroup", "RuntimeError", "InvalidStateError"}
+    "CancelledError", "TimeoutError", "ValueError", "ExceptionGroup", "RuntimeError", "InvalidStateError",
+    "BrokenBarrierError"}
 
 
 def describe(error, with_message=True):
@@ -34,7 +35,7 @@ def describe(error, with_message=True):
     if isinstance(error, asyncio.CancelledError):
         message = error.args[0] if error.args else None
         return f"CancelledError({message})" if message and with_message else "CancelledError"
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError) and isinstance(error.args[0], int):
         return f"ValueError({error.args[0]})"
     if isinstance(error, BaseExceptionGroup):
         return "ExceptionGroup[" + ",".join(describe(e) for e in error.exceptions) + "]"
@@ -90,6 +91,14 @@ class Program:
         self.futures = {}
         self.handles = {}
         self.spawned = {}
+        self.sync = {
+            "lock": [asyncio.Lock(), asyncio.Lock()],
+            "event": [asyncio.Event(), asyncio.Event()],
+            "cond": [asyncio.Condition(), asyncio.Condition()],
+            "sem": [asyncio.Semaphore(1), asyncio.BoundedSemaphore(2), asyncio.Semaphore(0)],
+            "bar": [asyncio.Barrier(2), asyncio.Barrier(3)],
+            "queue": [asyncio.Queue(1), asyncio.Queue(), asyncio.LifoQueue(2), asyncio.PriorityQueue(2)],
+        }
         self.tags = set()
         self.dropped = None
         self.uncancelled_by_hand = False
@@ -278,6 +287,56 @@ class Program:
     def op_raise(self, context, number):
         raise ValueError(number)
 
+    # --- synchronisation: what never suspends, everywhere ---
+
+    def attempt(self, context, op, slot, function, *arguments):
+        """Calls the function and writes what it gave, or what went wrong."""
+        try:
+            value = function(*arguments)
+        except (RuntimeError, ValueError, asyncio.QueueEmpty, asyncio.QueueFull, asyncio.QueueShutDown) as error:
+            self.log(context, op, f"{slot} {type(error).__name__}")
+        else:
+            self.log(context, op, f"{slot} {'ok' if value is None else value}")
+
+    def op_release(self, context, kind, slot):
+        self.attempt(context, "release", f"{kind} {slot}", self.sync[kind][slot].release)
+
+    def op_locked(self, context, kind, slot):
+        self.log(context, "locked", f"{kind} {slot} {int(self.sync[kind][slot].locked())}")
+
+    def op_eset(self, context, slot):
+        self.sync["event"][slot].set()
+
+    def op_eclear(self, context, slot):
+        self.sync["event"][slot].clear()
+
+    def op_notify(self, context, slot, count):
+        condition = self.sync["cond"][slot]
+        if count is None:
+            self.attempt(context, "notify", slot, condition.notify_all)
+        else:
+            self.attempt(context, "notify", slot, condition.notify, count)
+
+    def op_bstate(self, context, slot):
+        barrier = self.sync["bar"][slot]
+        self.log(context, "bstate", f"{slot} {barrier.n_waiting} {int(barrier.broken)}")
+
+    def op_put_nowait(self, context, slot, value):
+        self.attempt(context, "put_nowait", slot, self.sync["queue"][slot].put_nowait, value)
+
+    def op_get_nowait(self, context, slot):
+        self.attempt(context, "get_nowait", slot, self.sync["queue"][slot].get_nowait)
+
+    def op_qdone(self, context, slot):
+        self.attempt(context, "qdone", slot, self.sync["queue"][slot].task_done)
+
+    def op_qshut(self, context, slot, immediate):
+        self.sync["queue"][slot].shutdown(bool(immediate))
+
+    def op_qsize(self, context, slot):
+        queue = self.sync["queue"][slot]
+        self.log(context, "qsize", f"{slot} {queue.qsize()} {int(queue.full())}")
+
     # --- operations of a task that never suspend ---
 
     def op_cancel_me(self, context, message=None):
@@ -460,6 +519,61 @@ class Program:
             raise
         self.log(context, "group", "ok")
         return result
+
+    async def do_with(self, context, kind, slot, ops):
+        self.before_await("with")
+        try:
+            async with self.sync[kind][slot]:
+                self.log(context, "entered", f"{kind} {slot}")
+                result = await self.run(context, ops)
+        except (Exception, asyncio.CancelledError) as error:
+            self.log(context, "left", f"{kind} {slot} {describe(error)}")
+            raise
+        self.log(context, "left", f"{kind} {slot} ok")
+        return result
+
+    async def do_acquire(self, context, kind, slot):
+        self.before_await("acquire")
+        await self.sync[kind][slot].acquire()
+        self.log(context, "acquire", f"{kind} {slot}")
+
+    async def do_ewait(self, context, slot):
+        self.before_await("ewait")
+        await self.sync["event"][slot].wait()
+        self.log(context, "ewait", slot)
+
+    async def do_cwait(self, context, slot):
+        self.before_await("cwait")
+        await self.sync["cond"][slot].wait()
+        self.log(context, "cwait", slot)
+
+    async def do_bwait(self, context, slot):
+        self.before_await("bwait")
+        index = await self.sync["bar"][slot].wait()
+        self.log(context, "bwait", f"{slot} {index}")
+
+    async def do_breset(self, context, slot):
+        self.before_await("breset")
+        await self.sync["bar"][slot].reset()
+
+    async def do_babort(self, context, slot):
+        self.before_await("babort")
+        await self.sync["bar"][slot].abort()
+
+    async def do_put(self, context, slot, value):
+        self.before_await("put")
+        await self.sync["queue"][slot].put(value)
+        self.log(context, "put", slot)
+
+    async def do_get(self, context, slot):
+        self.before_await("get")
+        value = await self.sync["queue"][slot].get()
+        self.log(context, "get", f"{slot} {value}")
+
+    async def do_join(self, context, slot):
+        self.before_await("join")
+        await self.sync["queue"][slot].join()
+        self.log(context, "join", slot)
 
     async def do_loop(self, context, count, ops):
         for _ in range(count):

@@ -2,6 +2,7 @@
 // runs it.
 #include <asio.hpp>
 #include <asio/experimental/awaitable_operators.hpp>
+#include <asio/experimental/channel.hpp>
 #include <thread>
 #include <vector>
 
@@ -327,6 +328,39 @@ void measure_burst(long n) {
     bench_print("burst_memory", impl, kept, "B", "peak_bytes", (bench_peak() - before) / tasks, nullptr);
 }
 
+using Channel = asio::experimental::channel<void(asio::error_code, long)>;
+
+awaitable<void> produce(Channel& channel, long n) {
+    for (long i = 0; i < n; ++i) co_await channel.async_send(asio::error_code{}, i, use_awaitable);
+}
+awaitable<void> consume(Channel& channel, long n, long* sum) {
+    for (long i = 0; i < n; ++i) *sum += co_await channel.async_receive(use_awaitable);
+}
+awaitable<void> answer(Channel& there, Channel& back, long n) {
+    for (long i = 0; i < n; ++i) {
+        const long item = co_await there.async_receive(use_awaitable);
+        co_await back.async_send(asio::error_code{}, item, use_awaitable);
+    }
+}
+awaitable<void> ask(Channel& there, Channel& back, long n, long* sum) {
+    for (long i = 0; i < n; ++i) {
+        co_await there.async_send(asio::error_code{}, i, use_awaitable);
+        *sum += co_await back.async_receive(use_awaitable);
+    }
+}
+void measure_queue(long n, long size, bool pingpong) {
+    Channel first(context, static_cast<std::size_t>(size));
+    Channel second(context, static_cast<std::size_t>(size));
+    long sum = 0;
+    const std::uint64_t begin = bench_now_ns();
+    co_spawn(context, pingpong ? answer(first, second, n) : produce(first, n), detached);
+    co_spawn(context, pingpong ? ask(first, second, n, &sum) : consume(first, n, &sum), detached);
+    context.run();
+    const double ns = ns_each(begin, n);
+    bench_prove(sum == n * (n - 1) / 2, "every item came through");
+    bench_print("queue", impl, ns, "ns", nullptr);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -350,4 +384,8 @@ int main(int argc, char** argv) {
     if (bench_is(job, "post")) measure_post(n, bench_count(argc, argv, "producers", 1));
     if (bench_is(job, "to_thread")) measure_to_thread(n);
     if (bench_is(job, "burst_memory")) measure_burst(n);
+    if (bench_is(job, "queue")) {
+        measure_queue(n, bench_count(argc, argv, "size", 1),
+                      bench_is(bench_text(argc, argv, "shape", "one"), "pingpong"));
+    }
 }

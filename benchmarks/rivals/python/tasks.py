@@ -224,4 +224,56 @@ async def burst_memory(n):
     result("burst_memory", (resident() - before) / n, "B", peak_bytes=(peak() - before) / n)
 
 
+async def queue(n):
+    first, second = asyncio.Queue(count("size", 1)), asyncio.Queue(count("size", 1))
+
+    async def produce():
+        for i in range(n):
+            await first.put(i)
+
+    async def consume():
+        total = 0
+        for _ in range(n):
+            total += await first.get()
+        return total
+
+    async def answer():
+        for _ in range(n):
+            await second.put(await first.get())
+
+    async def ask():
+        total = 0
+        for i in range(n):
+            await first.put(i)
+            total += await second.get()
+        return total
+
+    pingpong = ARGUMENTS.get("shape") == "pingpong"
+    begin = time.perf_counter()
+    _, total = await asyncio.gather(*((answer(), ask()) if pingpong else (produce(), consume())))
+    ns = ns_each(begin, n)
+    prove(total == n * (n - 1) // 2, "every item came through")
+    result("queue", ns, "ns")
+
+
+async def lock(n):
+    tasks = count("tasks", 1)
+    the_lock = asyncio.Lock()
+    held = 0
+
+    async def holds():
+        nonlocal held
+        for _ in range(n // tasks):
+            async with the_lock:
+                held += 1
+                if tasks != 1:
+                    await asyncio.sleep(0)
+
+    begin = time.perf_counter()
+    await asyncio.gather(*[holds() for _ in range(tasks)])
+    ns = ns_each(begin, n // tasks * tasks)
+    prove(held == n // tasks * tasks, "it was held each time")
+    result("lock", ns, "ns")
+
+
 asyncio.run(globals()[ARGUMENTS["job"]](count("n", 100_000)))

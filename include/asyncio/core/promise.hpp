@@ -80,6 +80,8 @@ struct LeafOps {
     // Of a timer: its owner is no task's, so it may be armed still when the loop closes, and is forgotten
     // then.
     bool may_outlive_loop = false;
+    // Woken, or cancelled, it is `run` that gets the task's turn, and decides whether the coroutine goes on.
+    bool by_turn = false;
 };
 
 /// What a suspended chain of coroutines waits for; lies in the awaiter. Also the base of whatever stands in

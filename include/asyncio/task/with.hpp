@@ -20,6 +20,11 @@ concept AsyncContextManager = requires(M& manager, std::exception_ptr error) {
     manager.aexit(error);
 };
 
+/// What `aenter` and `aexit` of a scope may give that needs no wait: `return ReadyEnter();`,
+/// `return ReadyLeave(handled);`. A scope whose both are so takes no frame of its own in `with`.
+using ReadyEnter = detail::Ready;
+using ReadyLeave = detail::ReadyBool;
+
 namespace detail {
 
 template <class M>

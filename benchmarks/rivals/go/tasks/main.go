@@ -275,6 +275,65 @@ func measureBurst(n int) {
 	Print("burst_memory", (Resident()-before)/float64(n), "B", "peak_bytes", (Peak()-before)/float64(n))
 }
 
+func measureQueue(n, size int, pingpong bool) {
+	first := make(chan int, size)
+	second := make(chan int, size)
+	sum := 0
+	begin := time.Now()
+	if pingpong {
+		go func() {
+			for i := 0; i < n; i++ {
+				second <- <-first
+			}
+		}()
+		for i := 0; i < n; i++ {
+			first <- i
+			sum += <-second
+		}
+	} else {
+		go func() {
+			for i := 0; i < n; i++ {
+				first <- i
+			}
+		}()
+		for i := 0; i < n; i++ {
+			sum += <-first
+		}
+	}
+	ns := NsEach(begin, n)
+	Prove(sum == n*(n-1)/2, "every item came through")
+	Print("queue", ns, "ns")
+}
+
+func measureLock(n, tasks int) {
+	var lock sync.Mutex
+	var all sync.WaitGroup
+	held, inside := 0, 0
+	each := n / tasks
+	all.Add(tasks)
+	begin := time.Now()
+	for k := 0; k < tasks; k++ {
+		go func() {
+			for i := 0; i < each; i++ {
+				lock.Lock()
+				inside++
+				Prove(inside == 1, "one at a time")
+				if tasks != 1 {
+					runtime.Gosched()
+				}
+				inside--
+				held++
+				lock.Unlock()
+			}
+			all.Done()
+		}()
+	}
+	all.Wait()
+	ns := NsEach(begin, each*tasks)
+	Prove(held == each*tasks, "it was held each time")
+	Print("lock", ns, "ns")
+}
+
 func main() {
 	n := Count("n", 1000000)
 	switch Text("job", "switch") {
@@ -306,5 +365,9 @@ func main() {
 		measurePost(n, Count("producers", 1))
 	case "burst_memory":
 		measureBurst(n)
+	case "queue":
+		measureQueue(n, Count("size", 1), Text("shape", "one") == "pingpong")
+	case "lock":
+		measureLock(n, Count("tasks", 1))
 	}
 }

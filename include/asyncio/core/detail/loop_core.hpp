@@ -19,6 +19,7 @@ enum Tag : std::uintptr_t {
     tag_done = 2,     // PromiseBase*: done, tell its waiters
     tag_timer = 3,    // Timer* that is due (0 | 3: it was withdrawn)
     tag_sleeper = 4,  // PromiseBase*: it has slept
+    tag_turn = 5,     // Leaf*: ops->run, in the turn of the task that waits on it
     tag_mask = 7,
 };
 
@@ -127,6 +128,9 @@ inline void push_frame(LoopCore* loop, PromiseBase* frame) noexcept {
 }
 inline void push_leaf(LoopCore* loop, Leaf* leaf) noexcept {
     loop->ready.push(reinterpret_cast<std::uintptr_t>(leaf) | tag_leaf);
+}
+inline void push_turn(LoopCore* loop, Leaf* leaf) noexcept {
+    loop->ready.push(reinterpret_cast<std::uintptr_t>(leaf) | tag_turn);
 }
 /// Resumes the coroutine that is suspended on `leaf`, in its turn.
 inline void wake(Leaf* leaf) noexcept {

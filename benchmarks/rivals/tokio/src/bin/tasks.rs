@@ -260,6 +260,65 @@ async fn burst_memory(n: usize) {
     print("burst_memory", IMPL, kept, "B", &[("peak_bytes", (peak() - before) / n as f64)]);
 }
 
+async fn queue(n: usize, size: usize, pingpong: bool) {
+    let (first, mut from_first) = tokio::sync::mpsc::channel::<usize>(size);
+    let (second, mut from_second) = tokio::sync::mpsc::channel::<usize>(size);
+    let begin = Instant::now();
+    let mut sum = 0;
+    if pingpong {
+        let other = spawn(async move {
+            for _ in 0..n {
+                let item = from_first.recv().await.unwrap();
+                second.send(item).await.unwrap();
+            }
+        });
+        for i in 0..n {
+            first.send(i).await.unwrap();
+            sum += from_second.recv().await.unwrap();
+        }
+        other.await.unwrap();
+    } else {
+        let other = spawn(async move {
+            for i in 0..n {
+                first.send(i).await.unwrap();
+            }
+        });
+        for _ in 0..n {
+            sum += from_first.recv().await.unwrap();
+        }
+        other.await.unwrap();
+    }
+    let ns = ns_each(begin, n);
+    prove(sum == n * (n - 1) / 2, "every item came through");
+    print("queue", IMPL, ns, "ns", &[]);
+}
+
+async fn lock(n: usize, tasks: usize) {
+    let held = Arc::new(tokio::sync::Mutex::new(0usize));
+    let each = n / tasks;
+    let begin = Instant::now();
+    let all: Vec<JoinHandle<()>> = (0..tasks)
+        .map(|_| {
+            let held = held.clone();
+            spawn(async move {
+                for _ in 0..each {
+                    let mut guard = held.lock().await;
+                    *guard += 1;
+                    if tasks != 1 {
+                        yield_now().await;
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in all {
+        task.await.unwrap();
+    }
+    let ns = ns_each(begin, each * tasks);
+    prove(*held.lock().await == each * tasks, "it was held each time");
+    print("lock", IMPL, ns, "ns", &[]);
+}
+
 async fn run() {
     let n = count("n", 1_000_000);
     match text("job", "switch").as_str() {
@@ -277,6 +336,8 @@ async fn run() {
         "post" => post(n, count("producers", 1)).await,
         "to_thread" => to_thread(n).await,
         "burst_memory" => burst_memory(n).await,
+        "queue" => queue(n, count("size", 1), text("shape", "one") == "pingpong").await,
+        "lock" => lock(n, count("tasks", 1)).await,
         other => panic!("no job {other}"),
     }
 }

@@ -1,0 +1,38 @@
+// Held: something acquired, given back when this goes out of scope.
+#pragma once
+#include <utility>
+
+#include "asyncio/base/assert.hpp"
+
+namespace asyncio { inline namespace v1 {
+
+/// What `co_await lock.scoped()` gives: holds the lock (condition, semaphore) and releases it when it goes.
+///
+/// Threads     loop thread
+/// Lifetime    the primitive must outlive it
+/// Python      no equivalent; `async with lock:`
+template <class Primitive>
+class [[nodiscard("it is released at once if nothing holds it: auto held = co_await lock.scoped()")]] Held {
+  public:
+    /// Takes over an acquisition.
+    explicit Held(Primitive& acquired) noexcept : primitive_(&acquired) {}
+    Held(Held&& other) noexcept : primitive_(std::exchange(other.primitive_, nullptr)) {}
+    Held& operator=(Held&& other) noexcept {
+        Held old(std::move(*this));
+        primitive_ = std::exchange(other.primitive_, nullptr);
+        return *this;
+    }
+    ~Held() { release(); }
+
+    /// Releases it now.
+    void release() noexcept {
+        if (primitive_ != nullptr) std::exchange(primitive_, nullptr)->release();
+    }
+    /// Whether there is still something to release.
+    bool held() const noexcept { return primitive_ != nullptr; }
+
+  private:
+    Primitive* primitive_;
+};
+
+}}  // namespace asyncio::v1
