@@ -36,6 +36,12 @@ OPERATIONS = {
     "timeout": ("job_timeout", ["scope=with", "operation=yield"], (5_000, 15_000), 1),
     "wait_for": ("job_timeout", ["scope=wait_for", "operation=yield"], (5_000, 15_000), 1),
     "echo": ("job_echo", [], (1_000, 3_000), 1),
+    "http": ("job_http_server", [], (1_000, 3_000), 1),
+}
+# Servers: what they are sent, and how their answer ends.
+MESSAGES = {
+    "echo": (b"x" * 64, b"x" * 64),
+    "http": (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"Hello, World!"),
 }
 
 
@@ -62,8 +68,8 @@ def count_program(program, arguments, n):
         return total(out)
 
 
-def count_echo(messages):
-    """The server's instructions for so many messages of 64 bytes on one connection."""
+def count_server(program, messages, request, end):
+    """The server's instructions for so many messages on one connection."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         out = pathlib.Path(folder) / "out"
         driver = drive.Driver()
@@ -71,12 +77,12 @@ def count_echo(messages):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        with driver.server(valgrind(out, "job_echo", [f"port={port}"]), "0", port) as process:
+        with driver.server(valgrind(out, program, [f"port={port}"]), "0", port) as process:
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
             for _ in range(messages):
-                connection.sendall(b"x" * 64)
-                if len(connection.recv(64, socket.MSG_WAITALL)) != 64:
-                    raise RuntimeError("the echo server closed the connection")
+                connection.sendall(request)
+                if not connection.recv(4096).endswith(end):
+                    raise RuntimeError(f"{program} did not answer")
             process.send_signal(signal.SIGTERM)
             process.wait()
         return total(out)
@@ -84,7 +90,8 @@ def count_echo(messages):
 
 def cost(operation):
     program, arguments, (small, large), each = OPERATIONS[operation]
-    counts = [count_echo(n) if operation == "echo" else count_program(program, arguments, n) for n in (small, large)]
+    message = MESSAGES.get(operation)
+    counts = [count_server(program, n, *message) if message else count_program(program, arguments, n) for n in (small, large)]
     return round((counts[1] - counts[0]) / (large - small) / each, 1)
 
 
