@@ -41,6 +41,12 @@ OPERATIONS = {
     "queue_pingpong": ("job_queue", ["size=1", "shape=pingpong"], (10_000, 30_000), 1),
     "lock_free": ("job_lock", ["tasks=1"], (20_000, 60_000), 1),
     "lock_turns": ("job_lock", ["tasks=4"], (10_000, 30_000), 1),
+    "http": ("job_http_server", [], (1_000, 3_000), 1),
+}
+# Servers: what they are sent, and how their answer ends.
+MESSAGES = {
+    "echo": (b"x" * 64, b"x" * 64),
+    "http": (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"Hello, World!"),
 }
 
 
@@ -67,8 +73,8 @@ def count_program(program, arguments, n):
         return total(out)
 
 
-def count_echo(messages):
-    """The server's instructions for so many messages of 64 bytes on one connection."""
+def count_server(program, messages, request, end):
+    """The server's instructions for so many messages on one connection."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         out = pathlib.Path(folder) / "out"
         driver = drive.Driver()
@@ -76,12 +82,12 @@ def count_echo(messages):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        with driver.server(valgrind(out, "job_echo", [f"port={port}"]), "0", port) as process:
+        with driver.server(valgrind(out, program, [f"port={port}"]), "0", port) as process:
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
             for _ in range(messages):
-                connection.sendall(b"x" * 64)
-                if len(connection.recv(64, socket.MSG_WAITALL)) != 64:
-                    raise RuntimeError("the echo server closed the connection")
+                connection.sendall(request)
+                if not connection.recv(4096).endswith(end):
+                    raise RuntimeError(f"{program} did not answer")
             process.send_signal(signal.SIGTERM)
             process.wait()
         return total(out)
@@ -89,7 +95,8 @@ def count_echo(messages):
 
 def cost(operation):
     program, arguments, (small, large), each = OPERATIONS[operation]
-    counts = [count_echo(n) if operation == "echo" else count_program(program, arguments, n) for n in (small, large)]
+    message = MESSAGES.get(operation)
+    counts = [count_server(program, n, *message) if message else count_program(program, arguments, n) for n in (small, large)]
     return round((counts[1] - counts[0]) / (large - small) / each, 1)
 
 

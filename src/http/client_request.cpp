@@ -52,8 +52,21 @@ bool announces_empty_body(std::string_view method) {
     return method == "POST" || method == "PUT" || method == "PATCH";
 }
 
+/// Longer ones are not asked for again and again, and are not to be kept.
+constexpr std::size_t kept_url_max = 1024;
+
+Url parsed(SessionState& session, std::string_view text) {
+    if (text.empty() || text.size() > kept_url_max) return Url(text);
+    if (session.last_text != text) {
+        session.last_text.clear();  // in case that what follows throws
+        session.last_url = Url(text);
+        session.last_text = text;
+    }
+    return session.last_url;
+}
+
 void set_url(Exchange& x, const UrlArgument& url, const PairsView& params) {
-    x.url = url.url() != nullptr ? *url.url() : Url(url.text());
+    x.url = url.url() != nullptr ? *url.url() : parsed(*x.session, url.text());
     for (std::size_t i = 0; i < params.size(); ++i) {
         x.url = x.url.with_query_added(params[i].name, params[i].value);
     }
@@ -67,6 +80,25 @@ void set_url(Exchange& x, const UrlArgument& url, const PairsView& params) {
         throw InvalidURL(x.url.str(),
                          "the scheme is '" + std::string(scheme) + "', and only http is spoken here");
     }
+}
+
+/// Whether it is a request without fields of its own, as most are: its session's were checked and written
+/// once.
+bool is_usual(const Exchange& x, const RequestBody& body, const PairsView& headers) {
+    return x.idempotent && !announces_empty_body(x.method) && body.data().empty() &&
+           body.content_type().empty() && headers.empty() && !x.url.has_credentials() &&
+           !x.session->usual_fields.empty();
+}
+
+void write_usual_wire(Exchange& x) {
+    const std::string_view target = x.url.target();
+    const std::string_view host = x.url.authority();
+    const std::string_view fields = x.session->usual_fields;
+    constexpr std::size_t words_max = 32;
+    x.wire.reserve(x.method.size() + target.size() + host.size() + fields.size() + words_max);
+    x.wire.append(x.method).append(" ").append(target);
+    x.wire.append(" HTTP/1.1\r\nHost: ").append(host).append("\r\n");
+    x.wire.append(fields).append("\r\n");
 }
 
 void write_wire(Exchange& x, const RequestBody& body, const PairsView& headers) {
@@ -128,7 +160,11 @@ void prepare(Exchange& x, std::string_view method, const UrlArgument& url, const
     }
     try {
         set_url(x, url, options.params);
-        write_wire(x, body, options.headers);
+        if (is_usual(x, body, options.headers)) {
+            write_usual_wire(x);
+        } else {
+            write_wire(x, body, options.headers);
+        }
     } catch (const proto::InvalidURL& e) {
         if (dynamic_cast<const ClientError*>(&e) != nullptr) {
             x.refusal = std::current_exception();

@@ -81,29 +81,32 @@ void require_not_kept(const Exchange& x) {
     }
 }
 
-Coro<> read_whole(Exchange& x) {
+/// Whether all of the body is there already, as a small one is.
+bool has_whole(const Exchange& x) {
     require_unread(x);
-    if (x.body_kept) co_return;
-    if (!x.body_complete) {
-        x.begin(detail::Phase::reading_body);
-        std::exception_ptr error;
-        try {
-            co_await receive_all(x);
-        } catch (...) {
-            error = std::current_exception();
-        }
-        x.end(error);
+    return x.body_kept || x.body_complete;
+}
+
+Coro<> receive_whole(Exchange& x) {
+    x.begin(detail::Phase::reading_body);
+    std::exception_ptr error;
+    try {
+        co_await receive_all(x);
+    } catch (...) {
+        error = std::current_exception();
     }
-    x.body_kept = true;
+    x.end(error);
 }
 
 Coro<std::string> read_and_keep(ExchangeRef exchange) {
-    co_await read_whole(*exchange);
+    if (!has_whole(*exchange)) co_await receive_whole(*exchange);
+    exchange->body_kept = true;
     co_return exchange->body;
 }
 
 Coro<std::string> read_and_give(ExchangeRef exchange) {
-    co_await read_whole(*exchange);
+    if (!has_whole(*exchange)) co_await receive_whole(*exchange);
+    exchange->body_kept = true;
     co_return std::move(exchange->body);
 }
 

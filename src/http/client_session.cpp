@@ -41,6 +41,16 @@ SessionState::SessionState(const ClientSessionOptions& options)
     }
     if (!headers.contains("Accept")) headers.add("Accept", "*/*");
     if (!headers.contains("User-Agent")) headers.add("User-Agent", "asyncio-cpp/" ASYNCIO_VERSION_STRING);
+    write_usual_fields();
+}
+
+void SessionState::write_usual_fields() {
+    for (const char* special : {"Host", "Authorization", "Content-Type", "Connection"}) {
+        if (headers.contains(special)) return;
+    }
+    for (const HeaderView field : headers) {
+        usual_fields.append(field.name).append(": ").append(field.value).append("\r\n");
+    }
 }
 
 void SessionState::close() noexcept {

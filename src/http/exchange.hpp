@@ -32,6 +32,10 @@ struct Exchange {
     Exchange(const Exchange&) = delete;
     Exchange& operator=(const Exchange&) = delete;
     ~Exchange();
+    static void* operator new(std::size_t bytes) { return asyncio::detail::take_block(bytes); }
+    static void operator delete(void* block, std::size_t bytes) noexcept {
+        asyncio::detail::give_block(block, bytes);
+    }
 
     // ---- an operation: the request, or a read of the body ---------------------------------------
     /// Sets the clock. Throws RuntimeError if another task's operation is under way.

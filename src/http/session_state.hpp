@@ -18,6 +18,7 @@ struct SessionState {
     /// Requests that have no response yet fail; idle connections are closed.
     void close() noexcept;
     void abort_requests() noexcept;
+    void write_usual_fields();
 
     std::uint32_t references = 0;
     bool closed = false;
@@ -27,6 +28,13 @@ struct SessionState {
     std::size_t read_bufsize;
     proto::ParserLimits limits;
     Headers headers;  // Sent with each request, the defaults included.
+    /// These as they are sent; empty if one of them is for the request to say (Host, Content-Type), or about
+    /// the connection.
+    std::string usual_fields;
+    /// The URL that was asked for last, and the text that it was made of: programs that poll ask for it
+    /// again.
+    std::string last_text;
+    Url last_url;
     Connector connector;
     IntrusiveList<Exchange, &Exchange::in_flight> in_flight;
 };

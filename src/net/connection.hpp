@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +26,16 @@ struct Connection final : Inlet {
         Op(OperationKind kind, int fd, void (*done)(Operation*) noexcept, Connection* c) noexcept
             : Operation(kind, fd, done), connection(c) {}
     };
+    /// What the kernel did not take at once. Few connections ever have it, and it is half as large as they
+    /// are.
+    struct Backlog {
+        explicit Backlog(Connection* c) noexcept : op(OperationKind::send, c->descriptor, &sent_done, c) {}
+        Op op;
+        std::string sending;   // what the kernel is sending: not touched while `op` is held
+        std::size_t sent = 0;  // … of it
+        std::string queued;    // what comes after
+        SendPart part{nullptr, 0};
+    };
 
     /// Takes the descriptor over. `refs` is 2: the loop's share, and one for the caller.
     Connection(NetPart& part, int fd, const Address& peer, std::size_t limit) noexcept;
@@ -37,13 +48,15 @@ struct Connection final : Inlet {
     bool stop_pulling() noexcept override;
     void reader_dropped() noexcept override;
     // A closed connection may outlive its loop.
-    std::string* spare() noexcept override { return state < State::shut ? &part->spare_buffer : nullptr; }
+    SpareBuffers* spares() noexcept override { return state < State::shut ? &part->spare_buffers : nullptr; }
 
     // ---- writing --------------------------------------------------------------------------------
     void write(std::span<const std::string_view> parts);
     void write_eof();
     void set_limits(WriteBufferLimits limits);
-    std::size_t unsent() const noexcept { return sending.size() - sent + queued.size(); }
+    std::size_t unsent() const noexcept {
+        return backlog == nullptr ? 0 : backlog->sending.size() - backlog->sent + backlog->queued.size();
+    }
     /// No write will go through any more.
     bool write_lost() const noexcept { return loss != nullptr || state >= State::shut; }
     [[noreturn]] void throw_lost() const;
@@ -68,11 +81,7 @@ struct Connection final : Inlet {
     bool eof_asked = false;  // write_eof()
     std::uint8_t peer_bytes = 0;
     Op receive_op;
-    Op send_op;
-    std::string sending;   // what the kernel is sending: not touched while send_op is held
-    std::size_t sent = 0;  // … of it
-    std::string queued;    // what comes after
-    SendPart part_sent{nullptr, 0};
+    std::unique_ptr<Backlog> backlog;  // while something waits to be sent, or the kernel holds that operation
     std::size_t high = default_stream_limit;
     std::size_t low = default_stream_limit / 4;
     WriteBase* first_waiter = nullptr;
@@ -85,6 +94,7 @@ struct Connection final : Inlet {
   private:
     void take_received(std::int64_t result) noexcept;
     bool take_sent(std::int64_t result) noexcept;
+    std::int64_t send_directly(std::span<const std::string_view> parts) noexcept;
     void push() noexcept;
     void lose(int error) noexcept;
     void lose_writing(int error) noexcept;

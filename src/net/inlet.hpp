@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "asyncio/core/promise.hpp"
+#include "net/spare_buffers.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
@@ -51,13 +52,13 @@ struct Inlet {
     std::string take(std::size_t count);
     /// Where a buffer that is used up waits for the next one to need it; null if there is no such place (any
     /// more).
-    virtual std::string* spare() noexcept { return nullptr; }
+    virtual SpareBuffers* spares() noexcept { return nullptr; }
     /// Puts bytes back before the unread ones.
     void put_back(const char* data, std::size_t count) noexcept;
 
     LoopCore* const loop;
     ReadBase* reader = nullptr;  // the read that is going on
-    std::string bytes;           // the buffer: read up to `head`
+    std::string bytes;           // the buffer: read up to `head`; empty when all of it was read
     std::size_t head = 0;
     const std::size_t limit;
     std::exception_ptr error;  // what reads throw when the buffer is used up

@@ -2,9 +2,10 @@
 // needed.
 #pragma once
 #include <memory>
-#include <string>
 
+#include "asyncio/core/backend.hpp"
 #include "detail/loop_impl.hpp"
+#include "net/spare_buffers.hpp"
 
 namespace asyncio { inline namespace v1 {
 
@@ -25,7 +26,9 @@ struct NetPart final : LoopPart {
     ServerCore* servers = nullptr;               // those that listen, by ServerCore::next
     std::shared_ptr<Resolver> resolver;          // the user's; null: the default one
     std::shared_ptr<Resolver> default_resolver;  // null until it is first needed
-    std::string spare_buffer;                    // for the next connection that has to keep bytes
+    SpareBuffers spare_buffers;
+    Operation send_now{OperationKind::send_now, -1,
+                       nullptr};  // never held, so that one serves all connections
     bool closing = false;
 };
 

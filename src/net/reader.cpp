@@ -26,14 +26,13 @@ namespace detail {
 namespace {
 
 constexpr int pieces_per_turn = 16;
-constexpr std::size_t spare_bytes_max = 256 * 1024;
 
 }  // namespace
 
 // ---- the buffer ---------------------------------------------------------------------------------
 
 void Inlet::received(const char* data, std::size_t count) noexcept {
-    if (reader != nullptr && unread().empty()) {
+    if (reader != nullptr && reader->takes_directly() && bytes.empty()) {
         const std::size_t taken = reader->take_directly(data, count);
         data += taken;
         count -= taken;
@@ -45,7 +44,7 @@ void Inlet::received(const char* data, std::size_t count) noexcept {
             head = 0;
         }
         if (bytes.empty() && bytes.capacity() < count && reader != nullptr && reader->takes_pieces()) {
-            if (std::string* const kept = spare()) bytes.swap(*kept);
+            if (SpareBuffers* const kept = spares()) kept->lend(bytes, count);
         }
         bytes.append(data, count);
     } catch (...) {
@@ -60,16 +59,11 @@ void Inlet::changed() noexcept {
 void Inlet::consume(std::size_t count) noexcept {
     head += count;
     ASYNCIO_DASSERT(head <= bytes.size());
-    if (head == bytes.size()) {
-        // An idle connection keeps no buffer.
-        std::string* const place = bytes.capacity() <= spare_bytes_max ? spare() : nullptr;
-        if (place != nullptr && place->capacity() < bytes.capacity()) {
-            bytes.clear();
-            bytes.swap(*place);
-        }
-        std::string().swap(bytes);
-        head = 0;
-    }
+    if (head != bytes.size()) return;
+    head = 0;
+    // An idle connection keeps no buffer.
+    if (SpareBuffers* const place = spares()) return place->take_back(bytes);
+    std::string().swap(bytes);
 }
 
 std::string Inlet::take(std::size_t count) {

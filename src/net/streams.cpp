@@ -1,13 +1,14 @@
 // The life of a connection.
 //
-// A Connection is the socket, its two operations (one receive, one send: the contract allows no more) and its
+// A Connection is the socket, its operations (one receive, one send: the contract allows no more) and its
 // buffers. Reader, writer, every wait and the loop hold shares in it, counted without atomics; it is freed
 // with the last one. The loop's share lasts as long as the descriptor is open, so the kernel never looks at
 // freed memory.
 //
 // Reading is in reader.cpp. Writing tries the kernel first, with the caller's memory (`send_now`, which is
-// never held). What it does not take is copied; `sending` belongs to the kernel until its operation has
-// ended, what is written meanwhile collects in `queued`, and the two change places.
+// never held). What it does not take is copied to a Backlog, which is made for that and goes when all of it
+// was sent: there `sending` belongs to the kernel until its operation has ended, what is written meanwhile
+// collects in `queued`, and the two change places.
 //
 // How it ends, by who ends it:
 //   close(), the writer is dropped: reading ends at once (a waiting reader gets the end of the stream; what
@@ -73,8 +74,7 @@ Connection::Connection(NetPart& p, int fd, const Address& peer_name, std::size_t
     : Inlet(p.loop, stream_limit),
       part(&p),
       descriptor(fd),
-      receive_op(OperationKind::receive, fd, &received_done, this),
-      send_op(OperationKind::send, fd, &sent_done, this) {
+      receive_op(OperationKind::receive, fd, &received_done, this) {
     refs = 2;
     if (peer_name.size() <= sizeof peer_storage) {
         peer_bytes = static_cast<std::uint8_t>(peer_name.size());
@@ -173,37 +173,21 @@ void Connection::write(std::span<const std::string_view> parts) {
     std::size_t total = 0;
     for (const std::string_view part_bytes : parts) total += part_bytes.size();
     std::size_t done = 0;
-    const bool idle = sending.empty();
+    const bool idle = backlog == nullptr;
     if (idle) {
-        // From the caller's memory, in as many calls as it takes for all of it or the kernel's fill.
-        for (std::size_t at = 0; at < parts.size();) {
-            SendPart table[parts_max];
-            std::size_t count = 0;
-            std::size_t bytes = 0;
-            for (; at < parts.size() && count < parts_max; ++at) {
-                if (parts[at].empty()) continue;
-                table[count++] = SendPart{parts[at].data(), parts[at].size()};
-                bytes += parts[at].size();
-            }
-            if (count == 0) break;
-            send_op.kind = OperationKind::send_now;
-            send_op.parts = table;
-            send_op.part_count = count;
-            const bool ended_now = part->loop->backend->submit(send_op);
-            ASYNCIO_ASSERT(ended_now, "send_now is never held");
-            const std::int64_t result = send_op.result;
-            if (result < 0 && result != -EAGAIN) return lose_writing(static_cast<int>(-result));
-            if (result > 0) done += static_cast<std::size_t>(result);
-            if (result < 0 || static_cast<std::size_t>(result) < bytes) break;
-        }
+        const std::int64_t taken = send_directly(parts);
+        if (taken < 0) return lose_writing(static_cast<int>(-taken));
+        done = static_cast<std::size_t>(taken);
         if (done == total) return;
     }
-    std::string& rest = idle ? sending : queued;
     try {
+        if (idle) backlog = std::make_unique<Backlog>(this);
         // Growing by doubles: reserve() alone would copy everything for each small write.
+        std::string& rest = idle ? backlog->sending : backlog->queued;
         const std::size_t needed = rest.size() + total - done;
         if (needed > rest.capacity()) rest.reserve(std::max(needed, 2 * rest.capacity()));
     } catch (...) {
+        if (idle) backlog.reset();
         if (done != 0) lose_writing(ENOMEM);  // half of it is on its way: this stream cannot go on
         throw;
     }
@@ -211,21 +195,49 @@ void Connection::write(std::span<const std::string_view> parts) {
     for (const std::string_view part_bytes : parts) {
         const std::size_t from = std::min(skip, part_bytes.size());
         skip -= from;
-        rest.append(part_bytes.substr(from));
+        (idle ? backlog->sending : backlog->queued).append(part_bytes.substr(from));
     }
     if (unsent() > high) paused = true;
     if (idle) push();
 }
 
+/// From the caller's memory, in as many calls as it takes for all of it or the kernel's fill. Gives how many
+/// bytes that were, or -errno.
+std::int64_t Connection::send_directly(std::span<const std::string_view> parts) noexcept {
+    Operation& op = part->send_now;
+    op.descriptor = descriptor;
+    std::int64_t done = 0;
+    for (std::size_t at = 0; at < parts.size();) {
+        SendPart table[parts_max];
+        std::size_t count = 0;
+        std::size_t bytes = 0;
+        for (; at < parts.size() && count < parts_max; ++at) {
+            if (parts[at].empty()) continue;
+            table[count++] = SendPart{parts[at].data(), parts[at].size()};
+            bytes += parts[at].size();
+        }
+        if (count == 0) break;
+        op.parts = table;
+        op.part_count = count;
+        const bool ended_now = part->loop->backend->submit(op);
+        ASYNCIO_ASSERT(ended_now, "send_now is never held");
+        if (op.result == -EAGAIN) break;
+        if (op.result < 0) return op.result;
+        done += op.result;
+        if (static_cast<std::size_t>(op.result) < bytes) break;
+    }
+    return done;
+}
+
 /// Sends what is buffered, until the kernel has to wait.
 void Connection::push() noexcept {
-    while (!sending.empty()) {
-        part_sent = SendPart{sending.data() + sent, sending.size() - sent};
-        send_op.kind = OperationKind::send;
-        send_op.parts = &part_sent;
-        send_op.part_count = 1;
-        if (!part->loop->backend->submit(send_op)) return;
-        if (!take_sent(send_op.result)) return;
+    while (!backlog->sending.empty()) {
+        backlog->part =
+            SendPart{backlog->sending.data() + backlog->sent, backlog->sending.size() - backlog->sent};
+        backlog->op.parts = &backlog->part;
+        backlog->op.part_count = 1;
+        if (!part->loop->backend->submit(backlog->op)) return;
+        if (!take_sent(backlog->op.result)) return;
     }
     flushed();
 }
@@ -235,10 +247,10 @@ bool Connection::take_sent(std::int64_t result) noexcept {
         lose_writing(static_cast<int>(-result));
         return false;
     }
-    sent += static_cast<std::size_t>(result);
-    if (sent == sending.size()) {
-        sending = std::exchange(queued, std::string());
-        sent = 0;
+    backlog->sent += static_cast<std::size_t>(result);
+    if (backlog->sent == backlog->sending.size()) {
+        backlog->sending = std::exchange(backlog->queued, std::string());
+        backlog->sent = 0;
     }
     if (paused && unsent() <= low) {
         paused = false;
@@ -255,6 +267,7 @@ void Connection::sent_done(Operation* operation) noexcept {
 }
 
 void Connection::flushed() noexcept {
+    backlog.reset();
     if (eof_asked) end_sending(descriptor);
     if (state == State::closing) shut();
 }
@@ -262,7 +275,7 @@ void Connection::flushed() noexcept {
 void Connection::write_eof() {
     if (state != State::open || loss != nullptr || eof_asked) return;
     eof_asked = true;
-    if (sending.empty()) end_sending(descriptor);
+    if (backlog == nullptr) end_sending(descriptor);
 }
 
 void Connection::set_limits(WriteBufferLimits limits) {
@@ -305,10 +318,9 @@ void Connection::lose_writing(int why) noexcept {
 
 void Connection::drop_unsent() noexcept {
     paused = false;
-    std::string().swap(queued);
-    if (send_op.held) return;  // the kernel reads it
-    std::string().swap(sending);
-    sent = 0;
+    if (backlog == nullptr) return;
+    if (!backlog->op.held) return backlog.reset();
+    std::string().swap(backlog->queued);  // the rest is read by the kernel
 }
 
 void Connection::close() noexcept {
@@ -318,7 +330,7 @@ void Connection::close() noexcept {
     state = State::closing;
     eof = true;
     if (stop_pulling()) changed();
-    if (sending.empty()) shut();
+    if (backlog == nullptr) shut();
 }
 
 void Connection::shut() noexcept {
@@ -328,7 +340,7 @@ void Connection::shut() noexcept {
     if (error == nullptr) eof = true;
     KernelBackend& backend = *part->loop->backend;
     const bool receiving = receive_op.held && !backend.cancel(receive_op);
-    const bool sending_on = send_op.held && !backend.cancel(send_op);
+    const bool sending_on = backlog != nullptr && backlog->op.held && !backend.cancel(backlog->op);
     if (receiving || sending_on) shut_down_socket(descriptor);
     drop_unsent();
     if (!receiving || receive_op.buffer == nullptr) changed();
@@ -337,7 +349,7 @@ void Connection::shut() noexcept {
 }
 
 void Connection::close_if_free() noexcept {
-    if (state != State::shut || receive_op.held || send_op.held) return;
+    if (state != State::shut || receive_op.held || (backlog != nullptr && backlog->op.held)) return;
     state = State::closed;
     drop_unsent();
     part->loop->descriptors->take_from_stream(descriptor);

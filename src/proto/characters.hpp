@@ -1,7 +1,9 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -58,6 +60,32 @@ constexpr bool all_are(std::string_view text, std::uint16_t classes) noexcept {
         if (!is(c, classes)) return false;
     }
     return true;
+}
+
+/// The first control character but HTAB of what lies between, or `end`. Eight bytes at a time: values are
+/// most of a head.
+inline const char* find_control(const char* at, const char* end) noexcept {
+    constexpr std::uint64_t each = 0x0101010101010101;
+    if constexpr (std::endian::native == std::endian::little) {
+        while (end - at >= 8) {
+            std::uint64_t bytes;
+            std::memcpy(&bytes, at, sizeof bytes);
+            // The high bit of each byte below 0x20 and of each 0x7f. A borrow can set others, but they come
+            // later.
+            const std::uint64_t del = bytes ^ (0x7f * each);
+            const std::uint64_t found =
+                (((bytes - 0x20 * each) & ~bytes) | ((del - each) & ~del)) & (0x80 * each);
+            if (found == 0) {
+                at += 8;
+                continue;
+            }
+            at += std::countr_zero(found) / 8;
+            if (*at != '\t') return at;
+            ++at;
+        }
+    }
+    while (at != end && (!is(*at, character::control) || *at == '\t')) ++at;
+    return at;
 }
 
 constexpr char to_lower(char c) noexcept {

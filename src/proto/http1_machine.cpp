@@ -15,6 +15,8 @@
 //      the framing, and refuses the message if llhttp has come to another result;
 //   5. cuts the body into pieces that end where llhttp expects a line again.
 //
+// Messages in which there is nothing to decide do not come here: http1_plain.cpp.
+//
 // Callbacks run inside C code, so they are noexcept, throw nothing and allocate nothing: the room for the
 // fields has been made before llhttp is run. A fault that they find is kept in `fault_` and thrown after
 // llhttp has returned.
@@ -33,6 +35,7 @@
 #include "asyncio/proto/status.hpp"
 #include "asyncio/proto/url.hpp"
 #include "proto/characters.hpp"
+#include "proto/field_names.hpp"
 #include "proto/headers_access.hpp"
 
 namespace asyncio { inline namespace v1 { namespace proto {
@@ -54,40 +57,6 @@ constexpr std::string_view crlf = "\r\n";
 bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
 
 std::string in_field(std::string_view name) { return "header '" + std::string(name) + "'"; }
-
-// What a request may have only once: two of them, and two servers on its way may believe different ones.
-namespace once {
-constexpr unsigned content_length = 1;
-constexpr unsigned content_location = 2;
-constexpr unsigned content_range = 4;
-constexpr unsigned content_type = 8;
-constexpr unsigned etag = 16;
-constexpr unsigned host = 32;
-constexpr unsigned max_forwards = 64;
-constexpr unsigned server = 128;
-constexpr unsigned transfer_encoding = 256;
-constexpr unsigned user_agent = 512;
-}  // namespace once
-
-// Which of these has this name; 0: none. The size sorts out nearly all others.
-unsigned singleton(std::string_view name) noexcept {
-    const auto if_named = [&](std::string_view other, unsigned which) {
-        return equals_ignore_case(name, other) ? which : 0U;
-    };
-    switch (name.size()) {
-        case 4: return if_named("host", once::host) | if_named("etag", once::etag);
-        case 6: return if_named("server", once::server);
-        case 10: return if_named("user-agent", once::user_agent);
-        case 12:
-            return if_named("content-type", once::content_type) |
-                   if_named("max-forwards", once::max_forwards);
-        case 13: return if_named("content-range", once::content_range);
-        case 14: return if_named("content-length", once::content_length);
-        case 16: return if_named("content-location", once::content_location);
-        case 17: return if_named("transfer-encoding", once::transfer_encoding);
-        default: return 0;
-    }
-}
 
 }  // namespace
 
@@ -199,11 +168,9 @@ void Http1Machine::begin(std::string_view method) noexcept {
 }
 
 void Http1Machine::restart() noexcept {
-    llhttp_init(&llhttp_, strict() ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
-    llhttp_.data = this;
     state_ = State::start_line;
     fault_ = Fault::none;
-    head_done_ = message_done_ = has_length_ = has_chunks_ = false;
+    plain_ = head_done_ = message_done_ = has_length_ = has_chunks_ = false;
     empty_lines_ = 0;
     line_begin_ = field_begin_ = start_size_ = field_count_ = trailer_count_ = 0;
     receiving_ = nullptr;
@@ -248,6 +215,7 @@ Event Http1Machine::step(std::string_view& in) {
     while (true) {
         switch (state_) {
             case State::start_line:
+                if (idle() && take_plain_message(in)) return Event::head;
                 if (!take_start_line(in)) return Event::need_data;
                 state_ = State::fields;
                 break;
@@ -345,6 +313,8 @@ bool Http1Machine::take_start_line(std::string_view& in) {
         read_status_line(line);
     }
     start_size_ = line_begin_ = field_begin_ = text.size();
+    llhttp_init(&llhttp_, strict() ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
+    llhttp_.data = this;
     const llhttp_errno_t error = run(text.data(), text.size());
     if (error != HPE_OK) fail_as_llhttp(fields(), 0, error);
     return true;
@@ -414,6 +384,14 @@ void Http1Machine::read_request_line(std::string_view line) {
     if (target.empty() || !all_are(target, character::target)) {
         fail("the target " + quoted(target) + " has characters that may not be in one");
     }
+    if (target[0] != '/' || method == "CONNECT") check_form(method, target);
+    read_version(line.substr(last + 1));
+    request.method.assign(method);
+    request.target.assign(target);
+}
+
+// Anything but a path.
+void Http1Machine::check_form(std::string_view method, std::string_view target) const {
     // RFC 9112 §3.2.3: CONNECT takes a host and a port, and nothing else.
     const bool is_authority =
         all_are(target, character::authority) && target.find(':') != std::string_view::npos;
@@ -421,9 +399,6 @@ void Http1Machine::read_request_line(std::string_view line) {
         fail("the target " + quoted(target) + " of a CONNECT is not 'host:port'");
     if (target == "*" && method != "OPTIONS") fail("the target '*' is for OPTIONS only");
     if (method != "CONNECT") check_absolute_form(target);
-    read_version(line.substr(last + 1));
-    request.method.assign(method);
-    request.target.assign(target);
 }
 
 // RFC 9112 §3.2.2, absolute-form. What comes here is HTTP, and it is for a host: RFC 9110 §4.2.1, "A
@@ -642,7 +617,7 @@ Event Http1Machine::take_body(std::string_view& in) {
     std::size_t size = in.size();
     if (state_ != State::until_close) size = static_cast<std::size_t>(std::min<std::uint64_t>(left_, size));
     ASYNCIO_ASSERT(size > 0);
-    const llhttp_errno_t error = run(in.data(), size);
+    const llhttp_errno_t error = plain_ ? HPE_OK : run(in.data(), size);
     if (error != HPE_OK) fail(std::string("its body: ") + llhttp_get_error_reason(&llhttp_));
     body = in.substr(0, size);
     in.remove_prefix(size);
@@ -654,7 +629,7 @@ Event Http1Machine::take_body(std::string_view& in) {
     if (state_ == State::chunk_data) {
         state_ = State::chunk_end;
     } else {
-        ASYNCIO_ASSERT(message_done_);
+        ASYNCIO_ASSERT(plain_ || message_done_);
         state_ = State::finish;
     }
     return Event::body;

@@ -76,6 +76,13 @@ class Http1Machine {
     void restart() noexcept;
     Event step(std::string_view& in);
 
+    // Plain messages (http1_plain.cpp). False: it is none, and nothing has changed.
+    bool take_plain_message(std::string_view& in);
+    const char* take_plain_request(const char* begin, const char* end);
+    const char* take_plain_response(const char* begin, const char* end);
+    const char* take_plain_fields(const char* begin, const char* at, const char* end, unsigned& seen);
+    bool take_plain_length(std::string_view value) noexcept;
+
     // Head and trailers.
     bool take_start_line(std::string_view& in);
     bool take_field_lines(std::string_view& in, Headers& into);
@@ -83,6 +90,7 @@ class Http1Machine {
                    const char* what);
     void add_field_line(std::string& text);
     void check_beginning(std::string_view line) const;
+    void check_form(std::string_view method, std::string_view target) const;
     void check_absolute_form(std::string_view target) const;
     void read_request_line(std::string_view line);
     void read_status_line(std::string_view line);
@@ -114,6 +122,7 @@ class Http1Machine {
     bool answers_head_ = false;     // The request was a HEAD.
     bool answers_connect_ = false;  // The request was a CONNECT.
     bool last_was_final_ = false;   // The message before said that the connection would be closed.
+    bool plain_ = false;            // llhttp was not asked.
     bool head_done_ = false;        // llhttp has called on_headers_complete.
     bool message_done_ = false;     // llhttp has called on_message_complete.
     bool has_length_ = false;       // There is a Content-Length.

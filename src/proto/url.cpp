@@ -30,14 +30,36 @@ namespace {
 
 constexpr std::size_t longest_url = 1 << 20;  // Positions are 32 bits, and encoding may triple the text.
 
+constexpr std::string_view always_safe = "!$'()*,";  // The sub-delims that mean nothing in a query either.
+
 // What a part leaves as it is. `reserved` are the characters with a meaning of their own there: written, they
 // stay; escaped, they stay escaped.
-struct Encoding {
-    std::string_view also_safe;
-    std::string_view reserved;
+class Encoding {
+  public:
+    constexpr Encoding(std::string_view also_safe, std::string_view reserved, bool plus)
+        : plus_for_space(plus) {
+        for (std::size_t c = 0; c != safe_.size(); ++c) {
+            safe_[c] = is(static_cast<char>(c), character::unreserved);
+        }
+        for (const char c : always_safe) mark(safe_, c);
+        for (const char c : also_safe) mark(safe_, c);
+        for (const char c : reserved) {
+            mark(safe_, c);
+            mark(reserved_, c);
+        }
+    }
+
+    constexpr bool is_safe(char c) const noexcept { return safe_[static_cast<unsigned char>(c)]; }
+    constexpr bool is_reserved(char c) const noexcept { return reserved_[static_cast<unsigned char>(c)]; }
+
     bool plus_for_space;
+
+  private:
+    using Set = std::array<bool, 256>;
+    static constexpr void mark(Set& set, char c) { set[static_cast<unsigned char>(c)] = true; }
+    Set safe_{};
+    Set reserved_{};
 };
-constexpr std::string_view always_safe = "!$'()*,";  // The sub-delims that mean nothing in a query either.
 constexpr Encoding user_info_encoding{"+&=;", "", false};
 constexpr Encoding path_encoding{"&=;@:", "/+", false};
 constexpr Encoding query_encoding{"?/:@", "=+&;", true};
@@ -58,11 +80,14 @@ const Default* known(std::string_view scheme) noexcept {
     return it == known_schemes.end() ? nullptr : &*it;
 }
 
-bool contains(std::string_view set, char c) noexcept { return set.find(c) != std::string_view::npos; }
-
-bool is_safe(char c, const Encoding& encoding) noexcept {
-    return is(c, character::unreserved) || contains(always_safe, c) || contains(encoding.also_safe, c) ||
-           contains(encoding.reserved, c);
+/// Where the first of the characters is that end an authority, or the colon that ends a scheme.
+/// (find_first_of makes a call for each character.)
+std::size_t find_end(std::string_view text, bool at_colon, std::size_t from = 0) noexcept {
+    for (std::size_t i = from; i < text.size(); ++i) {
+        const char c = text[i];
+        if (c == '/' || c == '?' || c == '#' || (c == ':' && at_colon)) return i;
+    }
+    return std::string_view::npos;
 }
 
 void append_escaped(std::string& out, char c) {
@@ -84,22 +109,24 @@ char escaped_character(std::string_view text, std::size_t i) noexcept {
 
 // Appends `text`, which may be encoded already, in normal form.
 void append_requoted(std::string& out, std::string_view text, const Encoding& encoding) {
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (is_escape(text, i)) {
-            const char meant = escaped_character(text, i);
-            if (is_safe(meant, encoding) && !contains(encoding.reserved, meant)) {
+    for (std::size_t i = 0; i < text.size();) {
+        std::size_t end = i;
+        while (end < text.size() && encoding.is_safe(text[end])) ++end;
+        out.append(text.substr(i, end - i));
+        if (end == text.size()) return;
+        i = end + 1;
+        if (is_escape(text, end)) {
+            const char meant = escaped_character(text, end);
+            if (encoding.is_safe(meant) && !encoding.is_reserved(meant)) {
                 out += meant;
             } else {
                 append_escaped(out, meant);
             }
             i += 2;
-        } else if (is_safe(c, encoding)) {
-            out += c;
-        } else if (c == ' ' && encoding.plus_for_space) {
+        } else if (text[end] == ' ' && encoding.plus_for_space) {
             out += '+';
         } else {
-            append_escaped(out, c);
+            append_escaped(out, text[end]);
         }
     }
 }
@@ -107,7 +134,7 @@ void append_requoted(std::string& out, std::string_view text, const Encoding& en
 // Appends `text`, which stands for itself: a `%` in it is a percent sign.
 void append_quoted(std::string& out, std::string_view text, const Encoding& encoding) {
     for (const char c : text) {
-        if (is_safe(c, encoding)) {
+        if (encoding.is_safe(c)) {
             out += c;
         } else if (c == ' ' && encoding.plus_for_space) {
             out += '+';
@@ -119,6 +146,7 @@ void append_quoted(std::string& out, std::string_view text, const Encoding& enco
 
 // RFC 3986 §5.2.4, in place: text[begin..] is a path that begins with a slash.
 void remove_dot_segments(std::string& text, std::size_t begin) {
+    if (text.find("/.", begin) == std::string::npos) return;
     std::size_t out = begin;
     std::size_t in = begin;
     while (in < text.size()) {
@@ -255,7 +283,7 @@ class UrlParser {
         scheme();
         // From here on `rest_` is what has not been read yet.
         if (rest_.starts_with("//")) {
-            authority(rest_.substr(2, rest_.find_first_of("/?#", 2) - 2));
+            authority(rest_.substr(2, find_end(rest_, false, 2) - 2));
         } else {
             no_authority();
         }
@@ -273,21 +301,21 @@ class UrlParser {
     void check_characters() const {
         if (all_.empty()) fail("it is empty");
         if (all_.size() > longest_url) fail("it is longer than 1 MiB");
-        for (const char c : all_) {
-            if (is(c, character::control)) {
-                fail("control character " + quoted({&c, 1}) + " (leave out line ends, or write it as %XX)");
-            }
+        const char* const end = all_.data() + all_.size();
+        const char* const bad = std::min(find_control(all_.data(), end), std::find(all_.data(), end, '\t'));
+        if (bad != end) {
+            fail("control character " + quoted({bad, 1}) + " (leave out line ends, or write it as %XX)");
         }
     }
 
     void scheme() {
-        const std::size_t colon = rest_.find_first_of(":/?#");
+        const std::size_t colon = find_end(rest_, true);
         if (colon == std::string_view::npos || rest_[colon] != ':') {
             fail("it has no scheme: did you mean 'http://...'?");
         }
         const std::string_view scheme = rest_.substr(0, colon);
         const std::string_view after = rest_.substr(colon + 1);
-        const std::string_view port = after.substr(0, after.find_first_of("/?#"));
+        const std::string_view port = after.substr(0, find_end(after, false));
         const bool bracketed = scheme.starts_with('[');  // an IPv6 address, cut at its first colon
         if (bracketed ||
             (!scheme.empty() && !port.empty() && port.size() <= 5 && all_are(port, character::digit))) {
@@ -298,11 +326,17 @@ class UrlParser {
         if (scheme.empty() || !is(scheme[0], character::letter) || !all_are(scheme, character::scheme)) {
             fail("scheme " + quoted(scheme) + " is not made of letters, digits and +-.");
         }
-        for (const char c : scheme) out_ += to_lower(c);
+        append_lowered(scheme);
         url_.scheme_end_ = here();
         out_ += ':';
         rest_ = after;
         known_ = known(url_.scheme());
+    }
+
+    void append_lowered(std::string_view text) {
+        const std::size_t begin = out_.size();
+        out_.append(text);
+        for (std::size_t i = begin; i != out_.size(); ++i) out_[i] = to_lower(out_[i]);
     }
 
     void no_authority() {
@@ -366,7 +400,7 @@ class UrlParser {
             fail("the host is neither a name nor an IPv4 address of four decimal numbers");
         }
         if (host[0] == '.' || host.find("..") != std::string_view::npos) fail("the host has an empty label");
-        for (const char c : host) out_ += to_lower(c);
+        append_lowered(host);
     }
 
     void append_ipv6_host(std::string_view address) {
@@ -399,7 +433,7 @@ class UrlParser {
     }
 
     void path() {
-        const std::string_view text = rest_.substr(0, rest_.find_first_of("?#"));
+        const std::string_view text = rest_.substr(0, std::min(rest_.find('?'), rest_.find('#')));
         rest_.remove_prefix(text.size());
         url_.path_begin_ = here();
         const bool has_host = url_.host_end_ > url_.host_begin_;

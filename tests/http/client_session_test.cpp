@@ -37,6 +37,56 @@ TEST_P(ClientSession, GetsAPage) {
     });
 }
 
+TEST_P(ClientSession, AsksForTheUrlOfEachCall) {
+    run([]() -> Coro<> {
+        co_await with_site(answers(hello), [](Site& site) -> Coro<> {
+            http::ClientSession session;
+            // Again, another, a bad one in between, nothing at all, one with a query added, one that is long.
+            const std::string end(2000, 'x');
+            const std::vector<std::string> paths = {"/a", "/a", "/b", "/a", "/" + end, "/" + end, "/a"};
+            for (const std::string& path : paths) {
+                auto response = co_await session.get(site.url(path));
+                EXPECT_EQ(response.url.str(), site.url(path));
+                co_await response.read();
+                EXPECT_THROW(co_await session.get("http://"), http::InvalidURL);
+                EXPECT_THROW(co_await session.get(""), http::InvalidURL);
+            }
+            for (const char* value : {"1", "2"}) {
+                auto response = co_await session.get(site.url("/a"), {.params = http::params("q", value)});
+                co_await response.read();
+                EXPECT_EQ(response.url.str(), site.url("/a?q=") + value);
+            }
+            EXPECT_EQ(site.requests.size(), paths.size() + 2);
+            for (std::size_t i = 0; i != paths.size(); ++i)
+                EXPECT_TRUE(site.requests[i].starts_with("GET " + paths[i] + " HTTP/1.1\r\n"));
+        });
+    });
+}
+
+TEST_P(ClientSession, ARequestWithoutFieldsOfItsOwnSendsWhatOneWithThemWould) {
+    run([]() -> Coro<> {
+        co_await with_site(answers(hello), [](Site& site) -> Coro<> {
+            http::ClientSession session{{.headers = http::headers("X-Session", "1")}};
+            auto usual = co_await session.get(site.url("/a?b"));
+            co_await usual.read();
+            auto other = co_await session.get(site.url("/a?b"), {.headers = http::headers("X-Own", "2")});
+            co_await other.read();
+            EXPECT_EQ(site.requests.size(), 2u);
+            std::string expected = site.requests[0];
+            expected.insert(expected.size() - 2, "X-Own: 2\r\n");
+            EXPECT_EQ(site.requests[1], expected);
+
+            // What a session says of the host or the connection is looked at in each request.
+            http::ClientSession closing{{.headers = http::headers("Connection", "close", "Host", "other")}};
+            auto last = co_await closing.get(site.url("/a"));
+            co_await last.read();
+            EXPECT_NE(site.requests[2].find("Host: other\r\n"), std::string::npos);
+            EXPECT_EQ(site.requests[2].find("Host: 127"), std::string::npos);
+            EXPECT_EQ(closing.connections().idle, 0u);
+        });
+    });
+}
+
 TEST_P(ClientSession, AttributesAreTheResponsesOwn) {
     run([]() -> Coro<> {
         const char* const answer =

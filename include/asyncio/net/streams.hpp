@@ -47,6 +47,8 @@ class ReadBase : public Leaf {
     void progressed() noexcept;
     /// Bytes for the caller's own memory; returns how many it took.
     std::size_t take_directly(const char* data, std::size_t count) noexcept;
+    /// It has memory of its own to be filled.
+    bool takes_directly() const noexcept { return want_ == Want::into_some || want_ == Want::into_all; }
     /// It takes pieces out of the buffer, rather than the buffer itself.
     bool takes_pieces() const noexcept {
         return want_ == Want::more || want_ == Want::line || want_ == Want::until;

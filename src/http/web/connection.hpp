@@ -85,7 +85,7 @@ class Connection {
         if (consumed_ != 0) reader_.consume(std::exchange(consumed_, 0));
     }
     proto::Event offer(std::size_t most);
-    void enter(Phase phase, Duration limit) noexcept;
+    void enter(Phase phase, std::uint64_t patience) noexcept;
     const Handler* begin_request(Response& response);
     void end_request();
     bool meets_expectation() noexcept;
@@ -96,7 +96,8 @@ class Connection {
     bool body_is_manageable();
     bool compose(const Response& response, bool keep);
     void append_fields(const proto::Headers& headers, bool& has_type, std::string_view& length);
-    void append_head(const Response& response, bool keep, Stream framing, std::uint64_t length);
+    void append_head(const Response& response, bool keep, Stream framing, std::uint64_t length,
+                     std::string_view body);
 
     SiteState& site_;
     StreamReader reader_;

@@ -58,16 +58,6 @@ Response::Response(const Response& other)
       rare_(other.rare_ ? std::make_unique<Rare>(*other.rare_) : nullptr),
       body_(other.body_) {}
 
-Response& Response::operator=(Response other) noexcept {
-    status_ = other.status_;
-    streamed_ = other.streamed_;
-    content_type_is_own_ = other.content_type_is_own_;
-    content_type_ = other.content_type_;
-    rare_ = std::move(other.rare_);
-    body_ = std::move(other.body_);
-    return *this;
-}
-
 const proto::Headers& Response::headers() const noexcept {
     static const proto::Headers none;
     return rare_ ? rare_->headers : none;

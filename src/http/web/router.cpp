@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <cstring>
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/proto/headers.hpp"
@@ -220,16 +222,58 @@ void Router::add(std::string_view method, std::string_view path, Handler* handle
     Resource* resource = known(key, segments);
     if (resource == nullptr) {
         Resource made;
-        made.path = key;
+        made.path = std::move(key);
         made.segments = std::move(segments);
         resource = &resources_.emplace_back(std::move(made));
         if (names) {
             dynamic_.push_back(resource);
         } else {
-            plain_.emplace(std::move(key), resource);
+            plain_.add(*resource);
         }
     }
     resource->routes.push_back({std::string(method), handler});
+}
+
+// ---- paths without names ------------------------------------------------------------------------
+
+std::size_t Router::PlainPaths::hash(std::string_view path) noexcept {
+    constexpr std::uint64_t odd = 0x9e3779b97f4a7c15;  // 2^64 by the golden ratio
+    std::uint64_t front = 0;
+    std::uint64_t back = 0;
+    if (path.size() >= sizeof front) {
+        std::memcpy(&front, path.data(), sizeof front);
+        std::memcpy(&back, path.data() + path.size() - sizeof back, sizeof back);
+    } else {
+        for (const char c : path) front = front << 8 | static_cast<unsigned char>(c);
+    }
+    return static_cast<std::size_t>(((front * odd ^ back) + path.size()) * odd >> 32);
+}
+
+void Router::PlainPaths::put(const Resource& resource) noexcept {
+    const std::size_t mask = places_.size() - 1;
+    std::size_t at = hash(resource.path) & mask;
+    while (places_[at] != nullptr) at = (at + 1) & mask;
+    places_[at] = &resource;
+}
+
+void Router::PlainPaths::add(const Resource& resource) {
+    if (2 * (count_ + 1) > places_.size()) {
+        std::vector<const Resource*> old(std::max<std::size_t>(8, 2 * places_.size()));
+        old.swap(places_);
+        for (const Resource* each : old) {
+            if (each != nullptr) put(*each);
+        }
+    }
+    put(resource);
+    ++count_;
+}
+
+const Router::Resource* Router::PlainPaths::find(std::string_view path) const noexcept {
+    if (places_.empty()) return nullptr;
+    const std::size_t mask = places_.size() - 1;
+    for (std::size_t at = hash(path) & mask;; at = (at + 1) & mask) {
+        if (places_[at] == nullptr || places_[at]->path == path) return places_[at];
+    }
 }
 
 // ---- finding ------------------------------------------------------------------------------------
@@ -274,15 +318,14 @@ bool Router::Resource::matches(std::string_view path, MatchInfo& match) const {
 }
 
 const Handler* Router::find(std::string_view method, std::string_view raw_path, MatchInfo& match) const {
-    std::string normal;
-    std::string_view path = raw_path;
-    if (!is_normal(path)) {
-        normal = normal_form(path);
-        path = normal;
-    }
+    if (is_normal(raw_path)) return find_normal(method, raw_path, match);
+    return find_normal(method, normal_form(raw_path), match);
+}
+
+const Handler* Router::find_normal(std::string_view method, std::string_view path, MatchInfo& match) const {
     match.clear();
-    if (const auto found = plain_.find(path); found != plain_.end()) {
-        if (const Handler* handler = found->second->handler_for(method)) return handler;
+    if (const Resource* found = plain_.find(path); found != nullptr) {
+        if (const Handler* handler = found->handler_for(method)) return handler;
     }
     for (const Resource* resource : dynamic_) {
         if (resource->matches(path, match)) {

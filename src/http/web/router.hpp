@@ -2,10 +2,8 @@
 #pragma once
 #include <cstddef>
 #include <deque>
-#include <functional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "asyncio/http/web/application.hpp"
@@ -75,16 +73,24 @@ class Router {
         const Handler* handler_for(std::string_view method) const noexcept;
         bool matches(std::string_view path, MatchInfo& match) const;
     };
-    struct TextHash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view text) const noexcept {
-            return std::hash<std::string_view>()(text);
-        }
+    /// The resources without names, by their path: a hash table with open addressing. It hashes but the size
+    /// and the two ends of a path, since a client cannot choose what is in it.
+    class PlainPaths {
+      public:
+        void add(const Resource& resource);
+        const Resource* find(std::string_view path) const noexcept;
+
+      private:
+        static std::size_t hash(std::string_view path) noexcept;
+        void put(const Resource& resource) noexcept;
+        std::vector<const Resource*> places_;  // a power of two, at least half of them empty
+        std::size_t count_ = 0;
     };
 
     static std::vector<Segment> parse(std::string_view path);
     static Segment parse_segment(std::string_view text, std::string_view path, bool last);
     static bool has_names(const std::vector<Segment>& segments) noexcept;
+    const Handler* find_normal(std::string_view method, std::string_view path, MatchInfo& match) const;
     Resource* known(const std::string& normal, const std::vector<Segment>& segments) noexcept;
 
     ApplicationOptions options_;
@@ -92,7 +98,7 @@ class Router {
     std::deque<Handler> handlers_;
     std::deque<Resource> resources_;  // those with names, in order, are looked at one by one
     std::vector<const Resource*> dynamic_;
-    std::unordered_map<std::string, const Resource*, TextHash, std::equal_to<>> plain_;
+    PlainPaths plain_;
 };
 
 struct ApplicationAccess {

@@ -36,6 +36,11 @@ Duration tick_for(const SiteOptions& options) {
     return std::clamp(Duration::from_ns(shortest.count_ns() / 4), shortest_tick, longest_tick);
 }
 
+std::uint64_t ticks_in(Duration limit, Duration tick) noexcept {
+    if (limit.is_infinite()) return ~std::uint64_t{0};
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(limit.count_ns(), 0) / tick.count_ns()) + 1;
+}
+
 /// RFC 9110 §5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT". strftime would ask the locale for the names.
 std::string http_date(std::time_t when) {
     constexpr std::array<std::string_view, 7> days = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -99,7 +104,12 @@ Coro<> finish(std::shared_ptr<SiteState> site, bool leaving) {
 }  // namespace
 
 SiteState::SiteState(std::shared_ptr<Router> site_router, const SiteOptions& site_options)
-    : router(std::move(site_router)), options(site_options), tick_length(tick_for(site_options)) {
+    : router(std::move(site_router)),
+      options(site_options),
+      tick_length(tick_for(site_options)),
+      patience{ticks_in(site_options.keepalive_timeout, tick_length),
+               ticks_in(site_options.client_timeout, tick_length),
+               ticks_in(site_options.lingering_time, tick_length)} {
     options.host = {};
 }
 
@@ -108,17 +118,6 @@ SiteState::~SiteState() {
 }
 
 // ---- time ---------------------------------------------------------------------------------------
-
-std::uint64_t SiteState::ticks_in(Duration limit) const noexcept {
-    if (limit.is_infinite()) return ~std::uint64_t{0};
-    return static_cast<std::uint64_t>(std::max<std::int64_t>(limit.count_ns(), 0) / tick_length.count_ns()) +
-           1;
-}
-
-std::uint64_t SiteState::tick_after(Duration limit) const noexcept {
-    const std::uint64_t count = ticks_in(limit);
-    return count > ~ticks ? count : ticks + count;
-}
 
 void SiteState::arm() {
     ticker = get_running_loop().call_later(tick_length, [this] { tick(); });

@@ -31,9 +31,10 @@ struct SiteState {
     /// Connections that are at a request.
     std::size_t requests() noexcept;
 
-    std::uint64_t ticks_in(Duration limit) const noexcept;
-    /// The tick after which a wait that begins now has taken `limit`.
-    std::uint64_t tick_after(Duration limit) const noexcept;
+    /// The tick after which a wait that begins now has taken so many.
+    std::uint64_t tick_after(std::uint64_t patience) const noexcept {
+        return patience > ~ticks ? patience : ticks + patience;
+    }
     void tick() noexcept;
     /// Sees to it that there will be a next tick. Without memory for that there is none, until this is called
     /// again.
@@ -50,7 +51,14 @@ struct SiteState {
     static constexpr std::string_view usual_status = "HTTP/1.1 200 OK\r\n";
     std::string usual_head;  // that, Date and Server
     std::uint64_t ticks = 0;
-    Duration tick_length;
+    const Duration tick_length;
+    /// The limits of the options, in ticks: a request is no place for a division.
+    struct Patience {
+        std::uint64_t keepalive;
+        std::uint64_t client;
+        std::uint64_t lingering;
+    };
+    const Patience patience;
     std::optional<TimerHandle> ticker;  // armed while there are connections
 
     IntrusiveList<Connection, &Connection::hook> connections;

@@ -11,6 +11,10 @@
 
 namespace asyncio { inline namespace v1 { namespace http::web {
 
+namespace detail {
+class Connection;
+}
+
 /// What a response is made with. All members may be left out.
 struct ResponseOptions {
     int status = 200;                                             ///< 200 to 599
@@ -44,7 +48,16 @@ class ASYNCIO_API Response {
           content_type_(other.content_type_),
           rare_(std::move(other.rare_)),
           body_(std::move(other.body_)) {}
-    Response& operator=(Response other) noexcept;
+    Response& operator=(const Response& other) { return *this = Response(other); }
+    Response& operator=(Response&& other) noexcept {
+        status_ = other.status_;
+        streamed_ = other.streamed_;
+        content_type_is_own_ = std::exchange(other.content_type_is_own_, false);
+        content_type_ = other.content_type_;
+        rare_ = std::move(other.rare_);
+        body_ = std::move(other.body_);
+        return *this;
+    }
     ~Response() = default;
 
     int status() const noexcept { return status_; }
@@ -73,6 +86,10 @@ class ASYNCIO_API Response {
 
   private:
     friend class StreamResponse;
+    friend class detail::Connection;
+
+    /// As nearly all are: 200, and no header fields of its own.
+    bool is_plain() const noexcept { return status_ == 200 && rare_ == nullptr; }
 
     // What most responses lack, so that all of them are cheap to move.
     struct Rare {
