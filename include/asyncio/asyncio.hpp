@@ -6,6 +6,7 @@
 #include "asyncio/base/duration.hpp"
 #include "asyncio/base/error.hpp"
 #include "asyncio/base/exception_group.hpp"
+#include "asyncio/base/optional_ref.hpp"
 #include "asyncio/base/outcome.hpp"
 
 // Coroutines and the loop
@@ -19,6 +20,7 @@
 // Tasks
 #include "asyncio/task/any_task.hpp"
 #include "asyncio/task/as_completed.hpp"
+#include "asyncio/task/async_generator.hpp"
 #include "asyncio/task/future.hpp"
 #include "asyncio/task/gather.hpp"
 #include "asyncio/task/remote.hpp"
