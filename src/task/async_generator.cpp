@@ -1,10 +1,11 @@
 // What seldom happens to async generators.
-#include "asyncio/task/detail/generator_record.hpp"
+#include "asyncio/task/async_generator.hpp"
 
 #include <string>
 #include <utility>
 
 #include "asyncio/base/error.hpp"
+#include "asyncio/task/detail/close_all.hpp"
 #include "detail/loop_impl.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
@@ -50,6 +51,17 @@ void throw_ignored_exit(GeneratorRecord* body) {
     throw RuntimeError("async generator ignored GeneratorExit: '" + name + "' (" + place +
                        ") yields once more when it is closed: let GeneratorExit end it, and clean up without "
                        "co_yield");
+}
+
+void met_while_closing(std::exception_ptr& error) noexcept {
+    std::exception_ptr other = std::current_exception();
+    if (error == nullptr || exception_cast<GeneratorExit>(error) != nullptr ||
+        (is_cancelled(other) && !is_cancelled(error))) {
+        std::swap(error, other);
+    }
+    if (other == nullptr || is_cancelled(other) || exception_cast<GeneratorExit>(other) != nullptr) return;
+    report_exception(impl_of(current_loop), "closing several async generators met more than one failure", other,
+                     nullptr);
 }
 
 void throw_sent_too_early() {
