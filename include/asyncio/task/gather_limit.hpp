@@ -19,12 +19,12 @@ static_assert(OptionStruct<GatherOptions>);
 
 namespace detail {
 
-/// The coroutine becomes a task of somebody who joins it.
+/// The coroutine becomes a task of somebody who joins it, and who says with `flags` what becomes of a failure.
 template <class T>
-Task<T> start_joined(GatherChild& child) {
+Task<T> start_joined(GatherChild& child, unsigned flags) {
     promote(child.record(), 1);  // on failure it is still the child's
     PromiseBase* const record = child.take();
-    record->set(adopted);
+    record->set(adopted | flags);
     return Task<T>(RecordRef(record));
 }
 
@@ -42,7 +42,7 @@ class LimitedGather {
         // A worker that was asked to stop, while the coroutine at hand went on to its end, begins no other.
         while (next_ != children_.size() && self.cancelling() == 0) {
             const std::size_t at = next_++;
-            Task<T> task = start_joined<T>(children_[at]);
+            Task<T> task = start_joined<T>(children_[at], Keep ? logs_off : 0);
             if constexpr (Keep) {
                 results_[at].emplace(co_await outcome_of(std::move(task), self));
             } else if constexpr (std::is_void_v<T>) {
