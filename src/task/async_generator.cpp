@@ -60,7 +60,7 @@ void met_while_closing(std::exception_ptr& error) noexcept {
         std::swap(error, other);
     }
     if (other == nullptr || is_cancelled(other) || exception_cast<GeneratorExit>(other) != nullptr) return;
-    report_exception(impl_of(current_loop), "closing several async generators met more than one failure", other,
+    report_exception(impl_of(current_loop), "closing async generators met more than one failure", other,
                      nullptr);
 }
 

@@ -25,8 +25,8 @@
 //   ├ QueueEmpty, QueueFull, QueueShutDown       ├ FileExistsError
 //   └ ExceptionGroup (exception_group.hpp)       └ FileNotFoundError
 //
-//   CancelledError, KeyboardInterrupt, GeneratorExit: no std::exception, so that catch (const std::exception&)
-//   lets them pass.
+//   CancelledError, KeyboardInterrupt, GeneratorExit: no std::exception, so that a handler of
+//   const std::exception& lets them pass.
 //
 // All are immutable once made (but for the context, which is filled in at most once) and share their text, so
 // copies are cheap and cannot fail, and several awaiters and threads may look at one object. Each has its key

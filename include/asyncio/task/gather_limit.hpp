@@ -19,7 +19,8 @@ static_assert(OptionStruct<GatherOptions>);
 
 namespace detail {
 
-/// The coroutine becomes a task of somebody who joins it, and who says with `flags` what becomes of a failure.
+/// The coroutine becomes a task of somebody who joins it, and who says with `flags` what becomes of a
+/// failure.
 template <class T>
 Task<T> start_joined(GatherChild& child, unsigned flags) {
     promote(child.record(), 1);  // on failure it is still the child's

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <iterator>
 #include <memory>
-#include <ranges>
 #include <type_traits>
 #include <utility>
 
@@ -23,12 +22,23 @@ template <class T>
 inline constexpr bool is_generator<AsyncGenerator<T>> = true;
 
 /// How an element of a range gets to its call: those of a container that the map owns are moved, those of one
-/// that it borrows are referred to, and what a view makes up as it goes is kept with the call.
+/// that it borrows are referred to, and what an iterator makes up as it goes is kept with the call. A
+/// container hands its constness on to its elements, a view of something else does not.
 template <class S>
 struct MapElement {
-    using Reference = std::ranges::range_reference_t<S>;
-    static constexpr bool stays = std::is_lvalue_reference_v<Reference> && std::ranges::forward_range<S>;
-    static constexpr bool is_owned = stays && !std::is_reference_v<S> && !std::ranges::view<S>;
+    template <class R>
+    static consteval bool gives_const() {
+        if constexpr (requires(R& range) { std::begin(range); }) {
+            return std::is_const_v<std::remove_reference_t<decltype(*std::begin(std::declval<R&>()))>>;
+        } else {
+            return false;
+        }
+    }
+    using Iterator = decltype(std::begin(std::declval<S&>()));
+    using Reference = decltype(*std::declval<Iterator&>());
+    static constexpr bool stays = std::is_lvalue_reference_v<Reference> && std::forward_iterator<Iterator>;
+    static constexpr bool is_owned =
+        stays && !std::is_reference_v<S> && !gives_const<S>() && gives_const<const S>();
     using Type = std::conditional_t<is_owned, std::remove_reference_t<Reference>&&,
                                     std::conditional_t<stays, Reference, std::decay_t<Reference>>>;
 };
@@ -114,7 +124,10 @@ auto make_map(bool in_order, std::size_t limit, S&& source, F&& function) {
 
 /// What map iterates: a generator that is handed over, or a range.
 template <class S>
-concept MapSource = is_generator<S> || std::ranges::input_range<S>;
+concept MapSource = is_generator<S> || requires(S& range) {
+    std::begin(range);
+    std::end(range);
+};
 
 }  // namespace detail
 
