@@ -1,6 +1,8 @@
 // Flow: who brings, who takes, who waits for whom.
 #include "asyncio/task/flow.hpp"
 
+#include <new>
+
 #include "asyncio/base/error.hpp"
 #include "detail/loop_impl.hpp"
 
@@ -24,7 +26,14 @@ CancelAnswer Parcel::cancel(Leaf* leaf) noexcept {
 }
 
 void FlowCore::spawn(Coro<> work, std::size_t place) {
-    group_.create_task(run(this, Producer(this), std::move(work), place));
+    spawning_ = true;
+    try {
+        group_.create_task(run(this, Producer(this), std::move(work), place));
+    } catch (...) {
+        spawning_ = false;
+        throw;
+    }
+    spawning_ = false;
 }
 
 Coro<> FlowCore::run(FlowCore* core, Producer producer, Coro<> work, std::size_t place) {
@@ -40,7 +49,17 @@ Coro<> FlowCore::run(FlowCore* core, Producer producer, Coro<> work, std::size_t
         core->report(error);
         co_return;
     }
-    if (place == no_place) place = core->new_place();
+    if (place == no_place) {
+        try {
+            place = core->new_place();
+        } catch (const std::bad_alloc&) {
+            if (core->error_now_ != nullptr) core->report(std::exchange(core->error_now_, nullptr));
+            core->error_now_ = error;
+            core->stopping_ = true;
+            core->wake_feeder();
+            co_return core->wake_consumer();
+        }
+    }
     Parcel parcel(core, place, error);
     try {
         co_await parcel;
@@ -56,6 +75,7 @@ void FlowCore::report(const std::exception_ptr& error) const noexcept {
 
 void FlowCore::producer_ended(bool begun) noexcept {
     --producers_;
+    if (spawning_) return;  // it is no task yet, and whoever wanted one is told
     if (!begun && !leaving_) lost_one_ = true;
     wake_consumer();
 }
@@ -64,6 +84,11 @@ std::size_t FlowCore::new_place() {
     if (in_order_) window_.push_back(nullptr);
     ++outstanding_;
     return in_order_ ? first_place_ + window_.size() - 1 : 0;
+}
+
+void FlowCore::give_back_place() noexcept {
+    if (in_order_) window_.pop_back();
+    --outstanding_;
 }
 
 void FlowCore::add(Parcel* parcel) noexcept {
@@ -119,7 +144,7 @@ Parcel* FlowCore::first() noexcept {
 }
 
 bool FlowCore::answerable() noexcept {
-    return first() != nullptr || producers_ == 0 || lost_one_ || at_end_ || start_error_ != nullptr;
+    return first() != nullptr || producers_ == 0 || lost_one_ || at_end_ || error_now_ != nullptr;
 }
 
 void FlowCore::wake_consumer() noexcept {
@@ -148,9 +173,9 @@ Parcel* FlowCore::NextBase::take() {
     if (core_->consumer_ == this) core_->consumer_ = nullptr;
     if (frame != nullptr) throw_if_cancelled(frame->task);
     if (core_->at_end_) return nullptr;
-    if (core_->start_error_ != nullptr) {
+    if (core_->error_now_ != nullptr) {
         core_->at_end_ = true;
-        std::rethrow_exception(std::exchange(core_->start_error_, nullptr));
+        std::rethrow_exception(std::exchange(core_->error_now_, nullptr));
     }
     Parcel* const parcel = core_->first();
     if (parcel == nullptr) {
@@ -176,6 +201,7 @@ void FlowCore::enter() {
 Coro<bool> FlowCore::leave(const std::exception_ptr& error) {
     leaving_ = true;
     stopping_ = true;
+    if (error_now_ != nullptr) report(std::exchange(error_now_, nullptr));
     // A cancel of the body leaves the group as it leaves any; else the group is shut down without one.
     if (error != nullptr && is_cancelled(error)) return group_.aexit(error);
     if (producers_ != 0) group_.cancel();

@@ -93,7 +93,12 @@ class MapState final : public FlowState {
     }
     void begin_call(Element&& element) {
         const std::size_t place = core.new_place();
-        core.spawn(call(place, std::forward<Element>(element)), place);
+        try {
+            core.spawn(call(place, std::forward<Element>(element)), place);
+        } catch (...) {
+            core.give_back_place();
+            throw;
+        }
     }
     Coro<> call(std::size_t place, Element element) {
         if constexpr (std::is_void_v<AwaitResult<Call>>) {

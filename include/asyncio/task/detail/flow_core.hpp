@@ -59,7 +59,7 @@ class FlowCore {
     // ---- for the scope --------------------------------------------------------------------------
     void enter();
     /// In a handler, after the scope was entered: the first next() throws this.
-    void start_failed() noexcept { start_error_ = std::current_exception(); }
+    void start_failed() noexcept { error_now_ = std::current_exception(); }
     Coro<bool> leave(const std::exception_ptr& error);
 
     // ---- for its tasks --------------------------------------------------------------------------
@@ -68,6 +68,8 @@ class FlowCore {
     void spawn(Coro<> work, std::size_t place = no_place);
     /// The next place; one more is outstanding until its item is taken.
     std::size_t new_place();
+    /// The newest one will not be used.
+    void give_back_place() noexcept;
     /// A failure was brought, or the scope is being left: no further items are wanted.
     bool stopping() const noexcept { return stopping_; }
     /// The consumer has what it wanted of it: the task that brought it goes on.
@@ -106,6 +108,7 @@ class FlowCore {
     bool entered_ = false;
     bool stopping_ = false;
     bool leaving_ = false;
+    bool spawning_ = false;
     bool at_end_ = false;          // a failure was thrown by next()
     bool lost_one_ = false;        // a task was cancelled before it had begun: its item never comes
     std::size_t producers_ = 0;    // tasks that have not ended
@@ -117,7 +120,7 @@ class FlowCore {
     std::size_t first_place_ = 0;
     NextBase* consumer_ = nullptr;  // who has suspended in next(), until it goes on
     Room* feeder_ = nullptr;        // who waits for room
-    std::exception_ptr start_error_;
+    std::exception_ptr error_now_;  // thrown by the first next() that meets it: nothing else is left of it
 };
 
 /// Waits until less than `limit` places are outstanding.
