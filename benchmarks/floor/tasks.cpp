@@ -2,7 +2,7 @@
 // handles for what is ready, a 4-ary heap for timers. No cancellation, no names, no errors, nothing that a
 // library owes its users.
 //
-//   job=switch|spawn|gather|await_depth|exception|sleepers|timers|timer_cancel|timeout|queue  n=…
+//   job=switch|spawn|gather|await_depth|generator|exception|sleepers|timers|timer_cancel|timeout|queue  n=…
 #include <sys/epoll.h>
 #include <coroutine>
 #include <cstdint>
@@ -327,6 +327,68 @@ void measure_depth(long n, long depth) {
     bench_print("await_depth", impl, ns, "ns", nullptr);
 }
 
+// An async generator by symmetric transfer from consumer to body and back.
+class Numbers {
+  public:
+    struct promise_type : FromFrameList {
+        std::coroutine_handle<> consumer;
+        const long* item = nullptr;
+        struct BackToConsumer {
+            bool await_ready() const noexcept { return false; }
+            std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> h) const noexcept {
+                return h.promise().consumer;
+            }
+            void await_resume() const noexcept {}
+        };
+        Numbers get_return_object() {
+            return Numbers(std::coroutine_handle<promise_type>::from_promise(*this));
+        }
+        std::suspend_always initial_suspend() noexcept { return {}; }
+        BackToConsumer final_suspend() noexcept {
+            item = nullptr;
+            return {};
+        }
+        BackToConsumer yield_value(const long& value) noexcept {
+            item = &value;
+            return {};
+        }
+        void return_void() {}
+        void unhandled_exception() { std::terminate(); }
+    };
+    struct Next {
+        std::coroutine_handle<promise_type> body;
+        bool await_ready() const noexcept { return false; }
+        std::coroutine_handle<> await_suspend(std::coroutine_handle<> h) const noexcept {
+            body.promise().consumer = h;
+            return body;
+        }
+        const long* await_resume() const noexcept { return body.promise().item; }
+    };
+    explicit Numbers(std::coroutine_handle<promise_type> body) : body_(body) {}
+    Numbers(const Numbers&) = delete;
+    ~Numbers() { body_.destroy(); }
+    Next next() { return {body_}; }
+
+  private:
+    std::coroutine_handle<promise_type> body_;
+};
+Numbers numbers(long count) {
+    for (long i = 0; i < count; ++i) co_yield i;
+}
+Detached sum_of_numbers(long count, long* sum) {
+    Numbers all = numbers(count);
+    while (const long* item = co_await all.next()) *sum += *item;
+}
+void measure_generator(long n) {
+    long sum = 0;
+    const std::uint64_t begin = bench_now_ns();
+    sum_of_numbers(n, &sum);
+    loop.run();
+    const double ns = ns_each(begin, n);
+    bench_prove(sum == n * (n - 1) / 2, "every item arrived");
+    bench_print("generator", impl, ns, "ns", nullptr);
+}
+
 struct Failure : std::exception {};
 [[gnu::noinline]] void fail() { throw Failure(); }
 // One throw and one catch without a coroutine: what no implementation can avoid.
@@ -498,6 +560,7 @@ int main(int argc, char** argv) {
     if (bench_is(job, "spawn")) measure_spawn(n);
     if (bench_is(job, "gather")) measure_gather(n, bench_count(argc, argv, "repeats", 10));
     if (bench_is(job, "await_depth")) measure_depth(n, bench_count(argc, argv, "depth", 100));
+    if (bench_is(job, "generator")) measure_generator(n);
     if (bench_is(job, "exception")) measure_exception(n);
     if (bench_is(job, "sleepers")) measure_sleepers(n, bench_real(argc, argv, "seconds", 3));
     if (bench_is(job, "timers")) measure_timers(n, bench_real(argc, argv, "range_s", 1));

@@ -82,6 +82,7 @@ CASES = [
             [Metric("value", "warm", "ns"), Metric("cold_ns", "cold", "ns"), Metric("bytes", "peak memory a task", "B")],
             TASKS, 100_000, slow=100_000, brief=1000),
     process("await_depth", "", "await chain 100 deep, per call", [NS], TASKS, 200_000, brief=100),
+    process("generator", "", "an item of an async generator that is ready", [NS], ["floor", *PYTHON], 10_000_000),
     process("exception", "1", "an exception through 1 await", [US], ["floor", "asio", *PYTHON], 100_000, args={"depth": 1}),
     process("exception", "10", "an exception through 10 awaits", [US], ["floor", "asio", *PYTHON], 20_000, args={"depth": 10}),
     # Queue: here come `queue` (1 and 1024 places) and `ping_pong`, with the issue that builds Queue.

@@ -6,6 +6,7 @@
 #include "asyncio/base/duration.hpp"
 #include "asyncio/base/error.hpp"
 #include "asyncio/base/exception_group.hpp"
+#include "asyncio/base/optional_ref.hpp"
 #include "asyncio/base/outcome.hpp"
 
 // Coroutines and the loop
@@ -19,9 +20,17 @@
 // Tasks
 #include "asyncio/task/any_task.hpp"
 #include "asyncio/task/as_completed.hpp"
+#include "asyncio/task/async_generator.hpp"
+#include "asyncio/task/enumerate.hpp"
+#include "asyncio/task/flow.hpp"
 #include "asyncio/task/future.hpp"
 #include "asyncio/task/gather.hpp"
+#include "asyncio/task/gather_limit.hpp"
+#include "asyncio/task/interval.hpp"
+#include "asyncio/task/map.hpp"
+#include "asyncio/task/merge.hpp"
 #include "asyncio/task/remote.hpp"
+#include "asyncio/task/retry.hpp"
 #include "asyncio/task/runner.hpp"
 #include "asyncio/task/shield.hpp"
 #include "asyncio/task/sleep.hpp"
@@ -32,6 +41,7 @@
 #include "asyncio/task/wait.hpp"
 #include "asyncio/task/wait_for.hpp"
 #include "asyncio/task/with.hpp"
+#include "asyncio/task/zip.hpp"
 
 // Signals
 #include "asyncio/process/signals.hpp"

@@ -153,10 +153,12 @@ TimeoutError::~TimeoutError() = default;
 gaierror::~gaierror() = default;
 CancelledError::~CancelledError() = default;
 KeyboardInterrupt::~KeyboardInterrupt() = default;
+GeneratorExit::~GeneratorExit() = default;
 
 const char* Error::what() const noexcept { return text_.c_str(); }
 const char* OSError::what() const noexcept { return text_.c_str(); }
 const char* KeyboardInterrupt::what() const noexcept { return "interrupted by Ctrl-C"; }
+const char* GeneratorExit::what() const noexcept { return "the async generator is being closed"; }
 const char* CancelledError::what() const noexcept {
     return message_.view().empty() ? "cancelled" : message_.c_str();
 }
@@ -358,6 +360,9 @@ const char* text_in(const std::exception_ptr& error) noexcept {
     if (const auto* interrupt = exception_cast<KeyboardInterrupt>(error)) {
         return interrupt->what();
     }
+    if (const auto* exit = exception_cast<GeneratorExit>(error)) {
+        return exit->what();
+    }
     return nullptr;
 }
 
@@ -388,7 +393,8 @@ std::string describe(const std::exception_ptr& error) {
         cancelled && cancelled->message().empty()) {
         return name;
     }
-    if (exception_cast<KeyboardInterrupt>(error) != nullptr || *text == '\0') {
+    if (exception_cast<KeyboardInterrupt>(error) != nullptr ||
+        exception_cast<GeneratorExit>(error) != nullptr || *text == '\0') {
         return name;
     }
     return name.append(": ").append(text);

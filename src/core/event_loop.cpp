@@ -209,6 +209,9 @@ LoopImpl::LoopImpl(EventLoop* owning_loop, RunOptions loop_options) : options(lo
         ordered = (backend_options.seed & counted_order) != 0;
         (ordered ? choices : random_state) = backend_options.seed & ~counted_order;
         reorders = ordered || random_state != 0;
+        jitter_state = backend_options.seed;
+    } else {
+        jitter_state = backend->now() ^ reinterpret_cast<std::uintptr_t>(this);
     }
     clock = options.clock;
     if (clock == nullptr && backend->kind() == Backend::sim) clock = &own_clock.emplace();

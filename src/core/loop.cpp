@@ -356,6 +356,13 @@ std::uint64_t read_clock(LoopCore* loop) noexcept {
     return impl->last_clock;
 }
 
+std::uint64_t random_bits(LoopCore* loop) noexcept {
+    std::uint64_t bits = impl_of(loop)->jitter_state += 0x9e3779b97f4a7c15;  // splitmix64
+    bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
+    bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
+    return bits ^ (bits >> 31);
+}
+
 void arm_timer(LoopCore* loop, TimerRef timer, std::uint64_t deadline_ns) {
     impl_of(loop)->timers.insert(timer, deadline_ns);
 }

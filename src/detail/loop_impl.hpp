@@ -140,6 +140,7 @@ struct LoopImpl final : LoopCore {
     std::uint64_t choices = 0;       // … the digits that are left of a counted order
     bool ordered = false;            // … which this says
     bool reorders = false;           // either of them
+    std::uint64_t jitter_state = 0;  // of random_bits; its own, so that asking changes no order
     LoopWatch* watch = nullptr;      // null but in tests of the kit's kind
     std::thread::id thread;
     bool running_now = false;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "asyncio/testing/testing.hpp"
+#include "support/generator_scenarios.hpp"
 
 namespace asyncio::test {
 
@@ -1012,6 +1013,13 @@ constexpr NamedScenario all[] = {
     {"AsCompletedOfARangeWithoutASize", as_completed_of_a_range_without_a_size},
     {"AsCompletedLeftEarly", as_completed_left_early},
     {"AsCompletedOfTasks", as_completed_of_tasks},
+    {"AsyncGenerator", async_generator_iterated},
+    {"AsyncGeneratorClosed", async_generator_closed},
+    {"EnumerateOfAZip", enumerate_of_a_zip},
+    {.name = "Merge", .start = merged, .may_report = true},
+    {.name = "Map", .start = mapped, .may_report = true},
+    {"GatherWithALimit", gathered_with_a_limit},
+    {"Retry", retried},
     {.name = "ToThread", .start = to_thread_waits_for_its_call, .threads = true},
     {.name = "ToThreadToldToStop", .start = to_thread_is_told_to_stop, .threads = true},
     {.name = "ToThreadThatThrows", .start = to_thread_that_throws, .threads = true},

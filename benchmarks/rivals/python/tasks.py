@@ -69,6 +69,20 @@ async def await_depth(n):
     result("await_depth", ns, "ns")
 
 
+async def generator(n):
+    async def numbers():
+        for i in range(n):
+            yield i
+
+    total = 0
+    begin = time.perf_counter()
+    async for item in numbers():
+        total += item
+    ns = ns_each(begin, n)
+    prove(total == n * (n - 1) // 2, "every item arrived")
+    result("generator", ns, "ns")
+
+
 async def exception(n):
     class Failure(Exception):
         pass

@@ -25,8 +25,8 @@
 //   ├ QueueEmpty, QueueFull, QueueShutDown       ├ FileExistsError
 //   └ ExceptionGroup (exception_group.hpp)       └ FileNotFoundError
 //
-//   CancelledError, KeyboardInterrupt: no std::exception, so that catch (const std::exception&) lets them
-//   pass.
+//   CancelledError, KeyboardInterrupt, GeneratorExit: no std::exception, so that a handler of
+//   const std::exception& lets them pass.
 //
 // All are immutable once made (but for the context, which is filled in at most once) and share their text, so
 // copies are cheap and cannot fail, and several awaiters and threads may look at one object. Each has its key
@@ -417,6 +417,18 @@ class ASYNCIO_API KeyboardInterrupt {
     KeyboardInterrupt(const KeyboardInterrupt&) noexcept = default;
     KeyboardInterrupt& operator=(const KeyboardInterrupt&) noexcept = default;
     virtual ~KeyboardInterrupt();
+
+    const char* what() const noexcept;
+};
+
+/// What `AsyncGenerator::aclose` throws into the generator's body, where it has yielded, so that it cleans up
+/// and ends. Not a std::exception, like CancelledError.
+class ASYNCIO_API GeneratorExit {
+  public:
+    GeneratorExit() noexcept = default;
+    GeneratorExit(const GeneratorExit&) noexcept = default;
+    GeneratorExit& operator=(const GeneratorExit&) noexcept = default;
+    virtual ~GeneratorExit();
 
     const char* what() const noexcept;
 };

@@ -321,6 +321,10 @@ void start_sleep(LoopCore* loop, PromiseBase* frame, std::uint64_t deadline_ns);
 /// Withdraws it, also when it is due already but has not had its turn.
 void disarm_timer(LoopCore* loop, TimerRef timer) noexcept;
 
+/// 64 random bits, for whoever wants to spread in time what would come all at once. On the simulated backend
+/// they follow from its seed.
+ASYNCIO_COLD std::uint64_t random_bits(LoopCore* loop) noexcept;
+
 inline std::uint64_t saturating_add(std::uint64_t a, std::uint64_t b) noexcept {
     const std::uint64_t sum = a + b;
     return sum < a ? ~std::uint64_t{0} : sum;
