@@ -44,11 +44,9 @@ ThreadCall::ThreadCall(void (*run)(PoolJob*) noexcept, void (*ask_to_stop)(Threa
     : Leaf(&ops_),
       PoolJob(run, what),
       ask_to_stop_(ask_to_stop),
-      back_(nullptr),
+      back_(UniqueFunction<void()>()),
       warning_(this, &warning_ops_),
-      stop_(this, &stop_ops_) {
-    back_.refs = 2;  // it lies in this object: nobody deletes it
-}
+      stop_(this, &stop_ops_) {}
 
 ThreadCall::~ThreadCall() {
     if (warning_.armed()) disarm_timer(current_loop, &warning_);
@@ -118,10 +116,10 @@ void SharedThreadCall::run_on_thread(PoolJob* job) noexcept {
 void AbandoningBase::start() {
     LoopImpl* const loop = impl_of(current_loop);
     shared_->remote = loop->remote;
-    shared_->back = std::make_unique<Callback>([keep = shared_]() mutable {
+    shared_->back = PostPtr(make_post([keep = shared_]() mutable {
         --impl_of(current_loop)->thread_jobs;
         if (keep->waiting != nullptr) wake(std::exchange(keep->waiting, nullptr));
-    });
+    }));
     shared_->self = shared_;  // a circle from here on, which the call's end breaks
     shared_->waiting = this;
     try {

@@ -2,7 +2,7 @@
 #pragma once
 #include <memory>
 
-#include "asyncio/core/handle.hpp"
+#include "asyncio/core/detail/post.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
@@ -53,7 +53,7 @@ class ThreadCall : public Leaf, public PoolJob {
 
     void (*ask_to_stop_)(ThreadCall*) noexcept;
     std::shared_ptr<RemoteState> remote_;
-    Callback back_;  // the post that brings the end to the loop
+    Post back_;  // the post that brings the end to the loop
     Helper warning_;
     Helper stop_;  // sets the stop_token, in its turn after a cancel
     bool stop_asked_ = false;
@@ -68,7 +68,7 @@ struct SharedThreadCall : PoolJob, std::enable_shared_from_this<SharedThreadCall
 
     std::weak_ptr<RemoteState> remote;       // a call that is left behind keeps nothing of the loop
     std::shared_ptr<SharedThreadCall> self;  // the thread's share
-    std::unique_ptr<Callback> back;          // made beforehand: the end must not fail
+    PostPtr back;                            // made beforehand: the end must not fail
     Leaf* waiting = nullptr;                 // loop thread only; null once abandoned
 
   private:
