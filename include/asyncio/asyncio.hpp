@@ -19,6 +19,7 @@
 // Tasks
 #include "asyncio/task/any_task.hpp"
 #include "asyncio/task/as_completed.hpp"
+#include "asyncio/task/executor.hpp"
 #include "asyncio/task/future.hpp"
 #include "asyncio/task/gather.hpp"
 #include "asyncio/task/remote.hpp"

@@ -554,10 +554,7 @@ void EventLoop::close() {
         impl_->shut_down();
         impl_->signals.reset();
         impl_->give_back_all();
-        if (impl_->pool != nullptr) {
-            impl_->pool->shut_down(impl_->options.shutdown_timeout);
-            impl_->pool.reset();
-        }
+        detail::end_pools(impl_.get());
         // From here on posts are refused; those that came before are destroyed, on this thread, with what
         // they own.
         detail::Post* const dropped = impl_->remote->close();
@@ -605,6 +602,7 @@ void EventLoop::close() {
                 }
             }
         }
+        detail::drop_executor_calls(impl_.get());
         detail::drop_anchors(impl_.get());
         impl_->drop_spare_posts();
         impl_->exception_handler = nullptr;

@@ -16,6 +16,7 @@ class DescriptorTable;
 class SignalHub;
 class ThreadPool;
 struct RemoteAnchor;
+struct ExecutorCall;
 
 /// What other threads may touch: outlives the loop for as long as somebody holds a LoopHandle.
 struct RemoteState {
@@ -145,7 +146,10 @@ struct LoopImpl final : LoopCore {
         0;                      // the most that the recycler's lists held beyond their caps since they did …
     std::uint64_t tidy_at = 0;  // … and when to look whether it has become more
     std::shared_ptr<EventLoop::ExceptionHandler> exception_handler;  // null: what nobody awaits is printed
-    std::shared_ptr<ThreadPool> pool;                                // made by the first to_thread
+    std::shared_ptr<ThreadPool> pool;  // the default executor's: made by the first to_thread, or set
+    std::vector<std::shared_ptr<ThreadPool>> former_pools;      // default executors that another has replaced
+    bool pool_has_ended = false;                                // shutdown_default_executor was called
+    std::vector<std::shared_ptr<ExecutorCall>> executor_calls;  // whose futures are not done
     std::shared_ptr<DescriptorTable> descriptors;  // whose they are, and the callbacks of add_reader
     std::unique_ptr<LoopPart> net;                 // made by the first connection, server or name lookup
     Post* posted = nullptr;                        // taken from `remote`, waiting for room in the ready queue
@@ -210,6 +214,8 @@ inline LoopImpl* impl_of(LoopCore* loop) noexcept { return static_cast<LoopImpl*
 
 /// The loop closes: remote handles lose their tasks and futures.
 void drop_anchors(LoopImpl* loop) noexcept;
+/// … and the calls of run_in_executor that have not come back their futures.
+void drop_executor_calls(LoopImpl* loop) noexcept;
 
 /// A record dies: destroys the done-callbacks of a future that was never completed.
 void drop_done_callbacks(PromiseBase* record) noexcept;

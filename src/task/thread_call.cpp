@@ -25,8 +25,7 @@ void print_warning(Leaf*) noexcept {
 }
 
 void submit_to_pool(LoopImpl* loop, PoolJob* job) {
-    if (loop->pool == nullptr) loop->pool = std::make_shared<ThreadPool>();
-    loop->pool->submit(job);
+    default_pool(loop).submit(job);
     ++loop->thread_jobs;
 }
 
@@ -105,12 +104,16 @@ void ThreadCall::stop_now(Leaf* leaf) noexcept {
 void SharedThreadCall::run_on_thread(PoolJob* job) noexcept {
     auto* const me = static_cast<SharedThreadCall*>(job);
     me->call();
+    me->report_back();
+}
+
+void SharedThreadCall::report_back() noexcept {
     // The callback's share is the last one on this side: function, arguments and result die on the loop's
     // thread, where the post brings it; only if that loop is closed, here.
-    const std::shared_ptr<RemoteState> state = me->remote.lock();
-    auto back = std::move(me->back);
-    me->self.reset();
-    if (state != nullptr && state->post_made(back.get())) static_cast<void>(back.release());
+    const std::shared_ptr<RemoteState> state = remote.lock();
+    PostPtr way_back = std::move(back);
+    self.reset();
+    if (state != nullptr && state->post_made(way_back.get())) static_cast<void>(way_back.release());
 }
 
 void AbandoningBase::start() {

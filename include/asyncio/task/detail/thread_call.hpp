@@ -11,8 +11,15 @@ struct RemoteState;
 /// A blocking call; see src/detail/thread_pool.hpp.
 struct PoolJob {
     void (*run)(PoolJob*) noexcept;
+    void (*drop)(PoolJob*) noexcept = nullptr;  // instead of `run`; null: it must run
     const char* what;  // spells the callable's type: __PRETTY_FUNCTION__ of type_spelling
+    // The pool's, guarded by its mutex.
+    bool queued = false;
+    PoolJob* previous = nullptr;
+    PoolJob* next = nullptr;
     PoolJob(void (*r)(PoolJob*) noexcept, const char* w) noexcept : run(r), what(w) {}
+    PoolJob(const PoolJob&) = delete;
+    PoolJob& operator=(const PoolJob&) = delete;
 };
 
 /// A call that the await always waits for: everything lies in the awaiter. Its end is posted without an
@@ -70,6 +77,10 @@ struct SharedThreadCall : PoolJob, std::enable_shared_from_this<SharedThreadCall
     std::shared_ptr<SharedThreadCall> self;  // the thread's share
     PostPtr back;                            // made beforehand: the end must not fail
     Leaf* waiting = nullptr;                 // loop thread only; null once abandoned
+
+  protected:
+    /// The last thing that the thread does with this object.
+    void report_back() noexcept;
 
   private:
     static void run_on_thread(PoolJob* job) noexcept;
