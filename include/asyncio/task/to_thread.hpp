@@ -99,7 +99,7 @@ class [[nodiscard("nothing is called before this is awaited: co_await it")]] Thr
         me->work_.run();
         me->report_back();
     }
-    static void ask_to_stop(ThreadCall* call) noexcept {
+    static void ask_to_stop(ForeignCall* call) noexcept {
         static_cast<ThreadAwaiter*>(call)->work_.stop.request_stop();
     }
     Work work_;

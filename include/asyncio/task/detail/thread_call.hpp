@@ -2,11 +2,9 @@
 #pragma once
 #include <memory>
 
-#include "asyncio/core/detail/post.hpp"
+#include "asyncio/task/detail/foreign_call.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
-
-struct RemoteState;
 
 /// A blocking call; see src/detail/thread_pool.hpp.
 struct PoolJob {
@@ -22,17 +20,14 @@ struct PoolJob {
     PoolJob& operator=(const PoolJob&) = delete;
 };
 
-/// A call that the await always waits for: everything lies in the awaiter. Its end is posted without an
-/// allocation.
-class ThreadCall : public Leaf, public PoolJob {
+/// A call that the await always waits for: everything lies in the awaiter.
+class ThreadCall : public ForeignCall, public PoolJob {
   public:
-    ThreadCall(void (*run)(PoolJob*) noexcept, void (*ask_to_stop)(ThreadCall*) noexcept,
-               const char* what) noexcept;
+    ThreadCall(void (*run)(PoolJob*) noexcept, Ask ask, const char* what) noexcept
+        : ForeignCall(to_thread, ask), PoolJob(run, what) {}
     /// Before it is awaited.
-    ThreadCall(ThreadCall&& other) noexcept : ThreadCall(other.run, other.ask_to_stop_, other.what) {
-        ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
-    }
-    ~ThreadCall();
+    ThreadCall(ThreadCall&& other) noexcept
+        : ForeignCall(static_cast<ForeignCall&&>(other)), PoolJob(other.run, other.what) {}
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
@@ -41,29 +36,11 @@ class ThreadCall : public Leaf, public PoolJob {
     }
 
   protected:
-    /// On the pool's thread: the last thing that it does with this object.
-    void report_back() noexcept;
     /// Throws CancelledError if the task was cancelled meanwhile.
     void finish() { throw_if_cancelled(frame->task); }
 
   private:
-    struct Helper : Timer {
-        ThreadCall* call;
-        explicit Helper(ThreadCall* c, const LeafOps* ops) noexcept;
-    };
     void start();
-    static CancelAnswer cancel(Leaf* leaf) noexcept;
-    static const LeafOps ops_;
-    static void stop_now(Leaf* leaf) noexcept;
-    static const LeafOps warning_ops_;
-    static const LeafOps stop_ops_;
-
-    void (*ask_to_stop_)(ThreadCall*) noexcept;
-    std::shared_ptr<RemoteState> remote_;
-    Post back_;  // the post that brings the end to the loop
-    Helper warning_;
-    Helper stop_;  // sets the stop_token, in its turn after a cancel
-    bool stop_asked_ = false;
 };
 
 /// A call that may be left behind: shared by the awaiter and the thread.
