@@ -279,6 +279,28 @@ TEST_P(AdaptTest, ACancelAtAnyPointLeavesNothing) {
     EXPECT_GT(points.cancelled, 0u);
 }
 
+class AdaptDeathTest : public AdaptTest {};
+ASYNCIO_ON_EVERY_BACKEND(AdaptDeathTest);
+
+TEST_P(AdaptDeathTest, AForeignAwaitableThatIsAwaitedBareIsCaughtAtTheNextAwait) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    for (const bool on_a_thread : {false, true}) {
+        EXPECT_DEATH(asyncio::run(
+                         [](bool elsewhere) -> Coro<> {
+                             Shelf shelf;
+                             if (!elsewhere) get_running_loop().call_soon([&] { shelf.complete(1); });
+                             if (elsewhere) {
+                                 co_await Elsewhere<int>(1);
+                             } else {
+                                 co_await shelf;
+                             }
+                             co_await sleep(0s);
+                         }(on_a_thread),
+                         {.backend = backend()}),
+                     "adapt\\(x\\)");
+    }
+}
+
 // ---- from_callback ------------------------------------------------------------------------------
 
 /// A library in C: calls back on a thread of its own.
