@@ -71,6 +71,8 @@ need have_header gtest/gtest.h -- libgtest-dev gtest-devel gtest "the tests"
 need have_header CLI/CLI.hpp -- libcli11-dev cli11-devel cli11 "the tools' command lines"
 need have_header nlohmann/json.hpp -- nlohmann-json3-dev json-devel nlohmann-json "the tests' data files"
 if ((want_all)); then
+    need have_header asio.hpp -- libasio-dev asio-devel asio "the tests of interop/asio.hpp"
+    need have_header glib-2.0/glib.h -- libglib2.0-dev glib2-devel glib2 "the example of a GLib host"
     need have_program clang++-19 -- clang-19 clang clang "the second compiler, and its thread sanitizer"
     need have_clang_runtime -- libclang-rt-19-dev compiler-rt compiler-rt "the sanitizers of the second compiler"
     need have_program clang-query-19 -- clang-tools-19 clang-tools-extra clang "asyncio-lint"

@@ -31,6 +31,7 @@ import sys
 # --- the house ------------------------------------------------------------------------------------------------------
 
 LAYERS = {"base": 0, "core": 1, "time": 1, "task": 2, "sync": 2, "net": 3, "process": 3, "files": 3, "tls": 3, "http": 4}
+LAYERS |= {"interop": 3}  # opt-in headers for other libraries
 LAYERS |= {"backend": 1, "detail": 2}  # folders of src/; src/detail is private to src/, and open to all of it
 SIDEWAYS = {"net", "process", "files"}
 PROTO_USERS = {"http", "testing", "debug", "proto"}
@@ -393,7 +394,7 @@ class Tidy:
                     where = "a public header" if public else f"src/{area}"
                     self.say(relative, number, "kernel", f"<{header}> does not belong into {where}: {instead}")
                 return
-        if public and header in HEAVY_HEADERS and area != "testing":
+        if public and header in HEAVY_HEADERS and area not in ("testing", "interop"):
             self.say(relative, number, "heavy", f"<{header}> makes every user's compile slower: include it in src/ instead")
 
     # doc comments

@@ -18,11 +18,14 @@
 #include "asyncio/core/loop_handle.hpp"
 
 // Tasks
+#include "asyncio/task/adapt.hpp"
 #include "asyncio/task/any_task.hpp"
 #include "asyncio/task/as_completed.hpp"
 #include "asyncio/task/async_generator.hpp"
 #include "asyncio/task/enumerate.hpp"
 #include "asyncio/task/flow.hpp"
+#include "asyncio/task/executor.hpp"
+#include "asyncio/task/from_callback.hpp"
 #include "asyncio/task/future.hpp"
 #include "asyncio/task/gather.hpp"
 #include "asyncio/task/gather_limit.hpp"

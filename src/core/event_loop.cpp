@@ -90,44 +90,6 @@ void cancel_callback(Callback* callback) noexcept {
     }
 }
 
-// ---- posts of other threads ---------------------------------------------------------------------
-
-RemoteState::~RemoteState() { close_wake_descriptor(wake_descriptor); }
-
-void RemoteState::wake() const noexcept { write_wake_descriptor(wake_descriptor); }
-
-void RemoteState::post(UniqueFunction<void()> function) {
-    auto callback = std::make_unique<Callback>(std::move(function));
-    if (!post_made(callback.get())) {
-        if (left_behind) refuse_forked_loop();
-        throw RuntimeError("event loop is closed");
-    }
-    static_cast<void>(callback.release());
-}
-
-bool RemoteState::post_made(Callback* callback) noexcept {
-    bool first_post = false;
-    {
-        std::lock_guard lock(mutex);
-        if (!open) return false;
-        callback->scheduled = true;
-        (last != nullptr ? last->next_post : first) = callback;
-        last = callback;
-        first_post =
-            !has_posts.exchange(true, std::memory_order_release);  // pairs with the acquire in take_posts
-        // Under the lock: once it is released the loop may run the callback and close.
-        if (first_post) wake();
-    }
-    return true;
-}
-
-void post_remote(RemoteState& remote, UniqueFunction<void()> function) { remote.post(std::move(function)); }
-
-bool remote_is_open(RemoteState& remote) noexcept {
-    std::lock_guard lock(remote.mutex);
-    return remote.open;
-}
-
 // ---- making a loop ------------------------------------------------------------------------------
 
 namespace {
@@ -199,7 +161,7 @@ LoopImpl::LoopImpl(EventLoop* owning_loop, RunOptions loop_options) : options(lo
         close_wake_descriptor(wake);
         throw;
     }
-    posts = &remote->has_posts;
+    posts = &remote->head;
     BackendOptions backend_options;
     backend_options.timer_slack_ns = static_cast<std::uint64_t>(options.timer_slack.count_ns());
     backend_options.seed = options.seed != 0 ? options.seed : seed_from_environment();
@@ -406,6 +368,7 @@ class Running {
         if (!std::exchange(loop.entered_thread, true)) loop.backend->enter_thread();
         detail::current_loop = &loop;
         loop.running_now = true;
+        loop.remote->wake_up();
         loop.deadlocked = false;
         loop.last_clock = loop.real_or_virtual_now();
     }
@@ -415,6 +378,7 @@ class Running {
         detail::current_loop = outer_;
         loop_.running_now = false;
         loop_.stopping = false;
+        static_cast<void>(loop_.remote->fall_asleep());  // a host may wait for its descriptor
     }
 
   private:
@@ -478,7 +442,10 @@ TimerHandle EventLoop::schedule_at(TimePoint when, UniqueFunction<void()>&& func
     return handle;
 }
 
-void EventLoop::post(UniqueFunction<void()>&& function) { impl_->remote->post(std::move(function)); }
+void EventLoop::post(UniqueFunction<void()>&& function) {
+    const std::shared_ptr<detail::RemoteState> remote = impl_->remote;  // what it calls may end this loop
+    remote->post(std::move(function));
+}
 
 TimePoint EventLoop::time() const noexcept {
     std::uint64_t ns = impl_->last_clock;
@@ -562,6 +529,7 @@ bool EventLoop::poll_once(Duration timeout) {
     if (impl_->ready.size() != 0) impl_->poll_kernel(0);
     impl_->iterate(deadline);
     impl_->deadlocked = false;  // virtual time: nothing to do here is no error, the host may have more
+    if (!impl_->remote->fall_asleep()) return true;  // from here on a post makes the descriptor readable
     if (impl_->ready.size() != 0 || impl_->backend->has_more()) return true;
     impl_->backend->flush();  // the host may be the one who waits
     return false;
@@ -572,7 +540,7 @@ int EventLoop::poll_descriptor() const noexcept { return impl_->closed ? -1 : im
 Duration EventLoop::poll_timeout() const noexcept {
     if (impl_->closed) return Duration::none();
     if (impl_->ready.size() != 0 || impl_->posted != nullptr || !impl_->idle_waiters.empty() ||
-        impl_->backend->has_more()) {
+        impl_->posts->load(std::memory_order_relaxed) != nullptr || impl_->backend->has_more()) {
         return Duration::zero();
     }
     if (impl_->timers.empty()) return Duration::none();
@@ -589,25 +557,13 @@ void EventLoop::close() {
         impl_->shut_down();
         impl_->signals.reset();
         impl_->give_back_all();
-        if (impl_->pool != nullptr) {
-            impl_->pool->shut_down(impl_->options.shutdown_timeout);
-            impl_->pool.reset();
-        }
+        detail::end_pools(impl_.get());
         // From here on posts are refused; those that came before are destroyed, on this thread, with what
         // they own.
-        detail::Callback* dropped = nullptr;
-        {
-            std::lock_guard lock(impl_->remote->mutex);
-            impl_->remote->open = false;
-            dropped = std::exchange(impl_->remote->first, nullptr);
-            impl_->remote->last = nullptr;
-        }
+        detail::Post* const dropped = impl_->remote->close();
         impl_->closed = true;
-        for (detail::Callback* list : {std::exchange(impl_->posted, nullptr), dropped}) {
-            while (list != nullptr) {
-                detail::Callback* const callback = std::exchange(list, list->next_post);
-                detail::drop_callback(callback);
-            }
+        for (detail::Post* list : {std::exchange(impl_->posted, nullptr), dropped}) {
+            while (list != nullptr) detail::drop_post(std::exchange(list, list->next));
         }
         while (!impl_->timers.empty()) {
             const detail::TimerRef ref = impl_->timers.pop();
@@ -639,11 +595,19 @@ void EventLoop::close() {
                     }
                     break;
                 }
-                default:
-                    detail::drop_callback(static_cast<detail::Callback*>(static_cast<detail::Leaf*>(target)));
+                default: {
+                    auto* const leaf = static_cast<detail::Leaf*>(target);
+                    if (detail::is_post(leaf)) {
+                        detail::drop_post(static_cast<detail::Post*>(leaf));
+                    } else {
+                        detail::drop_callback(static_cast<detail::Callback*>(leaf));
+                    }
+                }
             }
         }
+        detail::drop_executor_calls(impl_.get());
         detail::drop_anchors(impl_.get());
+        impl_->drop_spare_posts();
         impl_->exception_handler = nullptr;
     }
     impl_->net.reset();

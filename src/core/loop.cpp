@@ -15,6 +15,8 @@
 // Virtual time (a VirtualClock, the simulated backend): the clock stands still while anything can run. When
 // nothing can, and neither threads nor the kernel owe us anything, it jumps to the next deadline. If there is
 // none, every task waits for something that cannot happen, and `deadlocked` says so.
+#include <sched.h>
+
 #include <algorithm>
 #if defined(__GLIBC__)
 #include <malloc.h>
@@ -60,6 +62,7 @@ constexpr std::uint64_t for_ever_ns = std::numeric_limits<std::int64_t>::max(); 
 constexpr std::uint64_t surplus_kept_ns = 250'000'000;
 constexpr std::size_t surplus_worth_a_trim = std::size_t{16} << 20;
 constexpr std::size_t blocks_given_back_at_once = 256;  // some 7 us; 15 once in a hundred
+constexpr int looks_for_posts = 10;
 constexpr std::uint64_t kernel_grace_ns =
     10'000'000;  // virtual time waits so long for operations in the kernel
 
@@ -424,26 +427,25 @@ void LoopImpl::fire_timers(std::uint64_t now) noexcept {
 // ---- iterations ---------------------------------------------------------------------------------
 
 void LoopImpl::take_posts() noexcept {
-    if (remote->has_posts.load(std::memory_order_acquire)) {  // pairs with the release in RemoteState::post
-        std::lock_guard lock(remote->mutex);
-        Callback** end = &posted;
-        while (*end != nullptr) end = &(*end)->next_post;
-        *end = std::exchange(remote->first, nullptr);
-        remote->last = nullptr;
-        remote->has_posts.store(false, std::memory_order_relaxed);  // under the lock, as its setting
+    if (posted == nullptr && posts->load(std::memory_order_relaxed) != nullptr) {
+        posted = remote->take_all();
+        posts_came = true;
+        give_spare_posts();
     }
     while (posted != nullptr) {
         if (ready.full() && !try_grow_ready(ready, ready.reserved + 1)) {
             return;  // no memory now: they keep their order and come with the next look
         }
-        Callback* const callback = std::exchange(posted, posted->next_post);
+        Post* const post = std::exchange(posted, posted->next);
         ++ready.reserved;
-        push_leaf(this, callback);
+        push_leaf(this, post);
     }
 }
 
 void LoopImpl::poll_kernel(std::uint64_t deadline) {
+    if (deadline != 0 && (posted != nullptr || !remote->fall_asleep())) deadline = 0;
     backend->poll(deadline);
+    remote->wake_up();
     if (interrupted.exchange(false, std::memory_order_acquire) &&
         main_task != nullptr) {  // pairs with on_sigint
         request_cancel(main_task);
@@ -490,6 +492,15 @@ void LoopImpl::give_back_all() noexcept {
     trim_heap(std::exchange(surplus_seen, 0));
 }
 
+/// Where posts have come, more may: to fall asleep and be woken costs two thread switches and a write.
+bool LoopImpl::linger_for_posts() const noexcept {
+    for (int look = 0; look != looks_for_posts; ++look) {
+        if (posts->load(std::memory_order_relaxed) != nullptr) return true;
+        ::sched_yield();
+    }
+    return false;
+}
+
 void LoopImpl::wait_for_work(std::uint64_t deadline) {
     if (watch != nullptr) [[unlikely]] {
         watch->at_step(0);
@@ -505,6 +516,7 @@ void LoopImpl::wait_for_work(std::uint64_t deadline) {
         }
     }
     if (clock == nullptr) {
+        if (std::exchange(posts_came, false) && deadline != 0 && linger_for_posts()) return take_posts();
         deadline = std::min(deadline, timers.next_deadline());
         if (recycler.surplus) [[unlikely]]
             deadline = std::min(deadline, tidy_memory());
@@ -535,7 +547,7 @@ inline void LoopImpl::gather_work() {
     if constexpr (!plain) {
         if (clock != nullptr) last_clock = clock_ns();
     }
-    if (posts->load(std::memory_order_relaxed)) [[unlikely]]
+    if (posts->load(std::memory_order_relaxed) != nullptr) [[unlikely]]
         take_posts();
     if (timers.deadline_bound() <= last_clock) [[unlikely]]
         fire_timers(last_clock);

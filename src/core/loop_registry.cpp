@@ -81,6 +81,7 @@ struct LeftBehind {
 
     LeftBackend backend;
     Leaf trap{&left_ops};
+    std::atomic<Post*> no_posts{nullptr};
     std::uintptr_t slots[room] = {};
     PromiseBase task;   // has a cancel pending: no await thinks that it need not suspend
     LoopImpl stand_in;  // the loop of the thread that forked
@@ -120,25 +121,18 @@ void leave_behind(LoopImpl& loop) noexcept {
     loop.backend.reset(&left.backend);  // never destroyed: see ~EventLoop
     loop.left_slots = loop.ready.slots;
     loop.ready = left.queue();
-    loop.remote->open = false;
+    loop.posts = &left.no_posts;
+    loop.remote->head.store(RemoteState::closed(),
+                            std::memory_order_relaxed);  // what was posted is the parent's
     loop.remote->left_behind = true;
 }
 
 // ---- the handlers -------------------------------------------------------------------------------
 
-// A child in which another thread holds one of these locks would wait for ever.
-void before_fork() noexcept {
-    LoopRegistry& registry = loop_registry();
-    registry.mutex.lock();
-    for (LoopImpl* loop : registry.loops) loop->remote->mutex.lock();
-}
+// A child in which another thread holds this lock would wait for ever.
+void before_fork() noexcept { loop_registry().mutex.lock(); }
 
-void unlock_all(LoopRegistry& registry) noexcept {
-    for (LoopImpl* loop : registry.loops) loop->remote->mutex.unlock();
-    registry.mutex.unlock();
-}
-
-void after_fork_in_parent() noexcept { unlock_all(loop_registry()); }
+void after_fork_in_parent() noexcept { loop_registry().mutex.unlock(); }
 
 void after_fork_in_child() noexcept {
     LoopRegistry& registry = loop_registry();
@@ -146,7 +140,7 @@ void after_fork_in_child() noexcept {
         leave_behind(*loop);
         loop->next_left = std::exchange(registry.left, loop);
     }
-    unlock_all(registry);
+    registry.mutex.unlock();
     registry.loops.clear();
     if (current_loop != nullptr) current_loop = &left_behind().stand_in;
 }

@@ -2,11 +2,11 @@
 #pragma once
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
 
+#include "asyncio/core/detail/post.hpp"
 #include "asyncio/core/event_loop.hpp"
 #include "detail/timer_queue.hpp"
 
@@ -16,6 +16,7 @@ class DescriptorTable;
 class SignalHub;
 class ThreadPool;
 struct RemoteAnchor;
+struct ExecutorCall;
 
 /// What other threads may touch: outlives the loop for as long as somebody holds a LoopHandle.
 struct RemoteState {
@@ -26,18 +27,32 @@ struct RemoteState {
 
     /// Any thread, signal handlers.
     void wake() const noexcept;
-    /// Any thread. Throws RuntimeError "event loop is closed"; the callable is then destroyed by the caller.
-    void post(UniqueFunction<void()> function);
-    /// The same with a callback made before; false if the loop is closed. Allocates nothing.
-    bool post_made(Callback* callback) noexcept;
+    /// Any thread that holds a share of this. Throws RuntimeError "event loop is closed"; the callable is
+    /// then destroyed by the caller.
+    void post(UniqueFunction<void()>&& function);
+    /// The same with a post made before; false if the loop is closed. Allocates nothing.
+    bool post_made(Post* post) noexcept;
+    bool is_open() const noexcept;
 
+    // The loop's thread.
+    /// All that have come, the oldest first.
+    Post* take_all() noexcept;
+    /// The same; from here on posts are refused.
+    Post* close() noexcept;
+    /// From here on the wake descriptor is written for the next post. False: one has come already.
+    bool fall_asleep() noexcept;
+    void wake_up() noexcept { asleep.store(false, std::memory_order_relaxed); }
+    /// False: those who post have some already.
+    bool give_spare(FreeBlock* blocks) noexcept;
+
+    static Post* closed() noexcept { return reinterpret_cast<Post*>(std::uintptr_t{1}); }
+
+    // See src/core/posts.cpp.
     const int wake_descriptor;
-    std::atomic<bool> has_posts{false};  // the loop's look without the lock
-    std::mutex mutex;
-    Callback* first = nullptr;  // guarded by mutex: FIFO by Callback::next_post
-    Callback* last = nullptr;   // guarded by mutex
-    bool open = true;           // guarded by mutex
-    bool left_behind = false;   // in a child process: see loop_registry.cpp
+    bool left_behind = false;  // in a child process: see loop_registry.cpp
+    alignas(64) std::atomic<Post*> head{nullptr};
+    std::atomic<bool> asleep{true};
+    std::atomic<FreeBlock*> spare{nullptr};
 };
 
 /// Who watches a loop step by step: the testing kit.
@@ -99,6 +114,9 @@ struct LoopImpl final : LoopCore {
     void give_back_all() noexcept;
     void fire_timers(std::uint64_t now) noexcept;
     void take_posts() noexcept;
+    bool linger_for_posts() const noexcept;
+    void give_spare_posts() noexcept;
+    void drop_spare_posts() noexcept;
     void shuffle_batch() noexcept;
     void order_batch() noexcept;
     std::uint64_t real_or_virtual_now() noexcept { return clock != nullptr ? clock_ns() : backend->now(); }
@@ -118,7 +136,7 @@ struct LoopImpl final : LoopCore {
 
     std::unique_ptr<KernelBackend> backend;
     std::shared_ptr<RemoteState> remote;
-    std::atomic<bool>* posts = nullptr;  // remote->has_posts
+    std::atomic<Post*>* posts = nullptr;  // remote->head
     RunOptions options;
     VirtualClock* clock = nullptr;  // null: the kernel's
     std::optional<VirtualClock> own_clock;
@@ -128,11 +146,17 @@ struct LoopImpl final : LoopCore {
         0;                      // the most that the recycler's lists held beyond their caps since they did …
     std::uint64_t tidy_at = 0;  // … and when to look whether it has become more
     std::shared_ptr<EventLoop::ExceptionHandler> exception_handler;  // null: what nobody awaits is printed
-    std::shared_ptr<ThreadPool> pool;                                // made by the first to_thread
+    std::shared_ptr<ThreadPool> pool;  // the default executor's: made by the first to_thread, or set
+    std::vector<std::shared_ptr<ThreadPool>> former_pools;      // default executors that another has replaced
+    bool pool_has_ended = false;                                // shutdown_default_executor was called
+    std::vector<std::shared_ptr<ExecutorCall>> executor_calls;  // whose futures are not done
     std::shared_ptr<DescriptorTable> descriptors;  // whose they are, and the callbacks of add_reader
     std::unique_ptr<LoopPart> net;                 // made by the first connection, server or name lookup
-    Callback* posted = nullptr;                    // taken from `remote`, waiting for room in the ready queue
-    std::size_t thread_jobs = 0;                   // to_thread calls not yet delivered
+    Post* posted = nullptr;                        // taken from `remote`, waiting for room in the ready queue
+    FreeBlock* spare_posts = nullptr;  // of posts that have run, on their way back to those who post
+    unsigned spare_posts_count = 0;
+    bool posts_came = false;                             // since it last waited
+    std::size_t thread_jobs = 0;                         // to_thread calls not yet delivered
     std::vector<std::shared_ptr<RemoteAnchor>> anchors;  // of remote handles to tasks and futures
     std::vector<Leaf*> idle_waiters;                     // wait_all_tasks_blocked
     std::uint32_t next_task_id = 1;
@@ -191,6 +215,8 @@ inline LoopImpl* impl_of(LoopCore* loop) noexcept { return static_cast<LoopImpl*
 
 /// The loop closes: remote handles lose their tasks and futures.
 void drop_anchors(LoopImpl* loop) noexcept;
+/// … and the calls of run_in_executor that have not come back their futures.
+void drop_executor_calls(LoopImpl* loop) noexcept;
 
 /// A record dies: destroys the done-callbacks of a future that was never completed.
 void drop_done_callbacks(PromiseBase* record) noexcept;

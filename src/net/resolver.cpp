@@ -77,7 +77,7 @@ struct Lookup {
     Question question;
     Answer answer;
     std::weak_ptr<RemoteState> remote;
-    std::unique_ptr<Callback> back;  // made beforehand: the way back must not fail
+    PostPtr back;                    // made beforehand: the way back must not fail
     std::vector<LookupWait*> waits;  // the loop's
     bool counted = false;            // among LoopImpl::thread_jobs
 };
@@ -173,7 +173,7 @@ struct Pool {
             std::shared_ptr<RemoteState> remote;
             if (!pool->ending) remote = job->remote.lock();
             lock.unlock();
-            std::unique_ptr<Callback> back = std::move(job->back);
+            PostPtr back = std::move(job->back);
             if (remote != nullptr && remote->post_made(back.get())) {
                 static_cast<void>(back.release());  // it is the loop's now
             }
@@ -286,7 +286,7 @@ std::shared_ptr<Lookup> ThreadResolver::find_or_start(Question question) {
     auto lookup = std::make_shared<Lookup>();
     lookup->question = std::move(question);
     lookup->remote = loop_->remote;
-    lookup->back = std::make_unique<Callback>([this, share = lookup] { finish(*share); });
+    lookup->back = PostPtr(make_post([this, share = lookup] { finish(*share); }));
     in_flight_.push_back(lookup);
     try {
         start(lookup);

@@ -111,7 +111,9 @@ CrossThreadState::~CrossThreadState() = default;
 void CrossThreadState::require_other_thread() const {
     if (done() || current_loop == nullptr) return;
     throw RuntimeError(
-        "waiting for a ConcurrentFuture here would block this thread's event loop: co_await the coroutine");
+        "waiting for a ConcurrentFuture here would block this thread's event loop: co_await the coroutine, "
+        "or "
+        "what loop.run_in_executor gives");
 }
 
 void CrossThreadState::wait() {

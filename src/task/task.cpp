@@ -162,10 +162,10 @@ void assert_in_step(const LoopCore* loop) noexcept {
     if (loop != nullptr && loop->owner == nullptr) refuse_forked_loop();
     ASYNCIO_ASSERT(loop != nullptr,
                    "a coroutine was resumed outside of its loop, perhaps by a foreign awaitable on another "
-                   "thread: let that complete a Future through its remote() handle, and await the Future");
+                   "thread: co_await asyncio::adapt(x)");
     ASYNCIO_ASSERT(false,
                    "a coroutine was resumed by something else than its loop's step, perhaps by a foreign "
-                   "awaitable: let that complete a Future, and await the Future");
+                   "awaitable: co_await asyncio::adapt(x)");
     __builtin_unreachable();
 }
 

@@ -1,15 +1,21 @@
-// The loop's threads. Their state is shared with them: a thread that is still busy when the loop has gone
-// finishes its job and ends, touching nothing that is not its own.
+// Threads for blocking calls. Their state is shared with them: a thread that is still busy when its pool has
+// gone finishes its job and ends, touching nothing that is not its own.
+//
+// A job is a link of the queue itself, so that taking it in or out costs no memory and no search. Whoever
+// holds the mutex sees it in one of three states: queued; begun (its `run` is called exactly once); neither
+// any more, removed or dropped. So a job that `remove` has given back is never run, and the other way round.
 #include "detail/thread_pool.hpp"
 
 #include <pthread.h>
 #include <signal.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
+#include <mutex>
 #include <thread>
+#include <vector>
 
 #include "asyncio/base/error.hpp"
 #include "detail/loop_impl.hpp"
@@ -18,106 +24,275 @@ namespace asyncio { inline namespace v1 { namespace detail {
 
 namespace {
 
-constexpr unsigned threads_limit = 32;
+constexpr unsigned default_workers_max = 32;
+constexpr std::size_t thread_name_max = 15;  // pthread_setname_np(3): 16 with the null
+
+/// The pool that this thread works for.
+constinit thread_local const void* own_pool = nullptr;
+
+/// First in, first out.
+class JobQueue {
+  public:
+    bool empty() const noexcept { return count_ == 0; }
+    std::size_t size() const noexcept { return count_; }
+    PoolJob* front() const noexcept { return first_; }
+    void push(PoolJob* job) noexcept {
+        job->queued = true;
+        job->previous = last_;
+        job->next = nullptr;
+        (last_ != nullptr ? last_->next : first_) = job;
+        last_ = job;
+        ++count_;
+    }
+    void erase(PoolJob* job) noexcept {
+        job->queued = false;
+        (job->previous != nullptr ? job->previous->next : first_) = job->next;
+        (job->next != nullptr ? job->next->previous : last_) = job->previous;
+        --count_;
+    }
+
+  private:
+    PoolJob* first_ = nullptr;
+    PoolJob* last_ = nullptr;
+    std::size_t count_ = 0;
+};
+
+/// For a thread that is started here: signals are the business of others.
+class NoSignals {
+  public:
+    NoSignals() noexcept {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    NoSignals(const NoSignals&) = delete;
+    NoSignals& operator=(const NoSignals&) = delete;
+    ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+  private:
+    sigset_t before_;
+};
+
+/// "name_7", cut where the kernel would refuse it.
+std::string thread_name(const std::string& pool, unsigned number) {
+    const std::string tail = "_" + std::to_string(number);
+    return pool.substr(0, thread_name_max - std::min(tail.size(), thread_name_max)) + tail;
+}
 
 }  // namespace
 
+unsigned default_workers() noexcept {
+    static const unsigned wanted = std::thread::hardware_concurrency() + 4;  // a system call
+    return std::min(wanted, default_workers_max);
+}
+
 struct ThreadPool::Shared {
+    struct Worker {
+        std::string name;
+        const char* calls = nullptr;  // the job's `what`; null: idle, or not there any more
+    };
+
     std::mutex mutex;
-    std::condition_variable work;                      // a job, or the end
-    std::condition_variable all_gone;                  // threads == 0
-    std::deque<PoolJob*> jobs;                         // all below guarded by mutex
-    std::array<const char*, threads_limit> running{};  // what each thread calls; null: nothing
+    std::condition_variable work;      // a job, or the end
+    std::condition_variable room;      // a queue that has been full is so no more, or the end
+    std::condition_variable all_gone;  // threads == 0
+    JobQueue jobs;                     // all below guarded by mutex
+    std::vector<Worker> workers;       // one for each thread that was started; never moved: reserved
     unsigned threads = 0;
     unsigned idle = 0;
     bool ending = false;
+    std::weak_ptr<RemoteState> tell_loop;  // whom to tell that the last has ended …
+    PostPtr tell;                          // … by this
+    // Constant.
+    unsigned threads_max = 0;
+    std::size_t queued_max = 0;
+    std::string name;
+    const char* calls = nullptr;
+    const char* refusal = nullptr;
 
-    static void thread_main(std::shared_ptr<Shared> shared) noexcept {
+    static void thread_main(std::shared_ptr<Shared> shared, unsigned number) noexcept {
+        own_pool = shared.get();
+        Worker& me = shared->workers[number];
+        pthread_setname_np(pthread_self(), me.name.c_str());  // for people who look; may fail
         std::unique_lock lock(shared->mutex);
         for (;;) {
-            ++shared->idle;
             shared->work.wait(lock, [&] { return shared->ending || !shared->jobs.empty(); });
             --shared->idle;
             if (shared->jobs.empty()) break;
             PoolJob* const job = shared->jobs.front();
-            shared->jobs.pop_front();
-            const auto place = std::find(shared->running.begin(), shared->running.end(), nullptr);
-            *place = job->what;  // there are no more threads than places
+            shared->jobs.erase(job);
+            shared->room.notify_one();
+            me.calls = job->what;
             lock.unlock();
             job->run(job);
             lock.lock();
-            *place = nullptr;
+            me.calls = nullptr;
+            ++shared->idle;
         }
-        if (--shared->threads == 0) shared->all_gone.notify_all();
+        if (--shared->threads == 0) shared->last_has_ended();
+    }
+
+    void last_has_ended() noexcept {
+        all_gone.notify_all();
+        const std::shared_ptr<RemoteState> loop = tell_loop.lock();
+        if (tell != nullptr && loop != nullptr && loop->post_made(tell.get()))
+            static_cast<void>(tell.release());
+        tell.reset();
+    }
+    bool full() const noexcept {
+        // A thread that is idle will take one in a moment, so that one waits for none.
+        return queued_max != 0 && jobs.size() >= queued_max + idle + (threads_max - threads);
+    }
+    /// Throws OSError or std::bad_alloc; then there is no thread more than before.
+    void start_thread(const std::shared_ptr<Shared>& self) {
+        const auto number = static_cast<unsigned>(workers.size());
+        workers.push_back({thread_name(name, number), nullptr});
+        try {
+            const NoSignals none;
+            std::thread(&Shared::thread_main, self, number).detach();
+        } catch (const std::system_error&) {
+            workers.pop_back();
+            throw_os_error(EAGAIN, "starting a thread", "the limit of threads or of memory is reached");
+        } catch (...) {
+            workers.pop_back();
+            throw;
+        }
+        ++threads;
+        ++idle;  // from here on: it comes for a job
     }
 };
 
-namespace {
-
-unsigned threads_max() noexcept {
-    static const unsigned wanted = std::thread::hardware_concurrency() + 4;  // a system call
-    return wanted < threads_limit ? wanted : threads_limit;
+ThreadPool::ThreadPool(const PoolOptions& options) : shared_(std::make_shared<Shared>()) {
+    shared_->threads_max = options.threads_max;
+    shared_->queued_max = options.queued_max;
+    shared_->name = options.name;
+    shared_->calls = options.calls;
+    shared_->refusal = options.refusal;
+    shared_->workers.reserve(options.threads_max);
 }
 
-}  // namespace
+ThreadPool::~ThreadPool() { end(); }
 
-ThreadPool::ThreadPool() : shared_(std::make_shared<Shared>()) {}
+void ThreadPool::submit(PoolJob* job) { put(job, false); }
+void ThreadPool::submit_and_wait(PoolJob* job) { put(job, current_loop == nullptr && !is_own_thread()); }
 
-ThreadPool::~ThreadPool() { shut_down(Duration::zero()); }
-
-void ThreadPool::submit(PoolJob* job) {
-    std::lock_guard lock(shared_->mutex);
-    if (shared_->ending) throw RuntimeError("cannot start a thread job: the loop is closing");
-    shared_->jobs.push_back(job);
-    if (shared_->idle < shared_->jobs.size() && shared_->threads < threads_max()) {
-        // Signals are the loop's thread's business.
-        sigset_t all;
-        sigset_t before;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
+void ThreadPool::put(PoolJob* job, bool wait) {
+    Shared& s = *shared_;
+    std::unique_lock lock(s.mutex);
+    if (wait) s.room.wait(lock, [&] { return s.ending || !s.full(); });
+    if (s.ending) throw RuntimeError(s.refusal);
+    if (s.full()) throw QueueFull();
+    s.jobs.push(job);
+    if (s.idle < s.jobs.size() && s.threads < s.threads_max) {
         try {
-            std::thread(&Shared::thread_main, shared_).detach();
-            ++shared_->threads;
-        } catch (const std::exception& error) {
-            pthread_sigmask(SIG_SETMASK, &before, nullptr);
-            if (shared_->threads == 0) {
-                shared_->jobs.pop_back();
-                if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) throw;
-                throw_os_error(EAGAIN, "starting a thread", "the limit of threads or of memory is reached");
-            }
-            return;  // the threads that exist will come to it
+            s.start_thread(shared_);
+        } catch (...) {
+            // The threads that exist will come to it.
+            if (s.threads != 0) return;
+            s.jobs.erase(job);
+            throw;
         }
-        pthread_sigmask(SIG_SETMASK, &before, nullptr);
     }
-    shared_->work.notify_one();
+    s.work.notify_one();
 }
 
-void ThreadPool::shut_down(Duration limit) noexcept {
-    std::unique_lock lock(shared_->mutex);
+bool ThreadPool::remove(PoolJob* job) noexcept {
+    std::lock_guard lock(shared_->mutex);
+    if (!job->queued) return false;
+    shared_->jobs.erase(job);
+    shared_->room.notify_one();
+    return true;
+}
+
+void ThreadPool::end() noexcept {
+    std::lock_guard lock(shared_->mutex);
     shared_->ending = true;
     shared_->work.notify_all();
-    const auto none_left = [&] { return shared_->threads == 0; };
-    bool ended = none_left();
-    if (!ended && limit.has_value()) {
-        ended = shared_->all_gone.wait_for(lock, limit.to_chrono(), none_left);
-    } else if (!ended) {
-        shared_->all_gone.wait(lock, none_left);
-        ended = true;
+    shared_->room.notify_all();
+}
+
+void ThreadPool::drop_queued() noexcept {
+    JobQueue dropped;
+    {
+        std::lock_guard lock(shared_->mutex);
+        for (PoolJob* job = shared_->jobs.front(); job != nullptr;) {
+            PoolJob* const each = std::exchange(job, job->next);
+            if (each->drop == nullptr) continue;
+            shared_->jobs.erase(each);
+            dropped.push(each);
+            each->queued = false;  // in the pool's queue, that is
+        }
+        shared_->room.notify_all();
     }
-    if (!ended && limit.count_ns() > 0) {
-        std::fprintf(stderr,
-                     "asyncio: %u thread(s) of to_thread still run a blocking call after the shutdown "
-                     "timeout, and are left behind:\n",
-                     shared_->threads);
-        for (const char* what : shared_->running) {
-            if (what == nullptr) continue;
-            try {
-                std::fprintf(stderr, "  %s\n", callable_name(what).c_str());
-            } catch (const std::bad_alloc&) {
-                std::fputs("  (no memory to name it)\n", stderr);
-            }
+    for (PoolJob* job = dropped.front(); job != nullptr;) {
+        PoolJob* const each = std::exchange(job, job->next);
+        each->drop(each);
+    }
+}
+
+bool ThreadPool::join(Duration limit) noexcept {
+    std::unique_lock lock(shared_->mutex);
+    const auto none_left = [&] { return shared_->threads == 0; };
+    if (limit.has_value() && !limit.is_infinite())
+        return shared_->all_gone.wait_for(lock, limit.to_chrono(), none_left);
+    shared_->all_gone.wait(lock, none_left);
+    return true;
+}
+
+void ThreadPool::name_left_behind() const noexcept {
+    std::lock_guard lock(shared_->mutex);
+    if (shared_->threads == 0) return;
+    std::fprintf(stderr,
+                 "asyncio: %u thread(s) of %s still run a blocking call after the shutdown timeout, and are "
+                 "left behind:\n",
+                 shared_->threads, shared_->calls);
+    for (const Shared::Worker& each : shared_->workers) {
+        if (each.calls == nullptr) continue;
+        try {
+            std::fprintf(stderr, "  %s: %s\n", each.name.c_str(), callable_name(each.calls).c_str());
+        } catch (const std::bad_alloc&) {
+            std::fprintf(stderr, "  %s: (no memory to name it)\n", each.name.c_str());
         }
     }
+}
+
+void ThreadPool::post_when_ended(const std::shared_ptr<RemoteState>& remote, PostPtr post) noexcept {
+    std::lock_guard lock(shared_->mutex);
+    shared_->tell_loop = remote;
+    shared_->tell = std::move(post);
+    if (shared_->threads == 0) shared_->last_has_ended();
+}
+
+bool ThreadPool::take_post_back() noexcept {
+    std::lock_guard lock(shared_->mutex);
+    return std::exchange(shared_->tell, nullptr) != nullptr;
+}
+
+bool ThreadPool::is_own_thread() const noexcept { return own_pool == shared_.get(); }
+
+ThreadPool& default_pool(LoopImpl* loop) {
+    if (loop->pool_has_ended) throw RuntimeError("Executor shutdown has been called");
+    if (loop->pool == nullptr) {
+        PoolOptions options;
+        options.name = "asyncio";
+        options.refusal = "cannot start a thread job: the loop is closing";
+        loop->pool = std::make_shared<ThreadPool>(options);
+    }
+    return *loop->pool;
+}
+
+void end_pools(LoopImpl* loop) noexcept {
+    const std::uint64_t began = loop->backend->now();
+    if (loop->pool != nullptr) loop->pool->end();
+    const auto join = [&](const std::shared_ptr<ThreadPool>& pool) {
+        const Duration passed = std::chrono::nanoseconds(loop->backend->now() - began);
+        const Duration left = loop->options.shutdown_timeout - passed;
+        if (!pool->join(std::max(left, Duration::zero()))) pool->name_left_behind();
+    };
+    for (const std::shared_ptr<ThreadPool>& each : loop->former_pools) join(each);
+    if (loop->pool != nullptr) join(loop->pool);
+    loop->former_pools.clear();
+    loop->pool.reset();
 }
 
 }}}  // namespace asyncio::v1::detail

@@ -4,47 +4,22 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "asyncio/asyncio.hpp"
 #include "detail/loop_impl.hpp"
+#include "support/gate.hpp"
 #include "task/task_support.hpp"
 
 namespace asyncio::task_test { namespace {
 
+using test::Gate;
+
 class ToThreadTest : public test::BackendTest {};
 ASYNCIO_ON_EVERY_BACKEND(ToThreadTest);
-
-/// A door that a test opens.
-class Gate {
-  public:
-    void open() {
-        std::lock_guard lock(mutex_);
-        open_ = true;
-        changed_.notify_all();
-    }
-    void pass() {
-        std::unique_lock lock(mutex_);
-        ++at_the_gate_;
-        changed_.notify_all();
-        changed_.wait(lock, [this] { return open_; });
-    }
-    void wait_until_somebody_is_there() {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return at_the_gate_ != 0; });
-    }
-
-  private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    bool open_ = false;
-    int at_the_gate_ = 0;
-};
 
 TEST_P(ToThreadTest, CallsTheFunctionOnAnotherThreadAndGivesItsResult) {
     run([]() -> Coro<> {

@@ -23,6 +23,9 @@ struct Final {
     void await_suspend(std::coroutine_handle<Promise> h) const noexcept {
         Promise& me = h.promise();
         LoopCore* const loop = current_loop;
+        ASYNCIO_DASSERT(loop != nullptr,
+                        "a coroutine ended outside of its loop, resumed by a foreign awaitable on another "
+                        "thread: co_await asyncio::adapt(x)");
         if (me.is(made_borrower)) [[unlikely]]
             report_borrowers(&me);
         if (me.is(is_task)) {

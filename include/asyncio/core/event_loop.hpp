@@ -24,6 +24,7 @@ class Address;
 struct AddressInfo;
 struct AddressInfoOptions;
 class LoopHandle;
+class ThreadPoolExecutor;
 template <class T>
 class Future;
 template <class T>
@@ -280,6 +281,34 @@ class EventLoop {
     T run_until_complete(const Task<T>& task);
     template <class T>
     T run_until_complete(const Future<T>& future);
+    /// Calls `function(args…)` on a thread of `executor`; `nullptr` is the default one, that of `to_thread`.
+    /// It runs whether or not anybody awaits the future, so it must own its data: no references, pointers,
+    /// views or capturing lambdas. If the function can take a std::stop_token first, it is given one.
+    /// Throws  RuntimeError  the loop is closed, or the executor was shut down; QueueFull  as many calls wait
+    ///         already as the executor allows; OSError  no thread can be started
+    /// Suspends never: it starts the call and gives a Future
+    /// Cancel  cancelling the future takes a call back that has not begun; one that has is abandoned: its
+    ///         stop_token is set, its result destroyed on the loop's thread
+    /// Threads loop thread; the function runs on another
+    /// Python  loop.run_in_executor
+    template <class F, class... Args>
+    auto run_in_executor(ThreadPoolExecutor& executor, F&& function, Args&&... args);
+    template <class F, class... Args>
+    auto run_in_executor(std::nullptr_t, F&& function, Args&&... args);
+    /// From here on `to_thread` and `run_in_executor(nullptr, …)` use this one, which the loop owns: it shuts
+    /// it down when it closes. Calls of the one before go on.
+    /// Throws  RuntimeError  the loop is closed
+    /// Threads loop thread
+    /// Python  loop.set_default_executor
+    void set_default_executor(ThreadPoolExecutor executor);
+    /// The default executor takes no more calls; waits until its threads have ended, at most `timeout`. Those
+    /// that still run then are named on stderr and left behind.
+    /// Suspends if threads run
+    /// Cancel  they are left behind
+    /// Threads loop thread
+    /// Python  loop.shutdown_default_executor. `run` and `close` do the same with their own time limit
+    Coro<> shutdown_default_executor(Duration timeout = std::chrono::minutes(5));
+
     /// Ends `run_forever` after the callbacks that are ready now.
     void stop() noexcept;
     /// Runs one iteration: for driving the loop from outside. Waits at most `timeout` for something to do.

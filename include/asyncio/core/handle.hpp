@@ -14,8 +14,7 @@ namespace detail {
 struct Callback : Timer {
     UniqueFunction<void()> function;
     std::uint64_t when_ns = 0;
-    LoopCore* loop = nullptr;       // of an armed timer: where it stands
-    Callback* next_post = nullptr;  // among the posts of other threads
+    LoopCore* loop = nullptr;  // of an armed timer: where it stands
     std::uint32_t refs = 1;
     bool cancelled = false;
     bool scheduled = false;  // the loop holds its reference

@@ -9,8 +9,8 @@ namespace asyncio { inline namespace v1 {
 
 namespace detail {
 struct RemoteState;
-void post_remote(RemoteState& remote, UniqueFunction<void()> function);
-bool remote_is_open(RemoteState& remote) noexcept;
+void post_remote(RemoteState& remote, UniqueFunction<void()>&& function);
+bool remote_is_open(const RemoteState& remote) noexcept;
 }  // namespace detail
 
 /// A handle to a loop for other threads: copyable, may outlive the loop. `loop.remote()` makes one.

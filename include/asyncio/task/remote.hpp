@@ -26,13 +26,15 @@ bool anchor_done(const RemoteAnchor& anchor) noexcept;
 class CrossThreadState {
   public:
     CrossThreadState();
-    ~CrossThreadState();
+    virtual ~CrossThreadState();
+    CrossThreadState(const CrossThreadState&) = delete;
+    CrossThreadState& operator=(const CrossThreadState&) = delete;
     void wait();
     bool wait_for(Duration limit);
     bool done() const noexcept;
     void finish() noexcept;  // the result is in place
     void set_task(std::shared_ptr<RemoteAnchor> task);
-    bool cancel();
+    virtual bool cancel();
 
   private:
     void require_other_thread() const;
@@ -122,9 +124,9 @@ RemoteFuture<T> Future<T>::remote() const {
 }
 inline RemoteTask AnyTask::remote() const { return RemoteTask(detail::make_anchor(record_)); }
 
-/// The result of `run_coroutine_threadsafe`, for the thread that asked.
+/// The result of `run_coroutine_threadsafe` or `ThreadPoolExecutor::submit`, for the thread that asked.
 ///
-/// Threads     any thread but the loop's (waiting there would block it for ever)
+/// Threads     any thread but a loop's (waiting there would block it, perhaps for ever)
 /// Python      concurrent.futures.Future
 template <class T = void>
 class ConcurrentFuture {
@@ -132,8 +134,8 @@ class ConcurrentFuture {
     explicit ConcurrentFuture(std::shared_ptr<detail::CrossThreadResult<T>> state) noexcept
         : state_(std::move(state)) {}
 
-    /// Blocks the thread until the coroutine has ended; gives its result.
-    /// Throws  what the coroutine threw; CancelledError  it was cancelled; RuntimeError  on the loop's own
+    /// Blocks the thread until the coroutine or call has ended; gives its result.
+    /// Throws  what that threw; CancelledError  it was cancelled; RuntimeError  on the loop's own
     ///         thread; InvalidStateError  the result was taken already
     T get() {
         state_->wait();
@@ -146,7 +148,8 @@ class ConcurrentFuture {
     /// Throws  RuntimeError  on the loop's own thread, if it has not ended
     bool wait_for(Duration limit) { return state_->wait_for(limit); }
     bool done() const noexcept { return state_->done(); }
-    /// Asks the coroutine's task to stop. False if it has ended.
+    /// Asks the coroutine's task to stop. False if it has ended. A submitted call is taken back if it has not
+    /// begun; if it has, its std::stop_token is set, and this is false.
     bool cancel() { return state_->cancel(); }
 
   private:

@@ -99,7 +99,7 @@ class [[nodiscard("nothing is called before this is awaited: co_await it")]] Thr
         me->work_.run();
         me->report_back();
     }
-    static void ask_to_stop(ThreadCall* call) noexcept {
+    static void ask_to_stop(ForeignCall* call) noexcept {
         static_cast<ThreadAwaiter*>(call)->work_.stop.request_stop();
     }
     Work work_;
@@ -142,6 +142,11 @@ inline constexpr bool owns_itself =
 template <class T>
 inline constexpr bool owns_itself<std::reference_wrapper<T>> = false;
 
+template <class F, class... Args>
+inline constexpr bool owns_all =
+    (owns_itself<std::decay_t<F>> || std::is_function_v<std::remove_pointer_t<std::decay_t<F>>>) &&
+    (owns_itself<std::decay_t<Args>> && ...);
+
 }  // namespace detail
 
 /// Calls `function(args…)` on a thread of the loop's pool and waits for its result, which may block without
@@ -175,9 +180,7 @@ auto to_thread(F&& function, Args&&... args) {
 template <class F, class... Args>
 auto to_thread(abandon_on_cancel_t, F&& function, Args&&... args) {
     detail::refuse_coroutine_in_thread<F, Args...>();
-    static_assert((detail::owns_itself<std::decay_t<F>> ||
-                   std::is_function_v<std::remove_pointer_t<std::decay_t<F>>>) &&
-                      (detail::owns_itself<std::decay_t<Args>> && ...),
+    static_assert(detail::owns_all<F, Args...>,
                   "to_thread(abandon_on_cancel, …): the call may outlive the caller, so pass no references, "
                   "pointers, views or "
                   "capturing lambdas: pass a function and owning arguments");

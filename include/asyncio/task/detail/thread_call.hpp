@@ -2,30 +2,32 @@
 #pragma once
 #include <memory>
 
-#include "asyncio/core/handle.hpp"
+#include "asyncio/task/detail/foreign_call.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
-
-struct RemoteState;
 
 /// A blocking call; see src/detail/thread_pool.hpp.
 struct PoolJob {
     void (*run)(PoolJob*) noexcept;
+    void (*drop)(PoolJob*) noexcept = nullptr;  // instead of `run`; null: it must run
     const char* what;  // spells the callable's type: __PRETTY_FUNCTION__ of type_spelling
+    // The pool's, guarded by its mutex.
+    bool queued = false;
+    PoolJob* previous = nullptr;
+    PoolJob* next = nullptr;
     PoolJob(void (*r)(PoolJob*) noexcept, const char* w) noexcept : run(r), what(w) {}
+    PoolJob(const PoolJob&) = delete;
+    PoolJob& operator=(const PoolJob&) = delete;
 };
 
-/// A call that the await always waits for: everything lies in the awaiter. Its end is posted without an
-/// allocation.
-class ThreadCall : public Leaf, public PoolJob {
+/// A call that the await always waits for: everything lies in the awaiter.
+class ThreadCall : public ForeignCall, public PoolJob {
   public:
-    ThreadCall(void (*run)(PoolJob*) noexcept, void (*ask_to_stop)(ThreadCall*) noexcept,
-               const char* what) noexcept;
+    ThreadCall(void (*run)(PoolJob*) noexcept, Ask ask, const char* what) noexcept
+        : ForeignCall(to_thread, ask), PoolJob(run, what) {}
     /// Before it is awaited.
-    ThreadCall(ThreadCall&& other) noexcept : ThreadCall(other.run, other.ask_to_stop_, other.what) {
-        ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
-    }
-    ~ThreadCall();
+    ThreadCall(ThreadCall&& other) noexcept
+        : ForeignCall(static_cast<ForeignCall&&>(other)), PoolJob(other.run, other.what) {}
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
@@ -34,29 +36,11 @@ class ThreadCall : public Leaf, public PoolJob {
     }
 
   protected:
-    /// On the pool's thread: the last thing that it does with this object.
-    void report_back() noexcept;
     /// Throws CancelledError if the task was cancelled meanwhile.
     void finish() { throw_if_cancelled(frame->task); }
 
   private:
-    struct Helper : Timer {
-        ThreadCall* call;
-        explicit Helper(ThreadCall* c, const LeafOps* ops) noexcept;
-    };
     void start();
-    static CancelAnswer cancel(Leaf* leaf) noexcept;
-    static const LeafOps ops_;
-    static void stop_now(Leaf* leaf) noexcept;
-    static const LeafOps warning_ops_;
-    static const LeafOps stop_ops_;
-
-    void (*ask_to_stop_)(ThreadCall*) noexcept;
-    std::shared_ptr<RemoteState> remote_;
-    Callback back_;  // the post that brings the end to the loop
-    Helper warning_;
-    Helper stop_;  // sets the stop_token, in its turn after a cancel
-    bool stop_asked_ = false;
 };
 
 /// A call that may be left behind: shared by the awaiter and the thread.
@@ -68,8 +52,12 @@ struct SharedThreadCall : PoolJob, std::enable_shared_from_this<SharedThreadCall
 
     std::weak_ptr<RemoteState> remote;       // a call that is left behind keeps nothing of the loop
     std::shared_ptr<SharedThreadCall> self;  // the thread's share
-    std::unique_ptr<Callback> back;          // made beforehand: the end must not fail
+    PostPtr back;                            // made beforehand: the end must not fail
     Leaf* waiting = nullptr;                 // loop thread only; null once abandoned
+
+  protected:
+    /// The last thing that the thread does with this object.
+    void report_back() noexcept;
 
   private:
     static void run_on_thread(PoolJob* job) noexcept;

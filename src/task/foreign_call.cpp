@@ -1,0 +1,112 @@
+// The way back from another thread. The end of a call is a post that was made beforehand; once it is posted
+// the thread touches nothing of the call any more.
+#include "asyncio/task/detail/foreign_call.hpp"
+
+#include <cstdio>
+#include <utility>
+
+#include "asyncio/base/error.hpp"
+#include "detail/loop_impl.hpp"
+
+namespace asyncio { inline namespace v1 { namespace detail {
+
+namespace {
+
+constexpr std::uint64_t warning_after_ns = 1'000'000'000;
+
+CancelAnswer unasked(Leaf*) noexcept { return CancelAnswer::pending; }
+
+}  // namespace
+
+const LeafOps ForeignCall::kinds_[] = {
+    {&cancel, nullptr, "to_thread"}, {&cancel, nullptr, "adapt"}, {&cancel, nullptr, "from_callback"}};
+const LeafOps ForeignCall::warning_ops_{&unasked, &ForeignCall::warn, "to_thread"};
+const LeafOps ForeignCall::stop_ops_{&unasked, &ForeignCall::stop_now, "to_thread"};
+
+ForeignCall::Helper::Helper(ForeignCall* c, const LeafOps* ops) noexcept : Timer(ops), call(c) {}
+
+ForeignCall::ForeignCall(const LeafOps* o, Ask ask) noexcept
+    : Leaf(o),
+      ask_to_stop_(ask),
+      back_(UniqueFunction<void()>()),
+      warning_(this, &warning_ops_),
+      stop_(this, &stop_ops_) {}
+
+ForeignCall::~ForeignCall() { end_helpers(); }
+
+void ForeignCall::end_helpers() noexcept {
+    if (warning_.armed()) disarm_timer(current_loop, &warning_);
+    if (stop_.armed()) disarm_timer(current_loop, &stop_);
+}
+
+void ForeignCall::begin() {
+    LoopImpl* const loop = impl_of(current_loop);
+    reserve_slot(loop);  // for `stop_`
+    remote_ = loop->remote;
+    back_.function = [this] {
+        take_back();
+        wake(this);
+    };
+    ++loop->thread_jobs;
+    suspend_on(this);
+}
+
+void ForeignCall::take_back() noexcept {
+    LoopImpl* const loop = impl_of(current_loop);
+    --loop->thread_jobs;
+    if (!stop_asked_) release_slot(loop);
+    end_helpers();
+    frame->task->live.waits_on.clear();
+}
+
+void ForeignCall::report_back() noexcept {
+    // A copy: the awaiter may be gone before post_made has let go of the state.
+    const std::shared_ptr<RemoteState> remote = remote_;
+    const bool posted = remote->post_made(&back_);
+    ASYNCIO_ASSERT(posted, "a loop closed while a task of its waited for a thread");
+}
+
+CancelAnswer ForeignCall::cancel(Leaf* leaf) noexcept {
+    auto* const call = static_cast<ForeignCall*>(leaf);
+    // In a turn of its own: who is asked to stop is user code, and a cancel runs none.
+    if (!std::exchange(call->stop_asked_, true)) {
+        release_slot(current_loop);
+        queue_timer(current_loop, &call->stop_);  // there is room: the slot was set aside for it
+    }
+    if (current_loop->debug && !call->warning_.armed()) {
+        try {
+            arm_timer(current_loop, &call->warning_, read_clock(current_loop) + warning_after_ns);
+        } catch (const std::bad_alloc&) {
+            // No warning then.
+        }
+    }
+    return CancelAnswer::pending;
+}
+
+void ForeignCall::stop_now(Leaf* leaf) noexcept {
+    ForeignCall* const call = static_cast<Helper*>(leaf)->call;
+    if (call->ask_to_stop_ != nullptr) call->ask_to_stop_(call);
+}
+
+void ForeignCall::warn(Leaf* leaf) noexcept {
+    const ForeignCall* const call = static_cast<Helper*>(leaf)->call;
+    std::fprintf(stderr,
+                 "asyncio: the task that waits in %s at %s was cancelled a second ago, and what it waits for "
+                 "has not ended: %s\n",
+                 call->ops->what, place_text(call->frame->where).c_str(),
+                 call->ops == &kinds_[to_thread] ? "let the function look at its std::stop_token, or use "
+                                                   "to_thread(abandon_on_cancel, …)"
+                                                 : "give it a way to be stopped (its last argument)");
+}
+
+std::exception_ptr dropped_error(const char* what, Where where) noexcept {
+    try {
+        return std::make_exception_ptr(RuntimeError(
+            std::string(what) + " at " + place_text(where) +
+            ": what was to complete it was destroyed without doing so, so nothing will ever come of it"));
+    } catch (...) {
+        return std::current_exception();
+    }
+}
+
+}}}  // namespace asyncio::v1::detail

@@ -1,0 +1,135 @@
+// std::future, both ways.
+#include "asyncio/interop/std_future.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <thread>
+
+#include "asyncio/asyncio.hpp"
+#include "asyncio/testing/testing.hpp"
+#include "detail/loop_impl.hpp"
+#include "task/task_support.hpp"
+
+namespace asyncio::task_test { namespace {
+
+class StdFutureTest : public test::BackendTest {};
+ASYNCIO_ON_EVERY_BACKEND(StdFutureTest);
+
+TEST_P(StdFutureTest, IsAwaitedWhileTheLoopGoesOn) {
+    run([]() -> Coro<> {
+        std::promise<int> promise;
+        auto other = create_task([&]() -> Coro<> {
+            co_await sleep(0s);
+            promise.set_value(4);
+        });
+        int got = co_await adapt(promise.get_future());
+        EXPECT_EQ(got, 4);
+        co_await other;
+    });
+}
+
+TEST_P(StdFutureTest, GivesValuesExceptionsAndNothing) {
+    run([]() -> Coro<> {
+        co_await adapt(std::async(std::launch::async, [] {}));
+        MoveOnly moved = co_await adapt(std::async(std::launch::async, [] { return MoveOnly(3); }));
+        EXPECT_EQ(moved.value(), 3);
+        const auto loop_thread = std::this_thread::get_id();
+        auto thread =
+            co_await adapt(std::async(std::launch::deferred, [] { return std::this_thread::get_id(); }));
+        EXPECT_NE(thread, loop_thread) << "one that is deferred runs on the thread that waits for it";
+        std::string text;
+        try {
+            co_await adapt(std::async(std::launch::async, []() -> int { throw ValueError("theirs"); }));
+        } catch (const ValueError& error) {
+            text = error.what();
+        }
+        EXPECT_EQ(text, "theirs");
+        std::shared_future<std::string> shared =
+            std::async(std::launch::async, [] { return std::string("shared"); }).share();
+        text = co_await adapt(shared);
+        EXPECT_EQ(text, "shared");
+        text = co_await adapt(shared);
+        EXPECT_EQ(text, "shared");
+    });
+}
+
+TEST_P(StdFutureTest, OneThatIsReadyTakesNoThread) {
+    run([]() -> Coro<> {
+        std::promise<int> promise;
+        promise.set_value(1);
+        int got = co_await adapt(promise.get_future());
+        EXPECT_EQ(got, 1);
+        EXPECT_EQ(impl_of(detail::current_loop)->pool, nullptr);
+        bool refused = false;
+        try {
+            co_await adapt(std::future<int>());
+        } catch (const std::future_error&) {
+            refused = true;
+        }
+        EXPECT_TRUE(refused);
+    });
+}
+
+TEST_P(StdFutureTest, ACancelComesWhenTheFutureIsReadyOrLeavesItBehind) {
+    run([]() -> Coro<> {
+        for (const bool abandon : {false, true}) {
+            std::promise<int> promise;
+            Task<int> task = abandon ? create_task(adapt(abandon_on_cancel, promise.get_future()))
+                                     : create_task(adapt(promise.get_future()));
+            co_await sleep(0s);
+            co_await sleep(0s);
+            task.cancel();
+            co_await sleep(0s);
+            co_await sleep(0s);
+            EXPECT_EQ(task.done(), abandon);
+            promise.set_value(1);
+            co_await wait(handles(task));
+            EXPECT_TRUE(task.cancelled());
+            while (impl_of(detail::current_loop)->thread_jobs != 0) co_await sleep(0s);
+        }
+    });
+}
+
+TEST_P(StdFutureTest, AnotherThreadGetsOneOfACoroutine) {
+    run([]() -> Coro<> {
+        const auto elsewhere = [loop = get_running_loop().remote()] {
+            EXPECT_EQ(to_std_future(after(1ms, 5), loop).get(), 5);
+            to_std_future([]() -> Coro<> { co_return; }(), loop).get();
+            auto failing = to_std_future(fails_after(0ms, "from the loop"), loop);
+            EXPECT_EQ(thrown<ValueError>([&] { failing.get(); }), "from the loop");
+        };
+        co_await to_thread(std::ref(elsewhere));
+    });
+}
+
+TEST_P(StdFutureTest, OneOfATaskHasItsResult) {
+    run([]() -> Coro<> {
+        auto good = create_task(after(0ms, 5));
+        auto bad = create_task(fails_after(0ms, "failed"));
+        auto cancelled = create_task(after(1s, 5));
+        auto a = to_std_future(good);
+        auto b = to_std_future(bad);
+        auto c = to_std_future(cancelled);
+        cancelled.cancel();
+        co_await wait(std::vector<Task<int>>{good, bad, cancelled});
+        co_await sleep(0s);
+        co_await sleep(0s);
+        EXPECT_EQ(a.get(), 5);
+        EXPECT_EQ(thrown<ValueError>([&] { b.get(); }), "failed");
+        EXPECT_THROW(c.get(), CancelledError);
+    });
+}
+
+TEST_P(StdFutureTest, ALoopThatClosesCancelsIt) {
+    std::future<int> future;
+    {
+        EventLoop loop({.backend = backend()});
+        std::thread other([&, handle = loop.remote()] { future = to_std_future(after(1h, 1), handle); });
+        other.join();
+        loop.close();
+    }
+    EXPECT_THROW(future.get(), CancelledError);
+}
+
+}}  // namespace asyncio::task_test
