@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "asyncio/base/error.hpp"
+#include "detail/context_slot.hpp"
 #include "detail/loop_impl.hpp"
 #include "detail/thread_pool.hpp"
 
@@ -25,6 +26,7 @@ void print_warning(Leaf*) noexcept {
 }
 
 void submit_to_pool(LoopImpl* loop, PoolJob* job) {
+    if (loop->has_contexts) job->context = inherit_context();
     if (loop->pool == nullptr) loop->pool = std::make_shared<ThreadPool>();
     loop->pool->submit(job);
     ++loop->thread_jobs;

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "asyncio/base/error.hpp"
+#include "detail/context_slot.hpp"
 #include "detail/loop_impl.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
@@ -44,7 +45,10 @@ struct ThreadPool::Shared {
             const auto place = std::find(shared->running.begin(), shared->running.end(), nullptr);
             *place = job->what;  // there are no more threads than places
             lock.unlock();
-            job->run(job);
+            {
+                const InThreadContext in(std::move(job->context));
+                job->run(job);
+            }
             lock.lock();
             *place = nullptr;
         }
