@@ -46,8 +46,7 @@ Bindings without_hidden(const Bindings& bindings) {
 
 Bindings bind_value(const Bindings& rest, ContextKey key, std::shared_ptr<const void> value) {
     if (rest == nullptr) return put_in_front(rest, key, std::move(value), length_max_least);
-    if (rest->length < rest->length_max)
-        return put_in_front(rest, key, std::move(value), rest->length_max);
+    if (rest->length < rest->length_max) return put_in_front(rest, key, std::move(value), rest->length_max);
     const Bindings shorter = without_hidden(rest);
     return put_in_front(shorter, key, std::move(value),
                         shorter != nullptr ? shorter->length_max : length_max_least);
@@ -142,7 +141,8 @@ const ContextRef& current_context() noexcept {
 
 [[noreturn]] void throw_entered() {
     throw RuntimeError(
-        "cannot enter this Context: something runs in it already, and only one at a time may: use a copy() of "
+        "cannot enter this Context: something runs in it already, and only one at a time may: use a copy() "
+        "of "
         "it");
 }
 
@@ -204,12 +204,12 @@ void undo_change(ContextChange& change, ContextKey key, std::string_view name) {
     const auto refuse = [&](const char* why) {
         return "cannot reset the context variable '" + std::string(name) + "': the token " + why;
     };
-    if (change.made == nullptr)
-        throw RuntimeError(refuse("was used already: each goes back one set, once"));
+    if (change.made == nullptr) throw RuntimeError(refuse("was used already: each goes back one set, once"));
     if (change.made->key != key)
         throw ValueError(refuse("is that of another variable: give it to the one whose set() made it"));
     if (change.context != current_context())
-        throw ValueError(refuse("was made in another Context: reset it in the task or Context that has set it"));
+        throw ValueError(
+            refuse("was made in another Context: reset it in the task or Context that has set it"));
     std::shared_ptr<Binding> restoring;
     if (change.context->bindings != change.made) restoring = make_restoring(change);
     undo_change(change, std::move(restoring));

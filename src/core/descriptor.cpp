@@ -16,8 +16,8 @@
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/event_loop.hpp"
-#include "detail/descriptor_table.hpp"
 #include "detail/context_slot.hpp"
+#include "detail/descriptor_table.hpp"
 #include "detail/loop_impl.hpp"
 
 namespace asyncio { inline namespace v1 {

@@ -509,8 +509,8 @@ Handle EventLoop::schedule_soon(UniqueFunction<void()>&& function) {
     if (impl_->special) [[unlikely]]
         return schedule_soon_in(ContextOptions(), std::move(function));
     impl_->require_open();
-    return detail::queue_callback(
-        impl_.get(), [&function] { return detail::make_callback(std::move(function)); });
+    return detail::queue_callback(impl_.get(),
+                                  [&function] { return detail::make_callback(std::move(function)); });
 }
 
 Handle EventLoop::schedule_soon_in(const ContextOptions& options, UniqueFunction<void()>&& function) {

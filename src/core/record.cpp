@@ -395,7 +395,8 @@ ASYNCIO_COLD static void release_last_of_all(PromiseBase* record) noexcept {
     }
     while (record->waiter_word != 0) {
         drop_done_callbacks(record);
-        // Taken off before it goes: the values of its context are user objects, and may ask for the current one.
+        // Taken off before it goes: the values of its context are user objects, and may ask for the current
+        // one.
         const std::unique_ptr<TaskExtra> extra(record->extra());
         record->waiter_word = 0;
     }

@@ -148,7 +148,7 @@ struct LoopImpl final : LoopCore {
     std::uint64_t tidy_at = 0;  // … and when to look whether it has become more
     std::shared_ptr<EventLoop::ExceptionHandler> exception_handler;  // null: what nobody awaits is printed
     std::shared_ptr<ThreadPool> pool;                                // made by the first to_thread
-    ContextRef callback_context;  // of the callback that runs; null before and after it
+    ContextRef callback_context;                   // of the callback that runs; null before and after it
     std::shared_ptr<TaskFactory> task_factory;     // null: the default
     TaskInTheMaking* in_the_making = nullptr;      // by task factories that are called just now
     std::shared_ptr<DescriptorTable> descriptors;  // whose they are, and the callbacks of add_reader

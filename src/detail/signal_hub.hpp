@@ -15,7 +15,7 @@ struct SignalSubscriber {
     explicit SignalSubscriber(UniqueFunction<void()> f) noexcept : function(std::move(f)) {}
     UniqueFunction<void()> function;
     ContextRef context;  // in which it runs; null: an empty one
-    bool gone = false;  // calls that are on their way are dropped
+    bool gone = false;   // calls that are on their way are dropped
 };
 
 /// See signals.cpp. Loop thread only, but for the handler there.

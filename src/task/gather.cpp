@@ -111,7 +111,8 @@ bool GatherCore::start_by_factory(std::size_t owned) {
     for (std::size_t i = 0; i != count_; ++i) {
         if (children_[i].owned()) counted_now[i] = !start_child(children_[i], failed[i]);
     }
-    // Only now: a first step may have cancelled the task that waits here, and there was nobody to pass it on to.
+    // Only now: a first step may have cancelled the task that waits here, and there was nobody to pass it on
+    // to.
     suspend_on(this);
     for (std::size_t i = 0; i != count_; ++i) {
         if (counted_now[i]) count_ended(children_[i]);

@@ -64,7 +64,8 @@ void refuse_lambda_coroutine(PromiseBase* frame) {
 void start_plain_task(PromiseBase* frame, Where where) {
     auto* const loop = impl_of(current_loop);
     // What can fail, and what must be said or noted, is start_task's.
-    if (loop == nullptr || loop->special || loop->ready.full() || frame->is(lambda_coro | borrows)) [[unlikely]]
+    if (loop == nullptr || loop->special || loop->ready.full() || frame->is(lambda_coro | borrows))
+        [[unlikely]]
         return start_task(frame, TaskOptions(), where);
     ++loop->ready.reserved;
     promote_reserved(loop, frame, 1);
@@ -267,8 +268,8 @@ std::uint64_t add_done_callback(PromiseBase* record, UniqueFunction<void(AnyTask
                                 const ContextOptions& options) {
     const std::uint64_t id = next_callback_id();
     if (record->is(done)) {
-        get_running_loop().call_soon(
-            options, [ref = RecordRef::share(record), f = std::move(function)]() mutable { f(AnyTask(ref)); });
+        get_running_loop().call_soon(options, [ref = RecordRef::share(record),
+                                               f = std::move(function)]() mutable { f(AnyTask(ref)); });
         return id;
     }
     auto callback = std::make_unique<DoneCallback>(std::move(function), id, context_for(options));

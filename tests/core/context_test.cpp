@@ -2,6 +2,8 @@
 #include "asyncio/core/context.hpp"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -692,7 +694,8 @@ TEST_P(ContextTestOnBackends, TheExceptionHandlerRunsInTheContextOfWhatHasFailed
     run([]() -> Coro<> {
         EventLoop& loop = get_running_loop();
         std::vector<int> seen;
-        loop.set_exception_handler([&](EventLoop&, const ExceptionContext&) { seen.push_back(number.get(0)); });
+        loop.set_exception_handler(
+            [&](EventLoop&, const ExceptionContext&) { seen.push_back(number.get(0)); });
         number.set(1);
         const auto fails = [](int value) -> Coro<> {
             number.set(value);
@@ -834,6 +837,32 @@ TEST_P(ContextServerTest, TheClientsOfAServerRunInCopiesOfTheContextInWhichItWas
     });
 }
 
+TEST_P(ContextServerTest, CallbacksOfDescriptorsAndSignalsRunInTheContextInWhichTheyWereAdded) {
+    run([]() -> Coro<> {
+        EventLoop& loop = get_running_loop();
+        int ends[2];
+        EXPECT_EQ(::pipe(ends), 0);
+        std::vector<int> seen;
+        number.set(1);
+        loop.add_reader(ends[0], [&seen, &loop, fd = ends[0]] {
+            seen.push_back(number.get(0));
+            loop.remove_reader(fd);
+        });
+        number.set(2);
+        loop.add_signal_handler(SIGUSR1, [&seen] { seen.push_back(10 * number.get(0)); });
+        number.set(3);
+        loop.call_soon([&seen] { seen.push_back(100 * number.get(0)); });
+        EXPECT_EQ(::write(ends[1], "x", 1), 1);
+        ::raise(SIGUSR1);
+        while (seen.size() != 3) co_await sleep(0s);
+        std::sort(seen.begin(), seen.end());
+        EXPECT_EQ(seen, (std::vector<int>{1, 20, 300}));
+        loop.remove_signal_handler(SIGUSR1);
+        ::close(ends[0]);
+        ::close(ends[1]);
+    });
+}
+
 TEST_P(ContextTestOnBackends, WithoutMemoryNothingIsHalfStarted) {
     if (!test::AllocationFailure::works()) GTEST_SKIP() << "this sanitizer's operator new cannot be replaced";
     int calls = 0;  // what has failed half-way leaves its callbacks behind
@@ -869,7 +898,8 @@ TEST_P(ContextTestOnBackends, WithoutMemoryNothingIsHalfStarted) {
             }
             EXPECT_EQ(loop.run_until_complete(set_and_read(7)), 7);
             loop.close();
-        }).join();
+        })
+            .join();
         EXPECT_TRUE(refused || !failed);
         if (!refused) break;
         ASSERT_LT(at, 1000);

@@ -118,13 +118,13 @@ TEST_P(TaskFactoryTest, TheFactoryCanBeAskedForAndWrapped) {
         EventLoop& loop = get_running_loop();
         EXPECT_FALSE(loop.get_task_factory());
         loop.set_task_factory(logging_factory(log));
-        loop.set_task_factory([inner = loop.get_task_factory()](EventLoop& l, AnyCoro coro,
-                                                                const TaskOptions& options) {
-            const std::string name = "named by a factory";
-            TaskOptions named = options;
-            named.name = name;
-            return inner(l, std::move(coro), named);
-        });
+        loop.set_task_factory(
+            [inner = loop.get_task_factory()](EventLoop& l, AnyCoro coro, const TaskOptions& options) {
+                const std::string name = "named by a factory";
+                TaskOptions named = options;
+                named.name = name;
+                return inner(l, std::move(coro), named);
+            });
         auto task = create_task(seven());
         EXPECT_EQ(task.name(), "named by a factory");
         co_await task;
@@ -136,11 +136,12 @@ TEST_P(TaskFactoryTest, TheFactoryCanBeAskedForAndWrapped) {
 TEST_P(TaskFactoryTest, AFactoryMayReplaceItself) {
     Log log;
     run([&]() -> Coro<> {
-        get_running_loop().set_task_factory([&log](EventLoop& loop, AnyCoro coro, const TaskOptions& options) {
-            log.push_back("once: " + coro.name());
-            loop.set_task_factory(nullptr);
-            return default_task_factory(loop, std::move(coro), options);
-        });
+        get_running_loop().set_task_factory(
+            [&log](EventLoop& loop, AnyCoro coro, const TaskOptions& options) {
+                log.push_back("once: " + coro.name());
+                loop.set_task_factory(nullptr);
+                return default_task_factory(loop, std::move(coro), options);
+            });
         co_await create_task(seven());
         co_await create_task(seven());
         EXPECT_EQ(log, (Log{"once: seven"}));
@@ -150,10 +151,11 @@ TEST_P(TaskFactoryTest, AFactoryMayReplaceItself) {
 TEST_P(TaskFactoryTest, AFactoryMayCreateOtherTasks) {
     Log log;
     run([&]() -> Coro<> {
-        get_running_loop().set_task_factory([&log](EventLoop& loop, AnyCoro coro, const TaskOptions& options) {
-            if (coro.name() == "seven") create_task(note(log, "accompanied"));
-            return eager_task_factory(loop, std::move(coro), options);
-        });
+        get_running_loop().set_task_factory(
+            [&log](EventLoop& loop, AnyCoro coro, const TaskOptions& options) {
+                if (coro.name() == "seven") create_task(note(log, "accompanied"));
+                return eager_task_factory(loop, std::move(coro), options);
+            });
         auto task = create_task(seven());
         EXPECT_TRUE(task.done());
         EXPECT_EQ(log, (Log{"accompanied"}));
@@ -184,15 +186,15 @@ TEST_P(TaskFactoryTest, WhatAFactoryThrowsReachesTheCallerAndTheCoroutineIsGoneW
 TEST_P(TaskFactoryTest, AFactoryThatGivesAnotherTaskIsAnError) {
     run([]() -> Coro<> {
         const AnyTask mine = current_task();
-        get_running_loop().set_task_factory(
-            [mine](EventLoop&, AnyCoro, const TaskOptions&) { return mine; });
+        get_running_loop().set_task_factory([mine](EventLoop&, AnyCoro, const TaskOptions&) { return mine; });
         const std::string dropped = thrown<RuntimeError>([] { create_task(seven()); });
         EXPECT_NE(dropped.find("make it with default_task_factory"), std::string::npos) << dropped;
         Log log;
-        get_running_loop().set_task_factory([mine](EventLoop& loop, AnyCoro coro, const TaskOptions& options) {
-            default_task_factory(loop, std::move(coro), options);
-            return mine;
-        });
+        get_running_loop().set_task_factory(
+            [mine](EventLoop& loop, AnyCoro coro, const TaskOptions& options) {
+                default_task_factory(loop, std::move(coro), options);
+                return mine;
+            });
         thrown<RuntimeError>([&] { create_task(note(log, "it has no owner")); });
         get_running_loop().set_task_factory(nullptr);
         co_await sleep(0s);
@@ -604,7 +606,8 @@ TEST_P(EagerTaskTest, WithoutMemoryNothingIsLeftBehind) {
             EXPECT_EQ(loop.run_until_complete(seven_later()), 7);
             test::expect_nothing_left(loop);
             loop.close();
-        }).join();
+        })
+            .join();
         if (!refused) break;
         ASSERT_LT(at, 1000);
     }

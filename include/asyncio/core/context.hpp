@@ -21,8 +21,8 @@ namespace asyncio { inline namespace v1 {
 ///     auto scope = request_id.scoped("42");   // until the end of this block
 ///     log(request_id.get());
 ///
-/// Make it a global: it names the variable, and holds no value but the default. Values are immutable and shared
-/// by the contexts, so large ones are best held by a std::shared_ptr<const …>.
+/// Make it a global: it names the variable, and holds no value but the default. Values are immutable and
+/// shared by the contexts, so large ones are best held by a std::shared_ptr<const …>.
 ///
 /// Threads     any thread. Outside of an event loop it is the thread's own context
 /// Cost        `get` looks through the variables that are set; `set` makes two allocations. Programs without
@@ -204,8 +204,8 @@ class Context {
 /// Python      contextvars.copy_context
 inline Context copy_context() { return Context(detail::copy_context_state()); }
 
-/// Where a callback runs, or the coroutine of a Runner. May be left out: then in a copy of the current context
-/// (a Runner: in its own).
+/// Where a callback runs, or the coroutine of a Runner. May be left out: then in a copy of the current
+/// context (a Runner: in its own).
 struct ContextOptions {
     const Context* context = nullptr;  ///< in this one, not in a copy. Looked at during the call only.
 };

@@ -117,7 +117,8 @@ class EventLoop {
     /// The same, in the context of the options: `loop.call_soon({.context = &context}, function)`.
     template <class F, class... Args>
     Handle call_soon(const ContextOptions& options, F&& function, Args&&... args) {
-        return schedule_soon_in(options, detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
+        return schedule_soon_in(options,
+                                detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
     }
     /// As `call_soon`, from any thread. See `LoopHandle` for a loop that may be gone.
     /// Threads any thread, while the loop exists

@@ -12,8 +12,8 @@
 namespace asyncio { inline namespace v1 {
 
 /// Runs coroutines one after another on one loop, which is made by the first and closed with the Runner. They
-/// run in one context, a copy of the one in which the loop was made: a variable that the first sets is seen by
-/// the second.
+/// run in one context, a copy of the one in which the loop was made: a variable that the first sets is seen
+/// by the second.
 ///
 /// Threads     one thread
 /// Python      asyncio.Runner

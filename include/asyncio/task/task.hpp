@@ -82,7 +82,8 @@ void refuse_lambda_coroutine(PromiseBase* frame);
 template <class T>
 Task<T> start(Coro<T> coro, const TaskOptions& options, Where where) {
     PromiseBase* const frame = coro.release();
-    if (options.name.empty() && !options.eager_start.has_value() && options.context == nullptr) {  // known where it is compiled, nearly always
+    if (options.name.empty() && !options.eager_start.has_value() &&
+        options.context == nullptr) {  // known where it is compiled, nearly always
         start_plain_task(frame, where);
     } else {
         start_task(frame, options, where);

@@ -42,8 +42,8 @@ class AnyCoro {
     detail::Where created_at_;
 };
 
-/// What `create_task` does if no factory is set: what other factories call in the end. The coroutine becomes a
-/// task of that loop.
+/// What `create_task` does if no factory is set: what other factories call in the end. The coroutine becomes
+/// a task of that loop.
 ///
 ///     loop.set_task_factory([](EventLoop& loop, AnyCoro coro, const TaskOptions& options) {
 ///         std::printf("a task is made of %s\n", coro.name().c_str());

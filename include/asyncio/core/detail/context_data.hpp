@@ -1,8 +1,8 @@
 // What contexts are made of.
 //
-// The content of a context is a list of bindings, the newest first, that never change: a copy of a context is a
-// share of the same list, and setting a variable puts one binding in front. A binding hides the older ones of
-// its variable; those are left out when the list has become twice as long as it need be.
+// The content of a context is a list of bindings, the newest first, that never change: a copy of a context is
+// a share of the same list, and setting a variable puts one binding in front. A binding hides the older ones
+// of its variable; those are left out when the list has become twice as long as it need be.
 //
 // Counts of references are those of std::shared_ptr: a context goes to other threads, with to_thread.
 #pragma once

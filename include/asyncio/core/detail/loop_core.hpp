@@ -69,7 +69,7 @@ struct LoopCore {
     ReadyQueue ready;
     int budget = 0;  // completions without suspension that the current step may still take
     bool debug = false;
-    bool special = true;  // what the fast paths leave to slow ones: see LoopImpl::note_special
+    bool special = true;          // what the fast paths leave to slow ones: see LoopImpl::note_special
     std::uint64_t step_time = 0;  // the clock as read in this step, ns; 0: not read yet
     std::uint64_t generation =
         0;             // odd while the live list changes (by its `next` links it is whole even then)
@@ -221,8 +221,8 @@ inline void release(PromiseBase* record) noexcept {
 /// Resumes a suspended coroutine from inside a callback of the loop (not from inside another coroutine).
 void step_frame(LoopCore* loop, PromiseBase* frame) noexcept;
 
-/// For a record that is done: `waiter` is told of it, in a turn of the ready queue. Throws std::bad_alloc; then
-/// nothing has changed.
+/// For a record that is done: `waiter` is told of it, in a turn of the ready queue. Throws std::bad_alloc;
+/// then nothing has changed.
 void tell_in_turn(PromiseBase* record, Waiter* waiter);
 
 /// Registers a waiter; in order. Throws std::bad_alloc, or RuntimeError if the record is another loop's; then

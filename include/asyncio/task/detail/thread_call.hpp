@@ -11,7 +11,7 @@ struct RemoteState;
 /// A blocking call; see src/detail/thread_pool.hpp.
 struct PoolJob {
     void (*run)(PoolJob*) noexcept;
-    const char* what;  // spells the callable's type: __PRETTY_FUNCTION__ of type_spelling
+    const char* what;    // spells the callable's type: __PRETTY_FUNCTION__ of type_spelling
     ContextRef context;  // in which it runs: null is an empty one
     PoolJob(void (*r)(PoolJob*) noexcept, const char* w) noexcept : run(r), what(w) {}
 };
