@@ -11,6 +11,7 @@
 
 // Coroutines and the loop
 #include "asyncio/core/clock.hpp"
+#include "asyncio/core/context.hpp"
 #include "asyncio/core/coro.hpp"
 #include "asyncio/core/descriptor.hpp"
 #include "asyncio/core/event_loop.hpp"
@@ -38,6 +39,7 @@
 #include "asyncio/task/shield.hpp"
 #include "asyncio/task/sleep.hpp"
 #include "asyncio/task/task.hpp"
+#include "asyncio/task/task_factory.hpp"
 #include "asyncio/task/task_group.hpp"
 #include "asyncio/task/timeout.hpp"
 #include "asyncio/task/to_thread.hpp"

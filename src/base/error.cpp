@@ -125,6 +125,7 @@ std::string_view SharedText::view() const noexcept { return str(); }
 Error::~Error() = default;
 RuntimeError::~RuntimeError() = default;
 ValueError::~ValueError() = default;
+LookupError::~LookupError() = default;
 InvalidStateError::~InvalidStateError() = default;
 EOFError::~EOFError() = default;
 IncompleteReadError::~IncompleteReadError() = default;

@@ -16,6 +16,7 @@
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/event_loop.hpp"
+#include "detail/context_slot.hpp"
 #include "detail/descriptor_table.hpp"
 #include "detail/loop_impl.hpp"
 
@@ -94,6 +95,7 @@ class DescriptorWatch final : public Leaf, public Operation {
 
     const Direction direction;
     std::shared_ptr<UniqueFunction<void()>> function;  // null: removed
+    ContextRef context;                                // in which it runs; null: an empty one
 
   private:
     void queue() noexcept {
@@ -111,9 +113,11 @@ class DescriptorWatch final : public Leaf, public Operation {
         watch->queued_ = false;
         if (watch->result > 0) {
             watch->running_ = true;
+            loop->enter_callback_context(watch->context);
             if (const auto function = watch->function) call(loop, *function);
             watch->running_ = false;
             if (current_loop != loop) return;  // in a child process made there
+            loop->leave_callback_context();
         }
         int error = watch->result < 0 && watch->result != -ECANCELED ? static_cast<int>(watch->result) : 0;
         if (error == 0 && watch->function != nullptr) error = watch->arm();
@@ -192,9 +196,11 @@ void DescriptorTable::add_watch(int fd, Direction direction, UniqueFunction<void
     loop_.require_open();
     loop_.check_thread("add_reader");
     auto shared = std::make_shared<UniqueFunction<void()>>(std::move(function));
+    ContextRef context = inherit_context();
     if (const auto found = watches_.find(key_of(fd, direction)); found != watches_.end()) {
         // Also one that was removed and whose operation has not ended: it is armed anew when that has.
         found->second->function.swap(shared);
+        found->second->context.swap(context);
         return;
     }
     claim(fd, direction, direction == Direction::reading ? "add_reader" : "add_writer");
@@ -205,6 +211,7 @@ void DescriptorTable::add_watch(int fd, Direction direction, UniqueFunction<void
             auto made = std::make_unique<DescriptorWatch>(*this, fd, direction);
             watch = made.get();
             watch->function = std::move(shared);
+            watch->context = std::move(context);
             watches_.emplace(key_of(fd, direction), std::move(made));
         } catch (...) {
             release_slot(&loop_);

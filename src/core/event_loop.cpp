@@ -13,6 +13,7 @@
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/core/loop_handle.hpp"
+#include "detail/context_slot.hpp"
 #include "detail/descriptor_table.hpp"
 #include "detail/loop_impl.hpp"
 #include "detail/signal_hub.hpp"
@@ -45,9 +46,44 @@ void run_callback(Leaf* leaf) noexcept {
         }
     }
     release_callback(callback);
+    loop->leave_callback_context();
 }
 
 constexpr LeafOps callback_ops{&never_asked, &run_callback, "callback"};
+
+/// One that runs in a context that is not empty.
+struct ContextCallback : Callback {
+    ContextRef context;
+
+    ContextCallback(UniqueFunction<void()>&& f, ContextRef c) noexcept;
+};
+
+void run_in_context(Leaf* leaf) noexcept {
+    impl_of(current_loop)->enter_callback_context(static_cast<ContextCallback*>(leaf)->context);
+    run_callback(leaf);
+}
+
+constexpr LeafOps context_callback_ops{&never_asked, &run_in_context, "callback"};
+
+ContextCallback::ContextCallback(UniqueFunction<void()>&& f, ContextRef c) noexcept
+    : Callback(std::move(f)), context(std::move(c)) {
+    ops = &context_callback_ops;
+}
+
+bool is_callback(const Leaf* leaf) noexcept {
+    return leaf->ops == &callback_ops || leaf->ops == &context_callback_ops;
+}
+
+void delete_callback(Callback* callback) noexcept {
+    if (callback->ops == &context_callback_ops) {
+        delete static_cast<ContextCallback*>(callback);
+    } else {
+        delete callback;
+    }
+}
+struct DeleteCallback {
+    void operator()(Callback* callback) const noexcept { delete_callback(callback); }
+};
 
 }  // namespace
 
@@ -55,10 +91,7 @@ Callback::Callback(UniqueFunction<void()>&& f) noexcept : Timer(&callback_ops), 
 
 void release_callback(Callback* callback) noexcept {
     if (--callback->refs != 0) return;
-    if (!callback->recycled) {
-        delete callback;
-        return;
-    }
+    if (!callback->recycled) return delete_callback(callback);
     callback->~Callback();
     give_block(callback, sizeof(Callback));
 }
@@ -69,6 +102,28 @@ static Callback* make_callback(UniqueFunction<void()>&& function) {
     auto* const callback = ::new (block) Callback(std::move(function));
     callback->recycled = true;
     return callback;
+}
+
+static Callback* make_callback_in(ContextRef context, UniqueFunction<void()>&& function) {
+    if (context == nullptr) return make_callback(std::move(function));
+    return new ContextCallback(std::move(function), std::move(context));
+}
+
+/// Puts a new callback into the ready queue. `make` may throw.
+template <class Make>
+static Handle queue_callback(LoopImpl* loop, const Make& make) {
+    reserve_slot(loop);
+    Callback* callback = nullptr;
+    try {
+        callback = make();
+    } catch (...) {
+        release_slot(loop);
+        throw;
+    }
+    callback->scheduled = true;
+    Handle handle(callback);
+    push_leaf(loop, callback);
+    return handle;
 }
 
 /// The loop closes before its turn came: handles may keep it, but not what it captured.
@@ -369,6 +424,7 @@ class Running {
         detail::current_loop = &loop;
         loop.running_now = true;
         loop.remote->wake_up();
+        loop.note_special();
         loop.deadlocked = false;
         loop.last_clock = loop.real_or_virtual_now();
     }
@@ -377,6 +433,7 @@ class Running {
     ~Running() {
         detail::current_loop = outer_;
         loop_.running_now = false;
+        loop_.note_special();
         loop_.stopping = false;
         static_cast<void>(loop_.remote->fall_asleep());  // a host may wait for its descriptor
     }
@@ -411,26 +468,36 @@ EventLoop::~EventLoop() {
 }
 
 Handle EventLoop::schedule_soon(UniqueFunction<void()>&& function) {
+    if (impl_->special) [[unlikely]]
+        return schedule_soon_in(ContextOptions(), std::move(function));
+    impl_->require_open();
+    return detail::queue_callback(impl_.get(),
+                                  [&function] { return detail::make_callback(std::move(function)); });
+}
+
+Handle EventLoop::schedule_soon_in(const ContextOptions& options, UniqueFunction<void()>&& function) {
     impl_->require_open();
     impl_->check_thread("call_soon");
-    detail::reserve_slot(impl_.get());
-    detail::Callback* callback = nullptr;
-    try {
-        callback = detail::make_callback(std::move(function));
-    } catch (...) {
-        detail::release_slot(impl_.get());
-        throw;
-    }
-    callback->scheduled = true;
-    Handle handle(callback);
-    detail::push_leaf(impl_.get(), callback);
-    return handle;
+    return detail::queue_callback(impl_.get(), [&] {
+        return detail::make_callback_in(detail::context_for(options), std::move(function));
+    });
 }
 
 TimerHandle EventLoop::schedule_at(TimePoint when, UniqueFunction<void()>&& function) {
+    if (impl_->special) [[unlikely]]
+        return schedule_at_in(ContextOptions(), when, std::move(function));
+    impl_->require_open();
+    return arm(when, detail::make_callback(std::move(function)));
+}
+
+TimerHandle EventLoop::schedule_at_in(const ContextOptions& options, TimePoint when,
+                                      UniqueFunction<void()>&& function) {
     impl_->require_open();
     impl_->check_thread("call_at");
-    detail::Callback* const callback = detail::make_callback(std::move(function));
+    return arm(when, detail::make_callback_in(detail::context_for(options), std::move(function)));
+}
+
+TimerHandle EventLoop::arm(TimePoint when, detail::Callback* callback) {
     TimerHandle handle(callback);
     --callback->refs;  // the handle's alone, until it is armed
     const auto ns = when.time_since_epoch().count();
@@ -442,9 +509,9 @@ TimerHandle EventLoop::schedule_at(TimePoint when, UniqueFunction<void()>&& func
     return handle;
 }
 
-void EventLoop::post(UniqueFunction<void()>&& function) {
+void EventLoop::post(const ContextOptions& options, UniqueFunction<void()>&& function) {
     const std::shared_ptr<detail::RemoteState> remote = impl_->remote;  // what it calls may end this loop
-    remote->post(std::move(function));
+    detail::post_remote(*remote, std::move(function), options.context);
 }
 
 TimePoint EventLoop::time() const noexcept {
@@ -466,24 +533,6 @@ void EventLoop::run_forever() {
         impl_->deadlocked = false;
         throw RuntimeError("deadlock: every task waits and nothing can wake one:\n" + impl_->list_tasks());
     }
-}
-
-PromiseBase* EventLoop::start_in(PromiseBase* frame) {
-    try {
-        impl_->require_open();
-        if (detail::running_loop() != nullptr) {
-            throw RuntimeError(
-                "a loop is running in this thread already: co_await the coroutine, or start it with "
-                "asyncio::create_task (from another thread: loop.remote())");
-        }
-        const detail::OnLoop on(impl_.get());
-        detail::promote(frame, 1);
-        frame->set(detail::adopted);
-    } catch (...) {
-        frame->handle().destroy();
-        throw;
-    }
-    return frame;
 }
 
 void EventLoop::run_until_done(detail::PromiseBase* task) {
@@ -572,7 +621,7 @@ void EventLoop::close() {
             auto* const timer =
                 reinterpret_cast<detail::Timer*>(ref.word() & ~std::uintptr_t{detail::tag_mask});
             if (timer->ops->may_outlive_loop) continue;
-            ASYNCIO_ASSERT(timer->ops == &detail::callback_ops, "a timer is armed whose task has ended");
+            ASYNCIO_ASSERT(detail::is_callback(timer), "a timer is armed whose task has ended");
             detail::drop_callback(static_cast<detail::Callback*>(timer));
         }
         while (impl_->ready.size() != 0) {  // no task lives, so what stands here are callbacks and records
@@ -621,7 +670,10 @@ bool EventLoop::is_closed() const noexcept { return impl_->closed; }
 LoopHandle EventLoop::remote() const { return LoopHandle(impl_->remote); }
 
 bool EventLoop::get_debug() const noexcept { return impl_->debug; }
-void EventLoop::set_debug(bool on) noexcept { impl_->debug = on; }
+void EventLoop::set_debug(bool on) noexcept {
+    impl_->debug = on;
+    impl_->note_special();
+}
 Backend EventLoop::backend() const noexcept { return impl_->options.backend; }
 
 EventLoop& get_running_loop() {

@@ -1,8 +1,10 @@
 // Exceptions that nobody awaits: the loop's exception handler, and what is printed without one.
 #include <cstdio>
+#include <optional>
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/base/exception_group.hpp"
+#include "detail/context_slot.hpp"
 #include "detail/loop_impl.hpp"
 #include "detail/task_extra.hpp"
 
@@ -52,8 +54,8 @@ void EventLoop::call_exception_handler(const ExceptionContext& context) noexcept
 
 namespace detail {
 
-void report_exception(LoopImpl* loop, std::string_view message, std::exception_ptr error,
-                      PromiseBase* record) noexcept {
+void report_exception(LoopImpl* loop, std::string_view message, std::exception_ptr error, PromiseBase* record,
+                      bool in_current_context) noexcept {
     ExceptionContext context;
     try {
         context.exception = std::move(error);
@@ -71,6 +73,15 @@ void report_exception(LoopImpl* loop, std::string_view message, std::exception_p
         // Without memory what fits goes out.
     }
     if (loop != nullptr && loop->owner != nullptr) {
+        std::optional<InContext> in;
+        try {
+            if (loop->has_contexts && !in_current_context && record != nullptr && record->is(is_task)) {
+                const TaskExtra* const extra = record->extra();
+                in.emplace(extra != nullptr ? extra->context : nullptr);
+            }
+        } catch (...) {
+            // Without memory the handler runs in the context that is the current one.
+        }
         loop->owner->call_exception_handler(context);
     } else {
         print_context(context);

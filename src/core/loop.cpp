@@ -208,6 +208,23 @@ void complete_future(PromiseBase* future) noexcept {
     schedule_waiters(loop, future);
 }
 
+void tell_in_turn(PromiseBase* record, Waiter* waiter) {
+    ASYNCIO_ASSERT(record->is(done));
+    LoopCore* const loop = current_loop;
+    const bool due = record->is(queued_done);  // others are to be told: it is one more
+    if (!due) reserve_slot(loop);
+    try {
+        make_extra(record).waiters.push_back(waiter);
+    } catch (...) {
+        if (!due) release_slot(loop);
+        throw;
+    }
+    if (due) return;
+    record->set(owns_slot | queued_done);
+    ++record->refs;
+    loop->ready.push(reinterpret_cast<std::uintptr_t>(record) | tag_done);
+}
+
 /// Resumes one coroutine after another, from `frame` on, until the task suspends or has ended. Leaves
 /// `current` and `running` as they were last.
 inline void LoopImpl::resume_task(PromiseBase* frame) noexcept {

@@ -23,6 +23,7 @@
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/loop_handle.hpp"
+#include "detail/context_slot.hpp"
 #include "detail/loop_impl.hpp"
 #include "detail/wake_descriptor.hpp"
 
@@ -107,10 +108,20 @@ void run_embedded(Leaf* leaf) noexcept {
 
 void run_block(Leaf* leaf) noexcept {
     auto* const post = static_cast<Post*>(leaf);
-    release_slot(current_loop);
+    LoopImpl* const loop = impl_of(current_loop);
+    release_slot(loop);
     call(post->function);
     post->~Post();
     give_post_block(post);
+    loop->leave_callback_context();
+}
+
+/// The function, called in a context that is not empty; `run_block` leaves it.
+UniqueFunction<void()> in_context(ContextRef context, UniqueFunction<void()>&& function) {
+    return [context = std::move(context), function = std::move(function)] {
+        impl_of(current_loop)->enter_callback_context(context);
+        function();
+    };
 }
 
 }  // namespace
@@ -155,7 +166,9 @@ RemoteState::~RemoteState() {
 
 void RemoteState::wake() const noexcept { write_wake_descriptor(wake_descriptor); }
 
-void RemoteState::post(UniqueFunction<void()>&& function) {
+void RemoteState::post(UniqueFunction<void()>&& function, const ContextRef* asked) {
+    if (ContextRef context = context_for(asked); context != nullptr) [[unlikely]]
+        function = in_context(std::move(context), std::move(function));
     if (keeps_blocks && own_blocks.head == nullptr && spare.load(std::memory_order_relaxed) != nullptr &&
         !own_blocks.closed) {
         if (!own_blocks.opened) open_own_blocks();
@@ -213,7 +226,9 @@ void LoopImpl::drop_spare_posts() noexcept {
     spare_posts_count = 0;
 }
 
-void post_remote(RemoteState& remote, UniqueFunction<void()>&& function) { remote.post(std::move(function)); }
+void post_remote(RemoteState& remote, UniqueFunction<void()>&& function, const Context* context) {
+    remote.post(std::move(function), context != nullptr ? &context->state() : nullptr);
+}
 
 bool remote_is_open(const RemoteState& remote) noexcept { return remote.is_open(); }
 

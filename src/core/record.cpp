@@ -14,6 +14,7 @@
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/detail/record.hpp"
+#include "detail/context_slot.hpp"
 #include "detail/loop_impl.hpp"
 #include "detail/promote.hpp"
 #include "detail/task_extra.hpp"
@@ -22,11 +23,31 @@ namespace asyncio { inline namespace v1 { namespace detail {
 
 // ---- promotion ----------------------------------------------------------------------------------
 
-void promote(PromiseBase* frame, std::uint32_t refs) {
-    LoopCore* const loop = current_loop;
+void promote(PromiseBase* frame, std::uint32_t refs, const ContextRef* context) {
+    LoopImpl* const loop = impl_of(current_loop);
     ASYNCIO_ASSERT(loop != nullptr);
-    reserve_slot(loop);  // the only thing that can fail
+    // What can fail comes first.
+    std::unique_ptr<TaskExtra> extra;
+    if (context != nullptr || loop->special) [[unlikely]]
+        extra = make_extra_with(context_for(context));
+    reserve_slot(loop);
     promote_reserved(loop, frame, refs);
+    if (extra != nullptr) [[unlikely]]
+        give_extra(frame, std::move(extra));
+}
+
+std::unique_ptr<TaskExtra> make_extra_with(ContextRef context) {
+    if (context == nullptr) return nullptr;
+    auto extra = std::make_unique<TaskExtra>();
+    extra->waiters.reserve(1);
+    extra->context = std::move(context);
+    return extra;
+}
+
+void give_extra(PromiseBase* task, std::unique_ptr<TaskExtra> extra) noexcept {
+    if (task->waiter_word != 0) extra->waiters.push_back(reinterpret_cast<Waiter*>(task->waiter_word));
+    task->waiter_word = reinterpret_cast<std::uintptr_t>(extra.release()) | 1;
+    impl_of(current_loop)->note_contexts();
 }
 
 void drop_unstarted(PromiseBase* frame) noexcept {
@@ -367,14 +388,8 @@ std::exception_ptr take_error_and_destroy(PromiseBase* frame) noexcept {
     return error;
 }
 
-void release_last(PromiseBase* record) noexcept {
-    ASYNCIO_DASSERT((record->magic & record_magic_mask) == record_magic);
-    if (!record->is(has_error | owns_slot) && record->waiter_word == 0) [[likely]] {
-        record->magic = 0;
-        Husk* const husk = husk_of(record);
-        if (husk->drop == nullptr || !husk->drop(record)) give_block(husk, husk->bytes);
-        return;
-    }
+/// One that has failed, or has more than a result.
+ASYNCIO_COLD static void release_last_of_all(PromiseBase* record) noexcept {
     const auto seen_or_silent = retrieved | was_cancelled | logs_off;
     if (record->is(has_error) && !record->is(seen_or_silent)) {
         report_exception(impl_of(current_loop),
@@ -386,15 +401,27 @@ void release_last(PromiseBase* record) noexcept {
         // A future with callbacks that nobody will complete. Its loop may be gone, with its queue.
         if (LoopCore* const loop = loop_of(record)) release_slot(loop);
     }
-    if (record->waiter_word != 0) {
+    while (record->waiter_word != 0) {
         drop_done_callbacks(record);
-        delete record->extra();
+        // Taken off before it goes: the values of its context are user objects, and may ask for the current
+        // one.
+        const std::unique_ptr<TaskExtra> extra(record->extra());
+        record->waiter_word = 0;
     }
     record->magic = 0;
     Husk* const husk = husk_of(record);
     if (record->is(has_error)) record->error().~exception_ptr();
     if (husk->drop != nullptr && husk->drop(record)) return;
     give_block(husk, husk->bytes);
+}
+
+void release_last(PromiseBase* record) noexcept {
+    ASYNCIO_DASSERT((record->magic & record_magic_mask) == record_magic);
+    if (record->is(has_error | owns_slot) || record->waiter_word != 0) [[unlikely]]
+        return release_last_of_all(record);
+    record->magic = 0;
+    Husk* const husk = husk_of(record);
+    if (husk->drop == nullptr || !husk->drop(record)) give_block(husk, husk->bytes);
 }
 
 }}}  // namespace asyncio::v1::detail

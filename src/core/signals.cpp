@@ -21,6 +21,7 @@
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/event_loop.hpp"
+#include "detail/context_slot.hpp"
 #include "detail/loop_impl.hpp"
 #include "detail/signal_hub.hpp"
 
@@ -154,6 +155,7 @@ void SignalHub::drop_if_unused(Entry* entry) noexcept {
 
 void SignalHub::set_handler(int number, UniqueFunction<void()> function) {
     auto made = std::make_shared<SignalSubscriber>(std::move(function));
+    made->context = inherit_context();
     subscribe(number, made);
     Entry* const entry = find(number);
     if (const auto old = std::exchange(entry->handler, std::move(made))) unsubscribe(number, old.get());
@@ -170,7 +172,9 @@ bool SignalHub::remove_handler(int number) noexcept {
 void SignalHub::schedule(const Entry& entry) {
     for (const auto& subscriber : entry.subscribers) {
         loop_.owner->call_soon([subscriber] {
-            if (!subscriber->gone) subscriber->function();
+            if (subscriber->gone) return;
+            impl_of(current_loop)->enter_callback_context(subscriber->context);
+            subscriber->function();
         });
     }
 }

@@ -15,6 +15,7 @@ namespace asyncio { inline namespace v1 { namespace detail {
 class DescriptorTable;
 class SignalHub;
 class ThreadPool;
+struct TaskInTheMaking;
 struct RemoteAnchor;
 struct ExecutorCall;
 
@@ -28,8 +29,9 @@ struct RemoteState {
     /// Any thread, signal handlers.
     void wake() const noexcept;
     /// Any thread that holds a share of this. Throws RuntimeError "event loop is closed"; the callable is
-    /// then destroyed by the caller.
-    void post(UniqueFunction<void()>&& function);
+    /// then destroyed by the caller. It runs in a copy of the current context of this thread, unless there is
+    /// another one.
+    void post(UniqueFunction<void()>&& function, const ContextRef* context = nullptr);
     /// The same with a post made before; false if the loop is closed. Allocates nothing.
     bool post_made(Post* post) noexcept;
     bool is_open() const noexcept;
@@ -125,6 +127,23 @@ struct LoopImpl final : LoopCore {
     }
     void check_thread(const char* what) const;
     void require_open() const;
+    /// After a change of what `special` stands for. While the loop does not run, what is started or scheduled
+    /// inherits the context of the thread.
+    void note_special() noexcept {
+        special = debug || has_contexts || task_factory != nullptr || !running_now;
+    }
+    /// From here on something of this loop may run in a context that is not empty.
+    void note_contexts() noexcept { has_contexts = special = true; }
+    /// For a callback that is about to run; `leave_callback_context` follows.
+    void enter_callback_context(const ContextRef& context) noexcept {
+        callback_context = context;
+        if (context != nullptr) note_contexts();
+    }
+    /// What was not a task's has run: the next begins with an empty context.
+    void leave_callback_context() noexcept {
+        while (callback_context != nullptr) [[unlikely]]  // its values may set variables when they go
+            callback_context.reset();
+    }
 
     // ---- ending ---------------------------------------------------------------------------------
     void shut_down();
@@ -150,6 +169,9 @@ struct LoopImpl final : LoopCore {
     std::vector<std::shared_ptr<ThreadPool>> former_pools;      // default executors that another has replaced
     bool pool_has_ended = false;                                // shutdown_default_executor was called
     std::vector<std::shared_ptr<ExecutorCall>> executor_calls;  // whose futures are not done
+    ContextRef callback_context;                                // of the callback that runs; null before and after it
+    std::shared_ptr<TaskFactory> task_factory;                  // null: the default
+    TaskInTheMaking* in_the_making = nullptr;                   // by task factories that are called just now
     std::shared_ptr<DescriptorTable> descriptors;  // whose they are, and the callbacks of add_reader
     std::unique_ptr<LoopPart> net;                 // made by the first connection, server or name lookup
     Post* posted = nullptr;                        // taken from `remote`, waiting for room in the ready queue
@@ -168,6 +190,7 @@ struct LoopImpl final : LoopCore {
     LoopWatch* watch = nullptr;      // null but in tests of the kit's kind
     std::thread::id thread;
     bool running_now = false;
+    bool has_contexts = false;
     bool closed = false;
     bool closing = false;
     bool stopping = false;
@@ -222,8 +245,9 @@ void drop_executor_calls(LoopImpl* loop) noexcept;
 void drop_done_callbacks(PromiseBase* record) noexcept;
 
 /// Reports to the loop's exception handler, or to stderr if there is no loop (any more).
-void report_exception(LoopImpl* loop, std::string_view message, std::exception_ptr error,
-                      PromiseBase* record) noexcept;
+/// The handler runs in the context of that task; or, of `in_current_context`, where it is called.
+void report_exception(LoopImpl* loop, std::string_view message, std::exception_ptr error, PromiseBase* record,
+                      bool in_current_context = false) noexcept;
 
 /// ASYNCIO_DEBUG is set to something but 0.
 bool environment_debug() noexcept;

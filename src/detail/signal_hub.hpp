@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "asyncio/base/function.hpp"
+#include "asyncio/core/detail/context_data.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
@@ -13,7 +14,8 @@ struct LoopImpl;
 struct SignalSubscriber {
     explicit SignalSubscriber(UniqueFunction<void()> f) noexcept : function(std::move(f)) {}
     UniqueFunction<void()> function;
-    bool gone = false;  // calls that are on their way are dropped
+    ContextRef context;  // in which it runs; null: an empty one
+    bool gone = false;   // calls that are on their way are dropped
 };
 
 /// See signals.cpp. Loop thread only, but for the handler there.

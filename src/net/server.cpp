@@ -25,6 +25,7 @@
 #include "asyncio/base/error.hpp"
 #include "asyncio/net/resolver.hpp"
 #include "detail/at_home.hpp"
+#include "detail/context_slot.hpp"
 #include "detail/descriptor_table.hpp"
 #include "net/connection.hpp"
 #include "net/server_core.hpp"
@@ -164,7 +165,7 @@ void Acceptor::close_if_free() noexcept {
 // ---- the server ---------------------------------------------------------------------------------
 
 ServerCore::ServerCore(NetPart& p, ClientFunction function, const ServerOptions& server_options)
-    : part(&p), on_client(std::move(function)), options(server_options) {
+    : part(&p), on_client(std::move(function)), context(inherit_context()), options(server_options) {
     next = part->servers;
     if (next != nullptr) next->previous = this;
     part->servers = this;
@@ -256,6 +257,8 @@ void ServerCore::cancel_tasks() noexcept {
 void ServerCore::take_client(int descriptor) noexcept {
     Connection* connection = nullptr;
     try {
+        if (context != nullptr)
+            part->loop->callback_context = std::make_shared<ContextState>(context->bindings);
         const Address peer = peer_address(descriptor);
         connection = make_connection(*part, descriptor, peer, options.limit);
         connection->server = this;
@@ -273,6 +276,7 @@ void ServerCore::take_client(int descriptor) noexcept {
         if (connection != nullptr) connection->close();
     }
     if (connection != nullptr) connection->drop();
+    part->loop->leave_callback_context();
 }
 
 void ServerCore::start_task(Connection* connection, PromiseBase* frame) {

@@ -90,6 +90,7 @@ struct ServerCore {
     std::uint32_t refs = 1;  // the handle, open sockets, open connections, clients' tasks
     bool closed = false;
     ClientFunction on_client;
+    ContextRef context;  // in which the server was started: those of its clients are copies
     ServerOptions options;
     std::vector<std::unique_ptr<Acceptor>> acceptors;
     std::unique_ptr<SocketFile> file;  // of a Unix socket that cleans up; removed when it closes

@@ -5,6 +5,7 @@
 #include "asyncio/base/error.hpp"
 #include "asyncio/task/future.hpp"
 #include "detail/drop_duplicates.hpp"
+#include "detail/start_task.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
@@ -91,6 +92,23 @@ void AsCompletedCore::admit() {
     start();
 }
 
+void AsCompletedCore::start_child(GatherChild& child) {
+    LoopImpl* const loop = impl_of(current_loop);
+    child.record()->set(adopted);
+    if (loop->task_factory == nullptr) return promote(child.record(), 1);
+    // One that the factory refuses has failed: a future stands for it.
+    RecordRef failed(make_future_record<void>());
+    PromiseBase* const record = child.take();
+    try {
+        start_by_factory(loop, record, TaskOptions(), nullptr);
+        child = GatherChild(record, true);
+    } catch (...) {
+        store_exception(failed.record(), std::current_exception());
+        failed.record()->set(done);
+        child = GatherChild(failed.give(), true);
+    }
+}
+
 void AsCompletedCore::start() {
     LoopCore* const loop = current_loop;
     if (loop == nullptr || loop->current == nullptr)
@@ -101,11 +119,10 @@ void AsCompletedCore::start() {
     bool any_done = false;
     try {
         for (; promoted != children_.size(); ++promoted) {
-            if (children_[promoted].owned()) promote(children_[promoted].record(), 1);
+            if (children_[promoted].owned()) start_child(children_[promoted]);
         }
         for (; watched != children_.size(); ++watched) {
             PromiseBase* const record = children_[watched].record();
-            if (children_[watched].owned()) record->set(adopted);
             if (record->is(done)) {
                 any_done = true;
             } else {

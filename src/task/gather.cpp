@@ -2,7 +2,9 @@
 // in Python, where it is a done-callback), so the order of everything else is Python's.
 #include "asyncio/task/gather.hpp"
 
+#include "detail/context_slot.hpp"
 #include "detail/promote.hpp"
+#include "detail/start_task.hpp"
 #include "detail/task_extra.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
@@ -13,6 +15,18 @@ namespace {
 std::string_view last_message(const PromiseBase* record) noexcept {
     const TaskExtra* const extra = record->extra();
     return extra != nullptr ? std::string_view(extra->cancel_message) : std::string_view();
+}
+
+/// What so many children need to run in copies of the current context; nothing if that is empty.
+std::vector<std::unique_ptr<TaskExtra>> make_extras(std::size_t count) {
+    std::vector<std::unique_ptr<TaskExtra>> extras;
+    while (extras.size() != count) {
+        std::unique_ptr<TaskExtra> extra = make_extra_with(inherit_context());
+        if (extra == nullptr) break;
+        if (extras.empty()) extras.reserve(count);
+        extras.push_back(std::move(extra));
+    }
+    return extras;
 }
 
 }  // namespace
@@ -34,6 +48,11 @@ bool GatherCore::start() {
         if (children_[i].record() == frame->task) throw_awaits_itself(children_[i].record());
         owned += children_[i].owned() ? 1u : 0u;
     }
+    std::vector<std::unique_ptr<TaskExtra>> extras;
+    if (loop->special) [[unlikely]] {
+        if (owned != 0 && impl_of(loop)->task_factory != nullptr) return start_by_factory(owned);
+        extras = make_extras(owned);
+    }
     if (owned != 0) reserve_slots(loop, owned);
     if (owned != count_) listen_to_others(owned);
 
@@ -49,18 +68,88 @@ bool GatherCore::start() {
         record->set(adopted);
         record->waiter_word = reinterpret_cast<std::uintptr_t>(static_cast<Waiter*>(&owned_));
     }
-    if (owned == count_) return true;
-    for (std::size_t i = 0; i != count_; ++i) {
-        if (children_[i].record()->is(done)) {  // done before: counted now
-            --others_.left;
-            ended(children_[i].record());
+    if (!extras.empty()) [[unlikely]] {
+        auto next = extras.begin();
+        for (std::size_t i = 0; i != count_; ++i) {
+            if (children_[i].owned()) give_extra(children_[i].record(), std::move(*next++));
         }
     }
+    if (owned == count_) return true;
+    for (std::size_t i = 0; i != count_; ++i) {
+        if (children_[i].record()->is(done)) count_ended(children_[i]);
+    }
+    return wait_for_started();
+}
+
+/// Counts one that is done and has no waiter of ours.
+void GatherCore::count_ended(const GatherChild& child) noexcept {
+    --(child.owned() ? owned_ : others_).left;
+    ended(child.record());
+}
+
+/// All that can be waited for is. False: nothing is left to wait for.
+bool GatherCore::wait_for_started() noexcept {
     if (!finished_) return true;
     frame->task->live.waits_on.clear();
-    if (!budget_spent(loop)) return false;
-    push_frame(loop, frame);  // too much was done already in this step: the others have a turn
+    if (!budget_spent(current_loop)) return false;
+    push_frame(current_loop, frame);  // too much was done already in this step: the others have a turn
     return true;
+}
+
+/// The same as `start` where a factory makes the tasks. It may run their first steps, and it may refuse.
+bool GatherCore::start_by_factory(std::size_t owned) {
+    // A child that is refused has failed: a future stands for it. These are made before anything has begun.
+    std::vector<RecordRef> failed;
+    failed.reserve(count_);
+    while (failed.size() != count_) failed.push_back(RecordRef(make_future_record<void>()));
+    std::vector<bool> counted_now(count_);
+    for (std::size_t i = 0; i != count_; ++i) counted_now[i] = children_[i].record()->is(done);
+    listen_to_others(0);
+    started_ = true;
+    owned_.left = owned;
+    others_.left = count_ - owned;
+    for (std::size_t i = 0; i != count_; ++i) {
+        if (children_[i].owned()) counted_now[i] = !start_child(children_[i], failed[i]);
+    }
+    // Only now: a first step may have cancelled the task that waits here, and there was nobody to pass it on
+    // to.
+    suspend_on(this);
+    for (std::size_t i = 0; i != count_; ++i) {
+        if (counted_now[i]) count_ended(children_[i]);
+    }
+    if (frame->task->pending != 0 && !finished_) pass_on_cancel();
+    return wait_for_started();
+}
+
+/// False: it is done already, or it was refused and `failed` stands for it.
+bool GatherCore::start_child(GatherChild& child, RecordRef& failed) noexcept {
+    LoopImpl* const loop = impl_of(current_loop);
+    PromiseBase* const record = child.take();
+    RecordRef task(nullptr);
+    try {
+        record->set(adopted);
+        detail::start_by_factory(loop, record, TaskOptions(), nullptr);
+        task = RecordRef(record);
+        if (!record->is(done)) add_waiter(record, &owned_);
+        child = GatherChild(task.give(), true);
+        return !record->is(done);
+    } catch (...) {
+        if (task.record() != nullptr) request_cancel(task.record());
+        store_exception(failed.record(), std::current_exception());
+        failed.record()->set(done);
+        child = GatherChild(failed.give(), true);
+        return false;
+    }
+}
+
+/// The waiting task was cancelled while its children were started: as if it were now.
+void GatherCore::pass_on_cancel() noexcept {
+    LoopCore* const loop = current_loop;
+    PromiseBase* const task = frame->task;
+    const std::string_view outer = std::exchange(loop->cancel_message, last_message(task));
+    uncancel(task);
+    request_cancel(task);
+    loop->cancel_message = outer;
 }
 
 /// On failure nothing has changed, and the slots that were set aside for the children are given back.

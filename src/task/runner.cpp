@@ -32,7 +32,9 @@
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/base/exception_group.hpp"
+#include "detail/context_slot.hpp"
 #include "detail/loop_impl.hpp"
+#include "detail/task_extra.hpp"
 
 namespace asyncio { inline namespace v1 {
 
@@ -212,6 +214,24 @@ class InterruptScope {
     std::thread helper_;
 };
 
+/// The first task of a Runner that sets a variable makes the Runner's context.
+class KeepContext {
+  public:
+    KeepContext(std::optional<Context>* kept, detail::PromiseBase* task) noexcept
+        : kept_(kept), task_(task) {}
+    KeepContext(const KeepContext&) = delete;
+    KeepContext& operator=(const KeepContext&) = delete;
+    ~KeepContext() {
+        if (kept_ == nullptr || kept_->has_value()) return;
+        const detail::TaskExtra* const extra = task_->extra();
+        if (extra != nullptr && extra->context != nullptr) kept_->emplace(extra->context);
+    }
+
+  private:
+    std::optional<Context>* kept_;
+    detail::PromiseBase* task_;
+};
+
 // ---- the end of the program by an exception -----------------------------------------------------
 
 std::terminate_handler default_terminate = nullptr;
@@ -268,11 +288,14 @@ Runner::~Runner() {
 
 EventLoop& Runner::get_loop() {
     if (closed_) throw RuntimeError("Runner is closed");
-    if (loop_ == nullptr) loop_ = std::make_unique<EventLoop>(options_);
+    if (loop_ == nullptr) {
+        if (detail::ContextRef context = detail::inherit_context()) context_.emplace(std::move(context));
+        loop_ = std::make_unique<EventLoop>(options_);
+    }
     return *loop_;
 }
 
-detail::PromiseBase* Runner::start_main(detail::PromiseBase* frame) {
+detail::PromiseBase* Runner::start_main(detail::PromiseBase* frame, const ContextOptions& options) {
     try {
         if (detail::running_loop() != nullptr) {
             throw RuntimeError(
@@ -286,13 +309,15 @@ detail::PromiseBase* Runner::start_main(detail::PromiseBase* frame) {
         throw;
     }
     install_terminate_hook();
-    return loop_->start_in(frame);
+    const Context* const own = context_.has_value() ? &*context_ : nullptr;
+    return loop_->start_in(frame, options.context != nullptr ? options.context : own);
 }
 
-void Runner::drive(detail::PromiseBase* task) {
+void Runner::drive(detail::PromiseBase* task, const ContextOptions& options) {
     LoopImpl& loop = loop_->impl();
     bool interrupted = false;
     {
+        const KeepContext keep(options.context == nullptr ? &context_ : nullptr, task);
         const InterruptScope scope(loop, task);
         loop_->run_until_done(task);
         interrupted = scope.interrupted();

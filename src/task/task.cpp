@@ -2,12 +2,15 @@
 #include "asyncio/task/task.hpp"
 
 #include <cstdio>
+#include <optional>
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/task/future.hpp"
 #include "asyncio/task/with.hpp"
+#include "detail/context_slot.hpp"
 #include "detail/loop_impl.hpp"
 #include "detail/promote.hpp"
+#include "detail/start_task.hpp"
 #include "detail/task_extra.hpp"
 
 namespace asyncio { inline namespace v1 {
@@ -16,14 +19,6 @@ namespace detail {
 // ---- starting -----------------------------------------------------------------------------------
 
 namespace {
-
-/// What a coroutine that is refused leaves behind: nothing, and no warning.
-struct Refused {
-    PromiseBase* frame;
-    ~Refused() {
-        if (frame != nullptr) frame->handle().destroy();
-    }
-};
 
 void require_detachable(PromiseBase* frame) {
     if (!frame->is(lambda_coro)) return;
@@ -69,7 +64,8 @@ void refuse_lambda_coroutine(PromiseBase* frame) {
 void start_plain_task(PromiseBase* frame, Where where) {
     auto* const loop = impl_of(current_loop);
     // What can fail, and what must be said or noted, is start_task's.
-    if (loop == nullptr || loop->debug || loop->ready.full() || frame->is(lambda_coro | borrows)) [[unlikely]]
+    if (loop == nullptr || loop->special || loop->ready.full() || frame->is(lambda_coro | borrows))
+        [[unlikely]]
         return start_task(frame, TaskOptions(), where);
     ++loop->ready.reserved;
     promote_reserved(loop, frame, 1);
@@ -83,9 +79,20 @@ void start_task(PromiseBase* frame, const TaskOptions& options, Where where) {
                            coroutine_name(frame->where) + ", " + place_text(frame->where) + ")");
     }
     require_detachable(frame);
+    refused.frame = nullptr;
+    if (loop->task_factory != nullptr) [[unlikely]]
+        return start_by_factory(loop, frame, options, where);
+    launch_task(loop, frame, options, where);
+}
+
+void launch_task(LoopImpl* loop, PromiseBase* frame, const TaskOptions& options, Where where) {
+    Refused refused{frame};
     const bool joined = frame->is(adopted);
+    const bool eager = options.eager_start.value_or(false) && loop->running_now;  // else nothing may run yet
+    const ContextRef* const context = options.context != nullptr ? &options.context->state() : nullptr;
+    if (eager && context != nullptr) require_not_entered(*context);
     const Borrow* const borrow = frame->is(borrows) ? frame->borrow : nullptr;  // promotion writes over it
-    promote(frame, 1);
+    promote(frame, 1, context);
     refused.frame = nullptr;
     try {
         if (!options.name.empty()) make_extra(frame).name = options.name;
@@ -96,13 +103,15 @@ void start_task(PromiseBase* frame, const TaskOptions& options, Where where) {
         release(frame);
         throw;
     }
-    if (options.eager_start) run_first_step(frame);
+    if (eager) run_first_step(frame);
 }
 
 void run_first_step(PromiseBase* task) noexcept {
     auto* const loop = impl_of(current_loop);
     --loop->ready.tail;
     const std::uint64_t step_time = loop->step_time;
+    std::optional<OuterContext> outer;
+    if (loop->has_contexts) outer.emplace();
     loop->step(task);
     loop->step_time = step_time;
     loop->next = 0;
@@ -197,6 +206,11 @@ std::exception_ptr record_exception(PromiseBase* record) {
 
 std::string name_of(const PromiseBase* record) { return record_name(record); }
 
+Context context_of_record(PromiseBase* record) {
+    if (!record->is(is_task)) throw RuntimeError("a Future has no context: its callbacks have their own");
+    return Context(context_of_task(record));
+}
+
 void set_name_of(PromiseBase* record, std::string_view name) { make_extra(record).name.assign(name); }
 
 std::vector<std::string> stack_of(const PromiseBase* record) {
@@ -225,17 +239,21 @@ namespace {
 struct DoneCallback : Waiter {
     UniqueFunction<void(AnyTask)> function;
     std::uint64_t id;
+    ContextRef context;
 
-    DoneCallback(UniqueFunction<void(AnyTask)> f, std::uint64_t n) noexcept
-        : Waiter(&told), function(std::move(f)), id(n) {}
+    DoneCallback(UniqueFunction<void(AnyTask)> f, std::uint64_t n, ContextRef c) noexcept
+        : Waiter(&told), function(std::move(f)), id(n), context(std::move(c)) {}
     static void told(Waiter* waiter, PromiseBase* record) noexcept {
-        const std::unique_ptr<DoneCallback> me(static_cast<DoneCallback*>(waiter));
+        LoopImpl* const loop = impl_of(current_loop);
+        std::unique_ptr<DoneCallback> me(static_cast<DoneCallback*>(waiter));
+        loop->enter_callback_context(me->context);
         try {
             me->function(AnyTask(RecordRef::share(record)));
         } catch (...) {
-            report_exception(impl_of(current_loop), "Exception in done callback", std::current_exception(),
-                             record);
+            report_exception(loop, "Exception in done callback", std::current_exception(), record, true);
         }
+        me.reset();
+        loop->leave_callback_context();
     }
 };
 
@@ -246,14 +264,15 @@ std::uint64_t next_callback_id() noexcept {
 
 }  // namespace
 
-std::uint64_t add_done_callback(PromiseBase* record, UniqueFunction<void(AnyTask)> function) {
+std::uint64_t add_done_callback(PromiseBase* record, UniqueFunction<void(AnyTask)> function,
+                                const ContextOptions& options) {
     const std::uint64_t id = next_callback_id();
     if (record->is(done)) {
-        get_running_loop().call_soon(
-            [ref = RecordRef::share(record), f = std::move(function)]() mutable { f(AnyTask(ref)); });
+        get_running_loop().call_soon(options, [ref = RecordRef::share(record),
+                                               f = std::move(function)]() mutable { f(AnyTask(ref)); });
         return id;
     }
-    auto callback = std::make_unique<DoneCallback>(std::move(function), id);
+    auto callback = std::make_unique<DoneCallback>(std::move(function), id, context_for(options));
     add_waiter(record, callback.get());
     callback.release();
     return id;
@@ -330,9 +349,28 @@ void EventLoop::start_here(detail::PromiseBase* frame, const TaskOptions& option
         throw RuntimeError(refusal);
     }
     const detail::OnLoop on(impl_.get());
-    TaskOptions here = options;
-    if (!impl_->running_now) here.eager_start = false;  // nothing may run yet
-    detail::start_task(frame, here, nullptr);
+    detail::start_task(frame, options, nullptr);
+}
+
+detail::PromiseBase* EventLoop::start_in(detail::PromiseBase* frame, const Context* context) {
+    detail::Refused refused{frame};
+    impl_->require_open();
+    if (detail::running_loop() != nullptr) {
+        throw RuntimeError(
+            "a loop is running in this thread already: co_await the coroutine, or start it with "
+            "asyncio::create_task (from another thread: loop.remote())");
+    }
+    const detail::OnLoop on(impl_.get());
+    frame->set(detail::adopted);
+    refused.frame = nullptr;
+    TaskOptions options;
+    options.context = context;
+    if (impl_->task_factory != nullptr) {
+        detail::start_by_factory(impl_.get(), frame, options, nullptr);
+    } else {
+        detail::launch_task(impl_.get(), frame, options, nullptr);
+    }
+    return frame;
 }
 
 AnyTask current_task() {

@@ -83,27 +83,27 @@ void TaskGroup::add(PromiseBase* frame, const TaskOptions& options, detail::Wher
         }
     }
     frame->set(detail::adopted);
-    detail::start_task(frame, {.name = options.name}, where);
+    // Its first step comes when the group waits for it, whatever that does; only a factory takes it before.
+    const auto* const loop = detail::impl_of(detail::current_loop);
+    const bool by_factory = loop != nullptr && loop->task_factory != nullptr;
+    const bool eager_here = !by_factory && options.eager_start.value_or(false);
+    TaskOptions here = options;
+    if (eager_here) here.eager_start.reset();
+    detail::start_task(frame, here, where);
     ++frame->refs;
     children_.push_back(detail::RecordRef(frame));
     try {
-        detail::add_waiter(frame, &listener_);
+        frame->is(detail::done) ? detail::tell_in_turn(frame, &listener_)
+                                : detail::add_waiter(frame, &listener_);
     } catch (...) {
-        detail::request_cancel(frame);  // before its first step: it never runs
+        detail::request_cancel(frame);  // before its first step it never runs
         children_.pop_back();
         detail::release(frame);
         throw;
     }
     ++listener_.left;
-    if (!options.eager_start) return;
-    // From here on the group waits for it, whatever its first step does.
-    detail::run_first_step(frame);
-    if (frame->is(detail::done) &&
-        frame->is(
-            detail::queued_done)) {  // it has ended, and was not only counted: told at once, as in Python
-        detail::remove_waiter(frame, &listener_);
-        child_ended(frame);
-    }
+    // One that fails in its first step is heard of in its turn: the parent is not cancelled in here.
+    if (eager_here) detail::run_first_step(frame);
 }
 
 void TaskGroup::forget_ended() {

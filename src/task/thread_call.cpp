@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "detail/context_slot.hpp"
 #include "detail/loop_impl.hpp"
 #include "detail/thread_pool.hpp"
 
@@ -11,6 +12,7 @@ namespace asyncio { inline namespace v1 { namespace detail {
 namespace {
 
 void submit_to_pool(LoopImpl* loop, PoolJob* job) {
+    if (loop->has_contexts) job->context = inherit_context();
     default_pool(loop).submit(job);
     ++loop->thread_jobs;
 }

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "asyncio/base/error.hpp"
+#include "detail/context_slot.hpp"
 #include "detail/loop_impl.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
@@ -124,7 +125,10 @@ struct ThreadPool::Shared {
             shared->room.notify_one();
             me.calls = job->what;
             lock.unlock();
-            job->run(job);
+            {
+                const InThreadContext in(std::move(job->context));
+                job->run(job);
+            }
             lock.lock();
             me.calls = nullptr;
             ++shared->idle;

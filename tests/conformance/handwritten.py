@@ -471,6 +471,55 @@ PROGRAMS = {
         [ [["spawn", 0, 1], guard(["await", 0])], [["group", [["gspawn", 1, 2], ["gspawn", 2, 3]]]],
          [["sleep", 1], ["cancel", 0], ["sleep", 1], ["log", "no"]], [["sleep", 9]]],
     "return_leaves_a_group": [[["call", 1]], [["group", [["gspawn", 0, 2], ["ret", 4]]]], sleeper(2, 1)],
+    # --- eager tasks ---
+    "eager_task_takes_its_first_step_at_once":
+        [ [["log", "a"], ["espawn", 0, 1], ["log", "b"], ["await", 0]], [["log", "first"], ["sleep", 0],
+         ["log", "second"], ["ret", 3]]],
+    "eager_task_that_does_not_suspend_is_done":
+        [ [["espawn", 0, 1], ["state", 0], ["cancel", 0], ["result", 0], ["await", 0]], [["me"], ["ret", 3]]],
+    "eager_task_that_fails_at_once_keeps_its_error":
+        [ [["espawn", 0, 1], ["state", 0], ["result", 0], guard(["await", 0])], [["raise", 3]]],
+    "eager_task_that_cancels_itself_and_returns":
+        [ [["espawn", 0, 1], ["state", 0], guard(["await", 0])], [["cancel_me"], ["ret", 3]]],
+    "eager_task_is_cancelled_after_its_first_step":
+        [ [["espawn", 0, 1], ["cancel", 0, "x"], ["state", 0], guard(["await", 0])], [["sleep", 9]]],
+    "eager_task_cancels_its_creator":
+        [ [["spawn", 0, 1], guard(["await", 0])], [["espawn", 1, 2], swallow(["await", 1]), ["me"]],
+         [["sleep", 1], ["cancel", 0], ["sleep", 1]]],
+    "eager_tasks_that_are_done_are_gathered_at_once":
+        [ [["espawn", 0, 1], ["espawn", 1, 1], ["call_soon", 0, [["log", "later"]]], ["gather", [0, 1], 0],
+         ["log", "now"], ["sleep", 0]], [["ret", 2]]],
+    "eager_tasks_of_which_one_waits_are_gathered":
+        [ [["espawn", 0, 1], ["espawn", 1, 2], ["gather", [0, 1], 0]], [["ret", 2]], [["sleep", 1], ["ret", 3]]],
+    "eager_task_of_a_callback":
+        [ [["call_soon", 0, [["espawn", 0, 1], ["log", "callback"]]], ["sleep", 0], ["await", 0]],
+         [["log", "first"], ["sleep", 0], ["ret", 1]]],
+    "eager_task_wakes_its_creators_neighbour":
+        [ [["fut", 0], ["spawn", 0, 1], ["sleep", 0], ["espawn", 1, 2], ["log", "main"], ["await", 0]],
+         [["fawait", 0], ["ret", 1]], [["set", 0, 4], ["log", "set"], ["sleep", 0], ["log", "second"]]],
+    # --- context variables ---
+    "task_runs_in_a_copy_of_its_creators_context":
+        [ [["setvar", 1], ["spawn", 0, 1], ["setvar", 2], ["await", 0], ["var"]], [["var"], ["setvar", 5],
+         ["sleep", 1], ["var"]]],
+    "awaited_coroutine_shares_the_context":
+        [ [["setvar", 1], ["call", 1], ["var"], ["wait_for_call", 2, 9], ["var"], ["timeout", 9,
+         [["setvar", 7]]], ["var"]], [["var"], ["setvar", 5]], [["var"], ["sleep", 1], ["setvar", 6]]],
+    "children_of_a_group_run_in_copies":
+        [ [["setvar", 1], ["group", [["gspawn", 0, 1], ["setvar", 2], ["gspawn", 1, 1]]], ["var"]],
+         [["var"], ["setvar", 5], ["sleep", 1], ["var"]]],
+    "eager_task_has_a_context_of_its_own":
+        [ [["setvar", 1], ["espawn", 0, 1], ["var"], ["setvar", 2], ["await", 0], ["var"]], [["var"],
+         ["setvar", 5], ["sleep", 1], ["var"]]],
+    "callback_runs_in_the_context_of_its_registration":
+        [ [["call_soon", 0, [["var"]]], ["setvar", 1], ["call_soon", 0, [["var"]]],
+         ["call_later", 0, 2, [["var"]]], ["setvar", 2], ["call_at", 0, 3, [["var"]]], ["setvar", 3],
+         ["sleep", 5], ["var"]]],
+    "what_a_callback_sets_is_seen_by_what_it_starts":
+        [ [["call_soon", 0, [["setvar", 4], ["spawn", 0, 1], ["call_soon", 1, [["var"]]]]],
+         ["call_soon", 2, [["var"]]], ["sleep", 3], ["var"]], [["var"], ["sleep", 1], ["var"]]],
+    "task_that_waits_for_another_keeps_its_context":
+        [ [["setvar", 1], ["spawn", 0, 1], ["spawn", 1, 2], ["await", 0], ["await", 1], ["var"]],
+         [["setvar", 8], ["sleep", 2], ["var"]], [["setvar", 9], ["await", 0], ["var"]]],
     # --- the end of run ---
     "leftover_tasks_are_cancelled_in_order_of_creation":
         [ [["spawn", 2, 1], ["spawn", 0, 1], ["spawn", 1, 2], ["sleep", 1], ["ret", 1]], [["sleep", 9]],

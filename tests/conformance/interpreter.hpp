@@ -154,6 +154,9 @@ class Interpreter {
         static const std::unordered_map<std::string_view, SyncOp> ops = {
             {"log", &Interpreter::op_log},
             {"spawn", &Interpreter::op_spawn},
+            {"espawn", &Interpreter::op_espawn},
+            {"setvar", &Interpreter::op_setvar},
+            {"var", &Interpreter::op_var},
             {"cancel", &Interpreter::op_cancel},
             {"state", &Interpreter::op_state},
             {"result", &Interpreter::op_result},
@@ -348,12 +351,23 @@ class Interpreter {
     void op_log(const Context* context, const Json& op) {
         log(context, "log", op[1].get_ref<const std::string&>());
     }
-    void op_spawn(const Context*, const Json& op) {
+    void op_spawn(const Context*, const Json& op) { spawn(op, false); }
+    void op_espawn(const Context*, const Json& op) { spawn(op, true); }
+    void spawn(const Json& op, bool eager) {
         const int slot = op[1].get<int>();
         const std::string name = new_name(slot);
         asyncio::TaskOptions options;
         options.name = name;
+        options.eager_start = eager;
         put(slot, asyncio::create_task(task_body(op[2].get<int>(), Context(this, name)), options));
+    }
+    static const asyncio::ContextVar<int>& variable() {
+        static const asyncio::ContextVar<int> made("variable", 0);
+        return made;
+    }
+    void op_setvar(const Context*, const Json& op) { variable().set(op[1].get<int>()); }
+    void op_var(const Context* context, const Json&) {
+        log(context, "var", std::to_string(variable().get()));
     }
     void op_cancel(const Context* context, const Json& op) {
         const int slot = op[1].get<int>();

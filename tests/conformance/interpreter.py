@@ -6,10 +6,13 @@ are meant to differ, or on which Python itself is accidental; a program that sho
 """
 
 import asyncio
+import contextvars
 import re
 from asyncio import runners, tasks
 
 from virtual_loop import Stuck, VirtualLoop, WatchedFuture, WatchedTask
+
+VARIABLE = contextvars.ContextVar("variable", default=0)
 
 RETURN_WHEN = {"all": asyncio.ALL_COMPLETED, "first": asyncio.FIRST_COMPLETED, "exc": asyncio.FIRST_EXCEPTION}
 
@@ -169,9 +172,10 @@ class Program:
         count = self.spawned[slot] = self.spawned.get(slot, 0) + 1
         return f"t{slot}" if count == 1 else f"t{slot}.{count}"
 
-    def spawn(self, slot, proc):
+    def spawn(self, slot, proc, eager=False):
         name = self.new_name(slot)
-        self.tasks[slot] = self.loop.create_task(self.task_body(proc, Context(name)), name=name)
+        body = self.task_body(proc, Context(name))
+        self.tasks[slot] = self.loop.create_task(body, name=name, eager_start=eager)
 
     def taken(self, context, op, slots):
         """The slots that hold a task; writes `empty` if there is none."""
@@ -197,6 +201,15 @@ class Program:
 
     def op_spawn(self, context, slot, proc):
         self.spawn(slot, proc)
+
+    def op_espawn(self, context, slot, proc):
+        self.spawn(slot, proc, eager=True)
+
+    def op_setvar(self, context, value):
+        VARIABLE.set(value)
+
+    def op_var(self, context):
+        self.log(context, "var", VARIABLE.get())
 
     def op_cancel(self, context, slot, message=None):
         if self.taken(context, "cancel", [slot]):

@@ -133,8 +133,8 @@ class VirtualLoop(base_events.BaseEventLoop):
     def create_future(self):
         return self._future_type(loop=self)
 
-    def create_task(self, coro, *, name=None, context=None):
-        task = self._task_type(coro, loop=self, name=name, context=context)
+    def create_task(self, coro, *, name=None, context=None, eager_start=False):
+        task = self._task_type(coro, loop=self, name=name, context=context, eager_start=eager_start)
         self.created.append(task)
         return task
 

@@ -18,7 +18,7 @@
 //   ├ RuntimeError                               ├ BlockingIOError       ├ InterruptedError
 //   │ ├ BrokenBarrierError                       ├ ChildProcessError     ├ IsADirectoryError
 //   │ └ SendfileNotAvailableError                ├ ConnectionError       ├ NotADirectoryError
-//   ├ ValueError                                 │ ├ BrokenPipeError     ├ PermissionError
+//   ├ ValueError, LookupError                    │ ├ BrokenPipeError     ├ PermissionError
 //   ├ InvalidStateError                          │ ├ ConnectionAbortedError  ├ ProcessLookupError
 //   ├ EOFError ─ IncompleteReadError             │ ├ ConnectionRefusedError  ├ TimeoutError
 //   ├ LimitOverrunError                          │ └ ConnectionResetError    └ gaierror
@@ -95,6 +95,15 @@ class ASYNCIO_API ValueError : public Error {
     ValueError(const ValueError&) noexcept = default;
     ValueError& operator=(const ValueError&) noexcept = default;
     ~ValueError() override;
+};
+
+/// What was looked for under a name or key is not there.
+class ASYNCIO_API LookupError : public Error {
+  public:
+    using Error::Error;
+    LookupError(const LookupError&) noexcept = default;
+    LookupError& operator=(const LookupError&) noexcept = default;
+    ~LookupError() override;
 };
 
 /// A task or future is not in the state that the operation needs.

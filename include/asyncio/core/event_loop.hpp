@@ -1,6 +1,7 @@
 // EventLoop: one thread's loop. Most programs never name it: they call `run`.
 #pragma once
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -15,6 +16,7 @@
 #include "asyncio/base/option.hpp"
 #include "asyncio/core/backend.hpp"
 #include "asyncio/core/clock.hpp"
+#include "asyncio/core/context.hpp"
 #include "asyncio/core/coro.hpp"
 #include "asyncio/core/handle.hpp"
 
@@ -23,6 +25,9 @@ namespace asyncio { inline namespace v1 {
 class Address;
 struct AddressInfo;
 struct AddressInfoOptions;
+class AnyCoro;
+class AnyTask;
+class EventLoop;
 class LoopHandle;
 class ThreadPoolExecutor;
 template <class T>
@@ -30,6 +35,9 @@ class Future;
 template <class T>
 class Task;
 struct TaskOptions;
+
+/// Makes a task of a coroutine: what `set_task_factory` takes. See task/task_factory.hpp.
+using TaskFactory = std::function<AnyTask(EventLoop&, AnyCoro, const TaskOptions&)>;
 
 /// How a loop is made. All members may be left out.
 struct RunOptions {
@@ -110,12 +118,22 @@ class EventLoop {
     Handle call_soon(F&& function, Args&&... args) {
         return schedule_soon(detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
     }
+    /// The same, in the context of the options: `loop.call_soon({.context = &context}, function)`.
+    template <class F, class... Args>
+    Handle call_soon(const ContextOptions& options, F&& function, Args&&... args) {
+        return schedule_soon_in(options,
+                                detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
+    }
     /// As `call_soon`, from any thread. See `LoopHandle` for a loop that may be gone.
     /// Threads any thread, while the loop exists
     /// Python  loop.call_soon_threadsafe; returns no handle
     template <class F, class... Args>
     void call_soon_threadsafe(F&& function, Args&&... args) {
-        post(detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
+        post(ContextOptions(), detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
+    }
+    template <class F, class... Args>
+    void call_soon_threadsafe(const ContextOptions& options, F&& function, Args&&... args) {
+        post(options, detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
     }
     /// Calls `function(args…)` after `delay` (negative: as soon as possible). Equal deadlines run in order of
     /// the calls.
@@ -127,6 +145,11 @@ class EventLoop {
         return schedule_at(time_after(delay),
                            detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
     }
+    template <class F, class... Args>
+    TimerHandle call_later(const ContextOptions& options, Duration delay, F&& function, Args&&... args) {
+        return schedule_at_in(options, time_after(delay),
+                              detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
+    }
     /// Calls `function(args…)` at `when` on this loop's clock.
     /// Throws  RuntimeError  the loop is closed
     /// Threads loop thread
@@ -134,6 +157,11 @@ class EventLoop {
     template <class F, class... Args>
     TimerHandle call_at(TimePoint when, F&& function, Args&&... args) {
         return schedule_at(when, detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
+    }
+    template <class F, class... Args>
+    TimerHandle call_at(const ContextOptions& options, TimePoint when, F&& function, Args&&... args) {
+        return schedule_at_in(options, when,
+                              detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
     }
     /// Calls `function(args…)` in the loop each time the signal arrives, in place of what the process would
     /// do then; replaces an earlier handler of this loop. Signals that arrive while one is still to be
@@ -342,6 +370,13 @@ class EventLoop {
     void call_exception_handler(const ExceptionContext& context) noexcept;
     void default_exception_handler(const ExceptionContext& context) noexcept;
 
+    /// Replaces how tasks are made of coroutines: by `create_task`, `ensure_future`, TaskGroups, `gather`,
+    /// `as_completed`, `run` and what is built on these. An empty one, or nullptr, restores the default.
+    /// Python  loop.set_task_factory. See create_eager_task_factory
+    void set_task_factory(TaskFactory factory);
+    /// A copy of the factory; empty if it is the default.
+    TaskFactory get_task_factory() const;
+
     bool get_debug() const noexcept;
     void set_debug(bool on) noexcept;
 
@@ -353,8 +388,12 @@ class EventLoop {
 
   private:
     Handle schedule_soon(UniqueFunction<void()>&& function);
+    Handle schedule_soon_in(const ContextOptions& options, UniqueFunction<void()>&& function);
     TimerHandle schedule_at(TimePoint when, UniqueFunction<void()>&& function);
-    void post(UniqueFunction<void()>&& function);
+    TimerHandle schedule_at_in(const ContextOptions& options, TimePoint when,
+                               UniqueFunction<void()>&& function);
+    TimerHandle arm(TimePoint when, detail::Callback* callback);
+    void post(const ContextOptions& options, UniqueFunction<void()>&& function);
     static constexpr detail::Direction reading{0};
     static constexpr detail::Direction writing{1};
     void add_watch(int fd, detail::Direction direction, UniqueFunction<void()>&& function);
@@ -364,8 +403,8 @@ class EventLoop {
     friend class Runner;
     /// create_task: on this loop, whether it runs or will.
     void start_here(detail::PromiseBase* frame, const TaskOptions& options);
-    /// Makes the coroutine a task of this loop, which need not run yet.
-    detail::PromiseBase* start_in(detail::PromiseBase* frame);
+    /// Makes the coroutine a task of this loop, which does not run yet.
+    detail::PromiseBase* start_in(detail::PromiseBase* frame, const Context* context = nullptr);
     void run_until_done(detail::PromiseBase* task);
 
     std::unique_ptr<detail::LoopImpl> impl_;

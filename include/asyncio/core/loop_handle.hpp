@@ -9,7 +9,7 @@ namespace asyncio { inline namespace v1 {
 
 namespace detail {
 struct RemoteState;
-void post_remote(RemoteState& remote, UniqueFunction<void()>&& function);
+void post_remote(RemoteState& remote, UniqueFunction<void()>&& function, const Context* context);
 bool remote_is_open(const RemoteState& remote) noexcept;
 }  // namespace detail
 
@@ -27,7 +27,13 @@ class LoopHandle {
     /// Threads any thread
     template <class F, class... Args>
     void call_soon_threadsafe(F&& function, Args&&... args) const {
-        detail::post_remote(*state_, detail::bind(std::forward<F>(function), std::forward<Args>(args)...));
+        detail::post_remote(*state_, detail::bind(std::forward<F>(function), std::forward<Args>(args)...),
+                            nullptr);
+    }
+    template <class F, class... Args>
+    void call_soon_threadsafe(const ContextOptions& options, F&& function, Args&&... args) const {
+        detail::post_remote(*state_, detail::bind(std::forward<F>(function), std::forward<Args>(args)...),
+                            options.context);
     }
     /// True once the loop refuses calls. It may close right after this returned false.
     bool is_closed() const noexcept { return !detail::remote_is_open(*state_); }

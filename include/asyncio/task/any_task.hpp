@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "asyncio/base/function.hpp"
+#include "asyncio/core/context.hpp"
 #include "asyncio/core/detail/record.hpp"
 
 namespace asyncio { inline namespace v1 {
@@ -24,7 +25,9 @@ std::exception_ptr record_exception(PromiseBase* record);  // throws as Task::ex
 std::string name_of(const PromiseBase* record);
 void set_name_of(PromiseBase* record, std::string_view name);
 std::vector<std::string> stack_of(const PromiseBase* record);
-std::uint64_t add_done_callback(PromiseBase* record, UniqueFunction<void(AnyTask)> function);
+std::uint64_t add_done_callback(PromiseBase* record, UniqueFunction<void(AnyTask)> function,
+                                const ContextOptions& options = ContextOptions());
+Context context_of_record(PromiseBase* record);
 bool remove_done_callback(PromiseBase* record, std::uint64_t id) noexcept;
 void print_stack_of(const PromiseBase* record);
 
@@ -90,16 +93,16 @@ class AnyTask : public detail::RecordRef {
     std::exception_ptr exception() const { return detail::record_exception(record_); }
 
     /// Calls `function(AnyTask)` (or `function()`) in the loop's next iteration after it is done, in order of
-    /// registration; what it throws goes to the exception handler. Returns a number for
-    /// `remove_done_callback`.
+    /// registration, in a copy of the context that is current now, or in the context of the options; what it
+    /// throws goes to the exception handler. Returns a number for `remove_done_callback`.
     /// Python  takes the function itself there
     template <class F>
-    std::uint64_t add_done_callback(F&& function) const {
+    std::uint64_t add_done_callback(F&& function, const ContextOptions& options = ContextOptions()) const {
         if constexpr (std::is_invocable_v<std::decay_t<F>&, AnyTask>) {
-            return detail::add_done_callback(record_, std::forward<F>(function));
+            return detail::add_done_callback(record_, std::forward<F>(function), options);
         } else {
             return detail::add_done_callback(
-                record_, [f = std::decay_t<F>(std::forward<F>(function))](AnyTask) mutable { f(); });
+                record_, [f = std::decay_t<F>(std::forward<F>(function))](AnyTask) mutable { f(); }, options);
         }
     }
     /// Returns whether it was there still.
@@ -117,6 +120,10 @@ class AnyTask : public detail::RecordRef {
     std::vector<std::string> get_stack() const { return detail::stack_of(record_); }
     /// Prints `get_stack` to stderr.
     void print_stack() const { detail::print_stack_of(record_); }
+
+    /// The context that the task runs in: not a copy.
+    /// Throws  RuntimeError  this is a Future, which has none
+    Context get_context() const { return detail::context_of_record(record_); }
 
     /// A handle for other threads.
     RemoteTask remote() const;

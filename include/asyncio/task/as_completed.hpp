@@ -46,6 +46,7 @@ class AsCompletedCore {
     static void other_ended(Waiter* waiter, PromiseBase* record) noexcept;
     void admit();
     void start();
+    void start_child(GatherChild& child);
     void ended(PromiseBase* record) noexcept;
     void wake_next() noexcept;
     void stop() noexcept;

@@ -110,6 +110,11 @@ class GatherCore : public CancelFan {
         Listener(GatherCore* g, void (*n)(Waiter*, PromiseBase*) noexcept) noexcept : Counter(n), gather(g) {}
     };
     bool start();
+    bool start_by_factory(std::size_t owned);
+    bool start_child(GatherChild& child, RecordRef& failed) noexcept;
+    void count_ended(const GatherChild& child) noexcept;
+    bool wait_for_started() noexcept;
+    void pass_on_cancel() noexcept;
     void listen_to_others(std::size_t slots);
     void ended(PromiseBase* record) noexcept;
     void cancel_owned() noexcept;

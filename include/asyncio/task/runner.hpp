@@ -11,7 +11,9 @@
 
 namespace asyncio { inline namespace v1 {
 
-/// Runs coroutines one after another on one loop, which is made by the first and closed with the Runner.
+/// Runs coroutines one after another on one loop, which is made by the first and closed with the Runner. They
+/// run in one context, a copy of the one in which the loop was made: a variable that the first sets is seen
+/// by the second.
 ///
 /// Threads     one thread
 /// Python      asyncio.Runner
@@ -29,20 +31,20 @@ class Runner {
     /// Throws  RuntimeError  a loop is running in this thread, the Runner is closed, or nothing can ever wake
     ///         the tasks (virtual time only); KeyboardInterrupt; what the coroutine throws
     template <class T>
-    T run(Coro<T> coro) {
+    T run(Coro<T> coro, const ContextOptions& options = ContextOptions()) {
         detail::PromiseBase* const frame = coro.release();
-        Task<T> task{detail::RecordRef(start_main(frame))};
-        drive(task.record());
+        Task<T> task{detail::RecordRef(start_main(frame, options))};
+        drive(task.record(), options);
         return std::move(task).result();
     }
     template <class F>
         requires detail::CoroutineFunction<F>
-    auto run(F&& function) {
-        return run(detail::call_owned(std::forward<F>(function)));
+    auto run(F&& function, const ContextOptions& options = ContextOptions()) {
+        return run(detail::call_owned(std::forward<F>(function)), options);
     }
     template <detail::LooseAwaitable A>
-    auto run(A&& awaitable) {
-        return run(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)));
+    auto run(A&& awaitable, const ContextOptions& options = ContextOptions()) {
+        return run(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), options);
     }
 
     /// Cancels what tasks are left, waits for them, closes the loop. Does nothing the second time.
@@ -53,11 +55,12 @@ class Runner {
     EventLoop& get_loop();
 
   private:
-    detail::PromiseBase* start_main(detail::PromiseBase* frame);
-    void drive(detail::PromiseBase* task);
+    detail::PromiseBase* start_main(detail::PromiseBase* frame, const ContextOptions& options);
+    void drive(detail::PromiseBase* task, const ContextOptions& options);
 
     RunOptions options_;
     std::unique_ptr<EventLoop> loop_;
+    std::optional<Context> context_;  // of what it runs; none while no variable was set there
     bool closed_ = false;
 };
 

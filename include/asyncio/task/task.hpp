@@ -1,5 +1,6 @@
 // Task<T> and create_task: a coroutine that runs on its own.
 #pragma once
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -58,7 +59,10 @@ class Task : public AnyTask {
 /// How a task is made. All members may be left out.
 struct TaskOptions {
     std::string_view name = {};  ///< what tools and errors call it; "Task-N" if empty. Copied.
-    bool eager_start = false;    ///< its first step runs now, inside create_task
+    /// Its first step runs now, inside create_task, if the loop runs. If this is empty the task factory
+    /// decides; the default one starts no task eagerly.
+    std::optional<bool> eager_start = {};
+    const Context* context = nullptr;  ///< it runs in this one, and not in a copy of the current one
 };
 static_assert(OptionStruct<TaskOptions>);
 
@@ -78,7 +82,8 @@ void refuse_lambda_coroutine(PromiseBase* frame);
 template <class T>
 Task<T> start(Coro<T> coro, const TaskOptions& options, Where where) {
     PromiseBase* const frame = coro.release();
-    if (options.name.empty() && !options.eager_start) {  // known where it is compiled, nearly always
+    if (options.name.empty() && !options.eager_start.has_value() &&
+        options.context == nullptr) {  // known where it is compiled, nearly always
         start_plain_task(frame, where);
     } else {
         start_task(frame, options, where);

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "asyncio/base/error.hpp"
+#include "asyncio/core/detail/context_data.hpp"
 #include "asyncio/core/promise.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
@@ -69,6 +70,7 @@ struct LoopCore {
     ReadyQueue ready;
     int budget = 0;  // completions without suspension that the current step may still take
     bool debug = false;
+    bool special = true;          // what the fast paths leave to slow ones: see LoopImpl::note_special
     std::uint64_t step_time = 0;  // the clock as read in this step, ns; 0: not read yet
     std::uint64_t generation =
         0;             // odd while the live list changes (by its `next` links it is whole even then)
@@ -208,8 +210,9 @@ inline bool budget_spent(LoopCore* loop) noexcept { return --loop->budget < 0; }
 
 // ---- records ------------------------------------------------------------------------------------
 /// Makes the frame of an unstarted coroutine a task, with `refs` handles besides the loop's own reference,
-/// and puts it into the ready queue. Throws std::bad_alloc, before anything has changed.
-void promote(PromiseBase* frame, std::uint32_t refs);
+/// and puts it into the ready queue. It runs in `context`; if that is null, in a copy of the current one.
+/// Throws std::bad_alloc, before anything has changed.
+void promote(PromiseBase* frame, std::uint32_t refs, const ContextRef* context = nullptr);
 
 /// A Coro dropped before anybody awaited it: warns in debug mode, destroys the frame.
 ASYNCIO_COLD void drop_unstarted(PromiseBase* frame) noexcept;
@@ -221,6 +224,10 @@ inline void release(PromiseBase* record) noexcept {
 
 /// Resumes a suspended coroutine from inside a callback of the loop (not from inside another coroutine).
 void step_frame(LoopCore* loop, PromiseBase* frame) noexcept;
+
+/// For a record that is done: `waiter` is told of it, in a turn of the ready queue. Throws std::bad_alloc;
+/// then nothing has changed.
+void tell_in_turn(PromiseBase* record, Waiter* waiter);
 
 /// Registers a waiter; in order. Throws std::bad_alloc, or RuntimeError if the record is another loop's; then
 /// nothing has changed.

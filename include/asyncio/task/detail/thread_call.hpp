@@ -10,7 +10,8 @@ namespace asyncio { inline namespace v1 { namespace detail {
 struct PoolJob {
     void (*run)(PoolJob*) noexcept;
     void (*drop)(PoolJob*) noexcept = nullptr;  // instead of `run`; null: it must run
-    const char* what;  // spells the callable's type: __PRETTY_FUNCTION__ of type_spelling
+    const char* what;    // spells the callable's type: __PRETTY_FUNCTION__ of type_spelling
+    ContextRef context;  // in which it runs: null is an empty one
     // The pool's, guarded by its mutex.
     bool queued = false;
     PoolJob* previous = nullptr;
