@@ -15,6 +15,7 @@
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/core/handle.hpp"
 #include "asyncio/core/loop_handle.hpp"
+#include "asyncio/core/warnings.hpp"
 
 // Tasks
 #include "asyncio/task/any_task.hpp"
@@ -35,6 +36,9 @@
 
 // Signals
 #include "asyncio/process/signals.hpp"
+
+// Looking inside
+#include "asyncio/debug/call_graph.hpp"
 
 // Network
 #include "asyncio/net/address.hpp"

@@ -19,6 +19,7 @@
 #include "detail/task_extra.hpp"
 #include "detail/thread_pool.hpp"
 #include "detail/wake_descriptor.hpp"
+#include "detail/watchdog.hpp"
 
 namespace asyncio { inline namespace v1 {
 
@@ -228,6 +229,24 @@ LoopImpl::~LoopImpl() {
     ::operator delete(ready.slots);
 }
 
+void LoopImpl::stop_watchdog() noexcept {
+    pulse = nullptr;
+    watchdog.reset();
+}
+
+void LoopImpl::keep_watchdog() noexcept {
+    // Virtual time stands still as long as a callback likes.
+    const bool wanted = clock == nullptr && !closed &&
+                        (options.watchdog.has_value() ? options.watchdog > Duration::zero() : debug);
+    if (!wanted) return stop_watchdog();
+    if (watchdog == nullptr) {
+        const Duration limit = options.watchdog.has_value() ? options.watchdog : watchdog_default;
+        watchdog = start_watchdog(*this, limit);
+        pulse = watchdog != nullptr ? &watchdog->pulse() : nullptr;
+    }
+    if (watchdog != nullptr) watchdog->watch_this_thread();
+}
+
 void LoopImpl::require_open() const {
     if (left_behind) refuse_forked_loop();
     if (closed) throw RuntimeError("event loop is closed");
@@ -403,6 +422,7 @@ class Running {
         if (!std::exchange(loop.entered_thread, true)) loop.backend->enter_thread();
         detail::current_loop = &loop;
         loop.running_now = true;
+        loop.keep_watchdog();
         loop.deadlocked = false;
         loop.last_clock = loop.real_or_virtual_now();
     }
@@ -410,8 +430,10 @@ class Running {
     Running& operator=(const Running&) = delete;
     ~Running() {
         detail::current_loop = outer_;
+        if (loop_.pulse != nullptr) loop_.tell_watchdog(0);
         loop_.running_now = false;
         loop_.stopping = false;
+        loop_.restarting = false;
     }
 
   private:
@@ -521,7 +543,7 @@ void EventLoop::run_until_done(detail::PromiseBase* task) {
         LoopImpl* loop;
         explicit StopWhenDone(LoopImpl* l) noexcept
             : Waiter([](Waiter* me, detail::PromiseBase*) noexcept {
-                  static_cast<StopWhenDone*>(me)->loop->stopping = true;
+                  static_cast<StopWhenDone*>(me)->loop->request_stop();
               }),
               loop(l) {}
     } stop(impl_.get());
@@ -545,7 +567,7 @@ void EventLoop::run_until_done(detail::PromiseBase* task) {
 
 void EventLoop::stop() noexcept {
     if (impl_->left_behind) detail::refuse_forked_loop();
-    impl_->stopping = true;
+    impl_->request_stop();
 }
 
 bool EventLoop::poll_once(Duration timeout) {
@@ -585,6 +607,7 @@ void EventLoop::close() {
         const Running running(*impl_);
         impl_->shut_down();
         impl_->signals.reset();
+        impl_->stop_watchdog();  // from here on it waits for threads, which speak for themselves
         impl_->give_back_all();
         if (impl_->pool != nullptr) {
             impl_->pool->shut_down(impl_->options.shutdown_timeout);
@@ -654,7 +677,15 @@ bool EventLoop::is_closed() const noexcept { return impl_->closed; }
 LoopHandle EventLoop::remote() const { return LoopHandle(impl_->remote); }
 
 bool EventLoop::get_debug() const noexcept { return impl_->debug; }
-void EventLoop::set_debug(bool on) noexcept { impl_->debug = on; }
+void EventLoop::set_debug(bool on) noexcept { impl_->set_debug(on); }
+void EventLoop::set_slow_callback_duration(Duration duration) noexcept {
+    const std::int64_t ns = duration.has_value() ? duration.count_ns() : -1;
+    impl_->slow_ns = ns >= 0 ? static_cast<std::uint64_t>(ns) : detail::no_deadline;
+}
+Duration EventLoop::slow_callback_duration() const noexcept {
+    if (impl_->slow_ns == detail::no_deadline) return Duration::none();
+    return Duration(std::chrono::nanoseconds(impl_->slow_ns));
+}
 Backend EventLoop::backend() const noexcept { return impl_->options.backend; }
 
 EventLoop& get_running_loop() {

@@ -6,9 +6,11 @@
 #include "asyncio/base/error.hpp"
 #include "asyncio/task/future.hpp"
 #include "asyncio/task/with.hpp"
+#include "detail/await_links.hpp"
 #include "detail/loop_impl.hpp"
 #include "detail/promote.hpp"
 #include "detail/task_extra.hpp"
+#include "detail/warnings.hpp"
 
 namespace asyncio { inline namespace v1 {
 namespace detail {
@@ -129,9 +131,9 @@ static void report_borrower(const PromiseBase* task, Where creator) noexcept {
                            ") outlives '" + coroutine_name(creator) + "', which created it, and ";
         text += noted ? borrowed(*extra) : "borrows a parameter (debug mode says which): pass it by value";
         text += ", or use a TaskGroup";
-        std::fprintf(stderr, "asyncio: %s\n", text.c_str());
+        warn(remark, text);
     } catch (...) {
-        std::fputs("asyncio: a task outlives its creator and borrows from it\n", stderr);
+        warn(remark, "a task outlives its creator and borrows from it");
     }
 }
 
@@ -197,19 +199,14 @@ std::exception_ptr record_exception(PromiseBase* record) {
 
 std::string name_of(const PromiseBase* record) { return record_name(record); }
 
-void set_name_of(PromiseBase* record, std::string_view name) { make_extra(record).name.assign(name); }
+void set_name_of(PromiseBase* record, std::string_view name) {
+    require_own(record, "named");
+    make_extra(record).name.assign(name);
+}
 
 std::vector<std::string> stack_of(const PromiseBase* record) {
-    std::vector<std::string> innermost_first;
-    if (record->ended()) return innermost_first;
-    const PromiseBase* frame = record;
-    if (const PromiseBase* innermost = record->live.waits_on.frame(const_cast<PromiseBase*>(record))) {
-        frame = innermost;
-    }
-    for (; frame != nullptr; frame = frame == record ? nullptr : frame->continuation) {
-        innermost_first.push_back(coroutine_name(frame->where) + " (" + place_text(frame->where) + ")");
-    }
-    return std::vector<std::string>(innermost_first.rbegin(), innermost_first.rend());
+    require_own(record, "looked at");
+    return await_chain(record);
 }
 
 void print_stack_of(const PromiseBase* record) {
@@ -247,6 +244,7 @@ std::uint64_t next_callback_id() noexcept {
 }  // namespace
 
 std::uint64_t add_done_callback(PromiseBase* record, UniqueFunction<void(AnyTask)> function) {
+    require_own(record, "given a callback");
     const std::uint64_t id = next_callback_id();
     if (record->is(done)) {
         get_running_loop().call_soon(
@@ -307,6 +305,15 @@ void RecordAwaiterBase::wait_for_any(LoopCore* loop, PromiseBase* record) {
     suspend_on(loop, this);
 }
 
+void RecordAwaiterBase::told_of_end(Waiter* waiter, PromiseBase*) noexcept {
+    wake(static_cast<RecordAwaiterBase*>(waiter));
+}
+
+PromiseBase* awaiting_wait_for(const Waiter* waiter) noexcept {
+    const bool ours = waiter->notify == &RecordAwaiterBase::told_of_end;
+    return ours ? static_cast<const RecordAwaiterBase*>(waiter)->frame : nullptr;
+}
+
 void throw_awaits_itself(PromiseBase* record) {
     throw RuntimeError("Task cannot await on itself: " + record_name(record));
 }
@@ -318,12 +325,14 @@ void throw_already_done(PromiseBase* record) {
 
 }  // namespace detail
 
-void EventLoop::start_here(detail::PromiseBase* frame, const TaskOptions& options) {
+void EventLoop::start_here(detail::PromiseBase* frame, const TaskOptions& options, detail::Where where) {
     const char* refusal = nullptr;
     if (impl_->left_behind) detail::refuse_forked_loop();
     if (impl_->closed) refusal = "event loop is closed";
     if (detail::running_loop() != nullptr && detail::current_loop != impl_.get()) {
         refusal = "another loop runs in this thread: use loop.remote() or run_coroutine_threadsafe";
+    } else if (detail::current_loop != impl_.get() && impl_->running_now) {
+        refusal = "create_task: this loop runs on another thread: use run_coroutine_threadsafe";
     }
     if (refusal != nullptr) {
         frame->handle().destroy();
@@ -332,7 +341,7 @@ void EventLoop::start_here(detail::PromiseBase* frame, const TaskOptions& option
     const detail::OnLoop on(impl_.get());
     TaskOptions here = options;
     if (!impl_->running_now) here.eager_start = false;  // nothing may run yet
-    detail::start_task(frame, here, nullptr);
+    detail::start_task(frame, here, where);
 }
 
 AnyTask current_task() {
