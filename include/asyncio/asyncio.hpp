@@ -17,6 +17,7 @@
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/core/handle.hpp"
 #include "asyncio/core/loop_handle.hpp"
+#include "asyncio/core/warnings.hpp"
 
 // Tasks
 #include "asyncio/task/adapt.hpp"
@@ -24,8 +25,8 @@
 #include "asyncio/task/as_completed.hpp"
 #include "asyncio/task/async_generator.hpp"
 #include "asyncio/task/enumerate.hpp"
-#include "asyncio/task/flow.hpp"
 #include "asyncio/task/executor.hpp"
+#include "asyncio/task/flow.hpp"
 #include "asyncio/task/from_callback.hpp"
 #include "asyncio/task/future.hpp"
 #include "asyncio/task/gather.hpp"
@@ -62,6 +63,9 @@
 #include "asyncio/sync/queue.hpp"
 #include "asyncio/sync/queue_items.hpp"
 #include "asyncio/sync/semaphore.hpp"
+
+// Looking inside
+#include "asyncio/debug/call_graph.hpp"
 
 // Network
 #include "asyncio/net/address.hpp"

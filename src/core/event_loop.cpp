@@ -20,6 +20,7 @@
 #include "detail/task_extra.hpp"
 #include "detail/thread_pool.hpp"
 #include "detail/wake_descriptor.hpp"
+#include "detail/watchdog.hpp"
 
 namespace asyncio { inline namespace v1 {
 
@@ -248,6 +249,24 @@ LoopImpl::~LoopImpl() {
     ::operator delete(ready.slots);
 }
 
+void LoopImpl::stop_watchdog() noexcept {
+    pulse = nullptr;
+    watchdog.reset();
+}
+
+void LoopImpl::keep_watchdog() noexcept {
+    // Virtual time stands still as long as a callback likes.
+    const bool wanted = clock == nullptr && !closed &&
+                        (options.watchdog.has_value() ? options.watchdog > Duration::zero() : debug);
+    if (!wanted) return stop_watchdog();
+    if (watchdog == nullptr) {
+        const Duration limit = options.watchdog.has_value() ? options.watchdog : watchdog_default;
+        watchdog = start_watchdog(*this, limit);
+        pulse = watchdog != nullptr ? &watchdog->pulse() : nullptr;
+    }
+    if (watchdog != nullptr) watchdog->watch_this_thread();
+}
+
 void LoopImpl::require_open() const {
     if (left_behind) refuse_forked_loop();
     if (closed) throw RuntimeError("event loop is closed");
@@ -425,6 +444,7 @@ class Running {
         loop.running_now = true;
         loop.remote->wake_up();
         loop.note_special();
+        loop.keep_watchdog();
         loop.deadlocked = false;
         loop.last_clock = loop.real_or_virtual_now();
     }
@@ -432,9 +452,11 @@ class Running {
     Running& operator=(const Running&) = delete;
     ~Running() {
         detail::current_loop = outer_;
+        if (loop_.pulse != nullptr) loop_.tell_watchdog(0);
         loop_.running_now = false;
         loop_.note_special();
         loop_.stopping = false;
+        loop_.restarting = false;
         static_cast<void>(loop_.remote->fall_asleep());  // a host may wait for its descriptor
     }
 
@@ -540,7 +562,7 @@ void EventLoop::run_until_done(detail::PromiseBase* task) {
         LoopImpl* loop;
         explicit StopWhenDone(LoopImpl* l) noexcept
             : Waiter([](Waiter* me, detail::PromiseBase*) noexcept {
-                  static_cast<StopWhenDone*>(me)->loop->stopping = true;
+                  static_cast<StopWhenDone*>(me)->loop->request_stop();
               }),
               loop(l) {}
     } stop(impl_.get());
@@ -564,7 +586,7 @@ void EventLoop::run_until_done(detail::PromiseBase* task) {
 
 void EventLoop::stop() noexcept {
     if (impl_->left_behind) detail::refuse_forked_loop();
-    impl_->stopping = true;
+    impl_->request_stop();
 }
 
 bool EventLoop::poll_once(Duration timeout) {
@@ -605,6 +627,7 @@ void EventLoop::close() {
         const Running running(*impl_);
         impl_->shut_down();
         impl_->signals.reset();
+        impl_->stop_watchdog();  // from here on it waits for threads, which speak for themselves
         impl_->give_back_all();
         detail::end_pools(impl_.get());
         // From here on posts are refused; those that came before are destroyed, on this thread, with what
@@ -671,8 +694,16 @@ LoopHandle EventLoop::remote() const { return LoopHandle(impl_->remote); }
 
 bool EventLoop::get_debug() const noexcept { return impl_->debug; }
 void EventLoop::set_debug(bool on) noexcept {
-    impl_->debug = on;
+    impl_->set_debug(on);
     impl_->note_special();
+}
+void EventLoop::set_slow_callback_duration(Duration duration) noexcept {
+    const std::int64_t ns = duration.has_value() ? duration.count_ns() : -1;
+    impl_->slow_ns = ns >= 0 ? static_cast<std::uint64_t>(ns) : detail::no_deadline;
+}
+Duration EventLoop::slow_callback_duration() const noexcept {
+    if (impl_->slow_ns == detail::no_deadline) return Duration::none();
+    return Duration(std::chrono::nanoseconds(impl_->slow_ns));
 }
 Backend EventLoop::backend() const noexcept { return impl_->options.backend; }
 

@@ -30,6 +30,7 @@
 #include "asyncio/core/detail/record.hpp"
 #include "detail/loop_impl.hpp"
 #include "detail/signal_hub.hpp"
+#include "detail/step_timer.hpp"
 #include "detail/task_extra.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
@@ -307,20 +308,33 @@ inline void LoopImpl::run_next_entry() noexcept {
     }
 }
 
-/// `plain`: known to be no matter of testing, see `is_plain`.
-template <bool plain>
+template <Passes kind>
 inline void LoopImpl::run_ready_batch() noexcept {
-    if constexpr (!plain) {
+    if constexpr (kind == Passes::of_any_kind) {
         if (reorders) ordered ? order_batch() : shuffle_batch();
+        if (pulse != nullptr && ready.size() != 0) tell_watchdog(1);
+    } else if constexpr (kind == Passes::watched) {
+        tell_watchdog(1);  // there is something to run
     }
     for (std::uint64_t left = ready.size(); left != 0; --left) {
-        if constexpr (!plain) {
+        if constexpr (kind == Passes::of_any_kind) {
             if (watch != nullptr) watch->at_step(ready.slots[ready.head & ready.mask]);
+            if (debug) {
+                run_timed_entry();
+                continue;
+            }
         }
         run_next_entry();
     }
     current = nullptr;
     running = nullptr;
+}
+
+/// In debug mode.
+void LoopImpl::run_timed_entry() noexcept {
+    StepTimer timer(*this, ready.slots[ready.head & ready.mask]);
+    run_next_entry();
+    timer.stop();
 }
 
 namespace {
@@ -519,6 +533,7 @@ bool LoopImpl::linger_for_posts() const noexcept {
 }
 
 void LoopImpl::wait_for_work(std::uint64_t deadline) {
+    if (pulse != nullptr) tell_watchdog(0);
     if (watch != nullptr) [[unlikely]] {
         watch->at_step(0);
         if (ready.size() != 0) return;
@@ -555,13 +570,13 @@ void LoopImpl::wait_for_work(std::uint64_t deadline) {
     }
     if (backend->in_flight() != 0 || remote.use_count() > 1) return poll_kernel(deadline);
     deadlocked = true;
-    stopping = true;
+    request_stop();
 }
 
 /// What is due besides what is ready, without a look at the kernel.
-template <bool plain>
+template <Passes kind>
 inline void LoopImpl::gather_work() {
-    if constexpr (!plain) {
+    if constexpr (kind == Passes::of_any_kind) {
         if (clock != nullptr) last_clock = clock_ns();
     }
     if (posts->load(std::memory_order_relaxed) != nullptr) [[unlikely]]
@@ -574,13 +589,14 @@ void LoopImpl::iterate(std::uint64_t deadline) {
     if (ready.size() == 0) {
         wait_for_work(deadline);
     } else {
-        gather_work<false>();
+        gather_work<Passes::of_any_kind>();
     }
-    run_ready_batch<false>();
+    run_ready_batch<Passes::of_any_kind>();
 }
 
-template <bool plain>
-inline void LoopImpl::run_passes() {
+/// Not inlined: `run` has several of these, and in the one that counts each register does.
+template <Passes kind>
+ASYNCIO_NOINLINE void LoopImpl::run_passes() {
     std::uint64_t polled = ticks();
     std::uint64_t looked = polled;
     int until_look = 1;  // the first pass polls
@@ -599,14 +615,32 @@ inline void LoopImpl::run_passes() {
                 polled = now;
             }
         }
-        gather_work<plain>();
-        run_ready_batch<plain>();
+        gather_work<kind>();
+        run_ready_batch<kind>();
     } while (!stopping);
 }
 
-void LoopImpl::run() { is_plain() ? run_passes<true>() : run_passes<false>(); }
+void LoopImpl::run() {
+    for (;;) {
+        switch (kind_of_passes()) {
+            case Passes::plain: run_passes<Passes::plain>(); break;
+            case Passes::watched: run_passes<Passes::watched>(); break;
+            case Passes::of_any_kind: run_passes<Passes::of_any_kind>(); break;
+        }
+        if (!std::exchange(restarting, false)) return;
+        stopping = false;
+    }
+}
+
+void LoopImpl::set_debug(bool on) noexcept {
+    if (left_behind) refuse_forked_loop();
+    if (debug == on) return;
+    debug = on;
+    keep_watchdog();
+    if (running_now && !stopping) stopping = restarting = true;
+}
 
 /// Without a look at the kernel or at timers.
-void LoopImpl::run_what_is_ready() noexcept { run_ready_batch<false>(); }
+void LoopImpl::run_what_is_ready() noexcept { run_ready_batch<Passes::of_any_kind>(); }
 
 }}}  // namespace asyncio::v1::detail

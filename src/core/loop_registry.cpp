@@ -32,6 +32,8 @@
 #include <vector>
 
 #include "detail/loop_impl.hpp"
+#include "detail/warnings.hpp"
+#include "detail/watchdog.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
@@ -141,6 +143,8 @@ void after_fork_in_child() noexcept {
         loop->next_left = std::exchange(registry.left, loop);
     }
     registry.mutex.unlock();
+    forget_warning_lock();
+    forget_samples();
     registry.loops.clear();
     if (current_loop != nullptr) current_loop = &left_behind().stand_in;
 }

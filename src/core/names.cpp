@@ -9,6 +9,7 @@
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/coro.hpp"
+#include "detail/await_links.hpp"
 #include "detail/loop_impl.hpp"
 #include "detail/task_extra.hpp"
 
@@ -86,6 +87,14 @@ std::string coroutine_name(Where where) {
     return without_noise(function_name(static_cast<const Place*>(where)->function));
 }
 
+std::string native_function_name(const std::string& mangled) {
+    const std::string clean = demangle(mangled.c_str());
+    const bool is_coroutine =
+        clean.find(".Frame*") != std::string::npos || clean.find("[clone .resume]") != std::string::npos;
+    if (is_coroutine) return without_noise(function_name(clean.c_str())) + " (coroutine)";
+    return without_noise(clean);
+}
+
 std::string type_name(const char* spelling) {
     return spells_closure(spelling) ? "a lambda's captures" : callable_name(spelling);
 }
@@ -110,6 +119,67 @@ std::string record_name(const PromiseBase* record) {
         return extra->name;
     if (record->is(is_future)) return "Future";
     return "Task-" + std::to_string(record->id);
+}
+
+namespace {
+
+/// Of an awaitable that was handed over the place is in here: nobody's.
+bool is_ours(Where where) noexcept {
+    return where != nullptr && std::string_view(static_cast<const Place*>(where)->file)
+                                   .ends_with("asyncio/task/detail/awaitable.hpp");
+}
+
+}  // namespace
+
+Where shown_place(const PromiseBase* frame) noexcept {
+    if (!is_ours(frame->where) || !frame->is(is_task) || frame->ended()) return frame->where;
+    const auto word = frame->waiter_word;
+    const TaskExtra* const extra = frame->extra();
+    if (extra != nullptr && extra->created_at != nullptr) return extra->created_at;
+    const Waiter* waiter = nullptr;
+    if (extra == nullptr) {
+        waiter = reinterpret_cast<const Waiter*>(word);
+    } else if (!extra->waiters.empty()) {
+        waiter = extra->waiters.front();
+    }
+    const PromiseBase* const awaiting = waiter != nullptr ? awaiting_coroutine(waiter) : nullptr;
+    return awaiting != nullptr ? awaiting->where : frame->where;
+}
+
+/// The coroutine of a task with which it goes on.
+static const PromiseBase* innermost_frame(const PromiseBase* task) noexcept {
+    if (const PromiseBase* const waits = task->live.waits_on.frame(const_cast<PromiseBase*>(task)))
+        return waits;
+    const LoopCore* const loop = current_loop;
+    if (loop == nullptr || loop->magic != task->magic) return task;
+    if (loop->current == task) return loop->running;
+    const ReadyQueue& ready = loop->ready;
+    for (std::uint64_t at = ready.head; at != ready.tail; ++at) {
+        const std::uintptr_t word = ready.slots[at & ready.mask];
+        if ((word & tag_mask) != tag_frame) continue;
+        const auto* const frame = reinterpret_cast<const PromiseBase*>(word);
+        if (frame->task == task) return frame;
+    }
+    return task;
+}
+
+std::vector<const PromiseBase*> await_frames(const PromiseBase* task) {
+    std::vector<const PromiseBase*> frames;
+    if (task->ended() || task->is(is_future)) return frames;
+    const PromiseBase* frame = innermost_frame(task);
+    for (; frame != task; frame = frame->continuation) frames.push_back(frame);
+    frames.push_back(task);
+    return frames;
+}
+
+std::vector<std::string> await_chain(const PromiseBase* task) {
+    std::vector<std::string> texts;
+    const std::vector<const PromiseBase*> frames = await_frames(task);
+    for (auto each = frames.rbegin(); each != frames.rend(); ++each) {
+        const Where where = shown_place(*each);
+        texts.push_back(coroutine_name(where) + " (" + place_text(where) + ")");
+    }
+    return texts;
 }
 
 const char* running_task_text() noexcept {

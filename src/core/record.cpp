@@ -9,7 +9,6 @@
 // coroutine: whoever lets go is put into the ready queue.
 #include <cxxabi.h>
 
-#include <cstdio>
 #include <new>
 
 #include "asyncio/base/error.hpp"
@@ -18,6 +17,7 @@
 #include "detail/loop_impl.hpp"
 #include "detail/promote.hpp"
 #include "detail/task_extra.hpp"
+#include "detail/warnings.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
@@ -51,20 +51,11 @@ void give_extra(PromiseBase* task, std::unique_ptr<TaskExtra> extra) noexcept {
 }
 
 void drop_unstarted(PromiseBase* frame) noexcept {
-    LoopCore* const loop = current_loop;
-    const bool debug = loop != nullptr ? loop->debug : environment_debug();
-    if (debug) {
-        try {
-            const std::string name = coroutine_name(frame->where);
-            const std::string place = place_text(frame->where);
-            std::fprintf(
-                stderr,
-                "RuntimeWarning: coroutine '%s' was never awaited (%s): co_await it, or start it with "
-                "asyncio::create_task\n",
-                name.c_str(), place.c_str());
-        } catch (const std::bad_alloc&) {
-            std::fputs("RuntimeWarning: a coroutine was never awaited\n", stderr);
-        }
+    if (in_debug_mode()) {
+        warn_with(runtime_warning, "a coroutine was never awaited", [frame] {
+            return "coroutine '" + coroutine_name(frame->where) + "' was never awaited (" +
+                   place_text(frame->where) + "): co_await it, or start it with asyncio::create_task";
+        });
     }
     frame->magic = 0;
     frame->handle().destroy();

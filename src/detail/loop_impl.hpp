@@ -16,6 +16,7 @@ class DescriptorTable;
 class SignalHub;
 class ThreadPool;
 struct TaskInTheMaking;
+class Watchdog;
 struct RemoteAnchor;
 struct ExecutorCall;
 
@@ -85,6 +86,13 @@ struct LoopPart {
     virtual void shut_down() noexcept = 0;
 };
 
+/// How a loop's passes are compiled.
+enum class Passes : std::uint8_t {
+    plain,        // it keeps the kernel's time and the order of arrival; nobody watches or measures
+    watched,      // the same, with a watchdog
+    of_any_kind,  // virtual time, another order, the testing kit, debug mode
+};
+
 struct LoopImpl final : LoopCore {
     LoopImpl(EventLoop* owning_loop, RunOptions loop_options);
     /// No loop, but what stands for one: see loop_registry.cpp.
@@ -97,17 +105,33 @@ struct LoopImpl final : LoopCore {
     /// One iteration; waits at most until `deadline`.
     void iterate(std::uint64_t deadline);
     void run_what_is_ready() noexcept;
-    template <bool plain>
+    template <Passes kind>
     void run_passes();
-    template <bool plain>
+    template <Passes kind>
     void gather_work();
-    template <bool plain>
+    template <Passes kind>
     void run_ready_batch() noexcept;
     void run_next_entry() noexcept;
     void run_entry(std::uintptr_t word) noexcept;
-    /// It keeps the kernel's time and the order of arrival, and nobody watches. Does not change while it
-    /// runs.
-    bool is_plain() const noexcept { return clock == nullptr && !reorders && watch == nullptr; }
+    Passes kind_of_passes() const noexcept {
+        if (clock != nullptr || reorders || watch != nullptr || debug) return Passes::of_any_kind;
+        return pulse != nullptr ? Passes::watched : Passes::plain;
+    }
+    /// Ends `run` after the batch that runs.
+    void request_stop() noexcept {
+        stopping = true;
+        restarting = false;
+    }
+    void run_timed_entry() noexcept;
+    void set_debug(bool on) noexcept;
+    /// The watchdog runs if it is wanted.
+    void keep_watchdog() noexcept;
+    void stop_watchdog() noexcept;
+    /// What the watchdog reads: where the ready queue stood when the latest pass began, and a 1 while it
+    /// runs. Pairs with nothing: it only has to change.
+    void tell_watchdog(unsigned passing) noexcept {
+        pulse->store(ready.head << 1 | passing, std::memory_order_relaxed);
+    }
     void step(PromiseBase* frame) noexcept;
     void resume_task(PromiseBase* frame) noexcept;
     void poll_kernel(std::uint64_t deadline);
@@ -169,9 +193,9 @@ struct LoopImpl final : LoopCore {
     std::vector<std::shared_ptr<ThreadPool>> former_pools;      // default executors that another has replaced
     bool pool_has_ended = false;                                // shutdown_default_executor was called
     std::vector<std::shared_ptr<ExecutorCall>> executor_calls;  // whose futures are not done
-    ContextRef callback_context;                                // of the callback that runs; null before and after it
-    std::shared_ptr<TaskFactory> task_factory;                  // null: the default
-    TaskInTheMaking* in_the_making = nullptr;                   // by task factories that are called just now
+    ContextRef callback_context;                   // of the callback that runs; null before and after it
+    std::shared_ptr<TaskFactory> task_factory;     // null: the default
+    TaskInTheMaking* in_the_making = nullptr;      // by task factories that are called just now
     std::shared_ptr<DescriptorTable> descriptors;  // whose they are, and the callbacks of add_reader
     std::unique_ptr<LoopPart> net;                 // made by the first connection, server or name lookup
     Post* posted = nullptr;                        // taken from `remote`, waiting for room in the ready queue
@@ -182,18 +206,22 @@ struct LoopImpl final : LoopCore {
     std::vector<std::shared_ptr<RemoteAnchor>> anchors;  // of remote handles to tasks and futures
     std::vector<Leaf*> idle_waiters;                     // wait_all_tasks_blocked
     std::uint32_t next_task_id = 1;
-    std::uint64_t random_state = 0;  // sim's order; 0: FIFO, or …
-    std::uint64_t choices = 0;       // … the digits that are left of a counted order
-    bool ordered = false;            // … which this says
-    bool reorders = false;           // either of them
-    std::uint64_t jitter_state = 0;  // of random_bits; its own, so that asking changes no order
-    LoopWatch* watch = nullptr;      // null but in tests of the kit's kind
+    std::uint64_t random_state = 0;       // sim's order; 0: FIFO, or …
+    std::uint64_t choices = 0;            // … the digits that are left of a counted order
+    bool ordered = false;                 // … which this says
+    bool reorders = false;                // either of them
+    std::uint64_t jitter_state = 0;       // of random_bits; its own, so that asking changes no order
+    LoopWatch* watch = nullptr;           // null but in tests of the kit's kind
+    std::uint64_t slow_ns = 100'000'000;  // of a step in debug mode
+    std::unique_ptr<Watchdog> watchdog;
+    std::atomic<std::uint64_t>* pulse = nullptr;  // the watchdog's; null: there is none
     std::thread::id thread;
     bool running_now = false;
     bool has_contexts = false;
     bool closed = false;
     bool closing = false;
     bool stopping = false;
+    bool restarting = false;  // … to run on in another way: see kind_of_passes
     bool entered_thread = false;
     bool deadlocked = false;               // virtual time: every task waits and nothing can wake one
     PromiseBase* main_task = nullptr;      // whom the first Ctrl-C cancels
@@ -259,6 +287,15 @@ const char* running_task_text() noexcept;
 std::string place_text(Where where);
 /// The coroutine's own name, without namespaces of the compiler's making: "amain".
 std::string coroutine_name(Where where);
+/// The same of a symbol of the program: "amain (coroutine)", or the demangled name.
+std::string native_function_name(const std::string& mangled);
+/// Where a task's coroutine stands, for people. Of an awaitable that was handed over instead of a coroutine
+/// that is where somebody waits for it, or where it was handed over.
+Where shown_place(const PromiseBase* frame) noexcept;
+/// The coroutines of a task, the innermost first. Empty when it has ended.
+std::vector<const PromiseBase*> await_frames(const PromiseBase* task);
+/// Their names and places, the outermost first: "fetch (main.cpp:12)".
+std::vector<std::string> await_chain(const PromiseBase* task);
 /// The type in what `type_spelling` gives; "a lambda's captures" for a closure.
 std::string type_name(const char* spelling);
 /// The same; a closure is named by where it stands, as the compiler spells it: "amain()::<lambda()>".

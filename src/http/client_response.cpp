@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "detail/warnings.hpp"
 #include "http/exchange.hpp"
 #include "http/session_state.hpp"
 
@@ -246,7 +247,17 @@ ClientResponse& ClientResponse::operator=(ClientResponse&& other) noexcept {
 
 // Closes it also when a coroutine that reads it still holds a reference: that one finds the connection
 // closed.
-ClientResponse::~ClientResponse() { close(); }
+ClientResponse::~ClientResponse() {
+    if (!closed() && asyncio::detail::in_debug_mode()) {
+        asyncio::detail::warn_with(asyncio::detail::resource_warning, "unclosed ClientResponse", [this] {
+            return "unclosed ClientResponse to " + method + " " + url.str() +
+                   ": its body was not read to the end, so its connection is lost; read it, close() it, or "
+                   "use "
+                   "with(session.get(url), body)";
+        });
+    }
+    close();
+}
 
 Coro<std::string> ClientResponse::read() & { return read_and_keep(content_.exchange()); }
 Coro<std::string> ClientResponse::read() && {

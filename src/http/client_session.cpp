@@ -2,10 +2,12 @@
 #include "asyncio/http/client_session.hpp"
 
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "asyncio/http/errors.hpp"
+#include "detail/warnings.hpp"
 #include "http/exchange.hpp"
 #include "http/session_state.hpp"
 
@@ -86,7 +88,16 @@ ClientSession& ClientSession::operator=(ClientSession&& other) noexcept {
 }
 
 ClientSession::~ClientSession() {
-    if (state_) state_->close();
+    if (!state_) return;
+    const ConnectionCounts open = state_->connector.counts();
+    const std::size_t all = open.in_use + open.idle;
+    if (!state_->closed && all != 0 && state_->home.is_running_here() && asyncio::detail::in_debug_mode()) {
+        asyncio::detail::warn_with(asyncio::detail::resource_warning, "unclosed ClientSession", [all] {
+            return "unclosed ClientSession, connections open: " + std::to_string(all) +
+                   ": co_await session.close(), or use with(session, body)";
+        });
+    }
+    state_->close();
 }
 
 Coro<ClientResponse> ClientSession::request(std::string_view method, UrlArgument url, RequestBody body,

@@ -27,6 +27,7 @@
 #include "detail/at_home.hpp"
 #include "detail/context_slot.hpp"
 #include "detail/descriptor_table.hpp"
+#include "detail/warnings.hpp"
 #include "net/connection.hpp"
 #include "net/server_core.hpp"
 #include "net/sockets.hpp"
@@ -531,6 +532,12 @@ Coro<> Server::aexit(std::exception_ptr error) {
 }
 
 void Server::drop() noexcept {
+    if (!core_->closed && core_->part->loop->debug) {
+        detail::warn_with(detail::resource_warning, "unclosed Server", [this] {
+            return "unclosed Server on " + core_->acceptors.front()->address.to_string() +
+                   ": call close() and await wait_closed(), or use with(server, body)";
+        });
+    }
     core_->close();
     core_->drop();
 }

@@ -36,12 +36,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 
 #include "asyncio/base/error.hpp"
 #include "detail/descriptor_table.hpp"
+#include "detail/warnings.hpp"
 #include "net/connection.hpp"
 #include "net/server_core.hpp"
 #include "net/sockets.hpp"
@@ -363,14 +363,10 @@ void Connection::close_if_free() noexcept {
 
 void Connection::writer_dropped() noexcept {
     if (state == State::open && loss == nullptr && part->loop->debug) {
-        try {
-            std::fprintf(
-                stderr,
-                "ResourceWarning: unclosed StreamWriter to %s: call close() and await wait_closed()\n",
-                peer().to_string().c_str());
-        } catch (const std::bad_alloc&) {
-            std::fputs("ResourceWarning: unclosed StreamWriter\n", stderr);
-        }
+        warn_with(resource_warning, "unclosed StreamWriter", [this] {
+            return "unclosed StreamWriter to " + peer().to_string() +
+                   ": call close() and await wait_closed()";
+        });
     }
     close();
     drop();

@@ -4,6 +4,7 @@
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/task/future.hpp"
+#include "detail/await_links.hpp"
 #include "detail/drop_duplicates.hpp"
 #include "detail/start_task.hpp"
 
@@ -74,6 +75,14 @@ AsCompletedCore::~AsCompletedCore() {
             release(record);
         }
     }
+}
+
+PromiseBase* awaiting_as_completed(const Waiter* waiter) noexcept {
+    using Core = AsCompletedCore;
+    if (waiter->notify != &Core::owned_ended && waiter->notify != &Core::other_ended) return nullptr;
+    const Core& core = *static_cast<const Core::Listener*>(waiter)->core;
+    if (core.waiting_ != nullptr) return core.waiting_->frame;
+    return core.join_ != nullptr ? core.join_->frame : nullptr;
 }
 
 /// Somebody calls next().

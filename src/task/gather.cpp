@@ -2,6 +2,7 @@
 // in Python, where it is a done-callback), so the order of everything else is Python's.
 #include "asyncio/task/gather.hpp"
 
+#include "detail/await_links.hpp"
 #include "detail/context_slot.hpp"
 #include "detail/promote.hpp"
 #include "detail/start_task.hpp"
@@ -194,6 +195,12 @@ void GatherCore::other_ended(Waiter* waiter, PromiseBase* record) noexcept {
     --gather->others_.left;
     gather->ended(record);
     if (gather->finished_ && !was_finished) wake(gather);
+}
+
+PromiseBase* awaiting_gather(const Waiter* waiter) noexcept {
+    if (waiter->notify != &GatherCore::owned_ended && waiter->notify != &GatherCore::other_ended)
+        return nullptr;
+    return static_cast<const GatherCore::Listener*>(waiter)->gather->frame;
 }
 
 void GatherCore::cancel_owned() noexcept {

@@ -7,11 +7,13 @@
 #include "asyncio/base/error.hpp"
 #include "asyncio/task/future.hpp"
 #include "asyncio/task/with.hpp"
+#include "detail/await_links.hpp"
 #include "detail/context_slot.hpp"
 #include "detail/loop_impl.hpp"
 #include "detail/promote.hpp"
 #include "detail/start_task.hpp"
 #include "detail/task_extra.hpp"
+#include "detail/warnings.hpp"
 
 namespace asyncio { inline namespace v1 {
 namespace detail {
@@ -138,9 +140,9 @@ static void report_borrower(const PromiseBase* task, Where creator) noexcept {
                            ") outlives '" + coroutine_name(creator) + "', which created it, and ";
         text += noted ? borrowed(*extra) : "borrows a parameter (debug mode says which): pass it by value";
         text += ", or use a TaskGroup";
-        std::fprintf(stderr, "asyncio: %s\n", text.c_str());
+        warn(remark, text);
     } catch (...) {
-        std::fputs("asyncio: a task outlives its creator and borrows from it\n", stderr);
+        warn(remark, "a task outlives its creator and borrows from it");
     }
 }
 
@@ -211,19 +213,14 @@ Context context_of_record(PromiseBase* record) {
     return Context(context_of_task(record));
 }
 
-void set_name_of(PromiseBase* record, std::string_view name) { make_extra(record).name.assign(name); }
+void set_name_of(PromiseBase* record, std::string_view name) {
+    require_own(record, "named");
+    make_extra(record).name.assign(name);
+}
 
 std::vector<std::string> stack_of(const PromiseBase* record) {
-    std::vector<std::string> innermost_first;
-    if (record->ended()) return innermost_first;
-    const PromiseBase* frame = record;
-    if (const PromiseBase* innermost = record->live.waits_on.frame(const_cast<PromiseBase*>(record))) {
-        frame = innermost;
-    }
-    for (; frame != nullptr; frame = frame == record ? nullptr : frame->continuation) {
-        innermost_first.push_back(coroutine_name(frame->where) + " (" + place_text(frame->where) + ")");
-    }
-    return std::vector<std::string>(innermost_first.rbegin(), innermost_first.rend());
+    require_own(record, "looked at");
+    return await_chain(record);
 }
 
 void print_stack_of(const PromiseBase* record) {
@@ -266,6 +263,7 @@ std::uint64_t next_callback_id() noexcept {
 
 std::uint64_t add_done_callback(PromiseBase* record, UniqueFunction<void(AnyTask)> function,
                                 const ContextOptions& options) {
+    require_own(record, "given a callback");
     const std::uint64_t id = next_callback_id();
     if (record->is(done)) {
         get_running_loop().call_soon(options, [ref = RecordRef::share(record),
@@ -326,6 +324,15 @@ void RecordAwaiterBase::wait_for_any(LoopCore* loop, PromiseBase* record) {
     suspend_on(loop, this);
 }
 
+void RecordAwaiterBase::told_of_end(Waiter* waiter, PromiseBase*) noexcept {
+    wake(static_cast<RecordAwaiterBase*>(waiter));
+}
+
+PromiseBase* awaiting_wait_for(const Waiter* waiter) noexcept {
+    const bool ours = waiter->notify == &RecordAwaiterBase::told_of_end;
+    return ours ? static_cast<const RecordAwaiterBase*>(waiter)->frame : nullptr;
+}
+
 void throw_awaits_itself(PromiseBase* record) {
     throw RuntimeError("Task cannot await on itself: " + record_name(record));
 }
@@ -337,19 +344,21 @@ void throw_already_done(PromiseBase* record) {
 
 }  // namespace detail
 
-void EventLoop::start_here(detail::PromiseBase* frame, const TaskOptions& options) {
+void EventLoop::start_here(detail::PromiseBase* frame, const TaskOptions& options, detail::Where where) {
     const char* refusal = nullptr;
     if (impl_->left_behind) detail::refuse_forked_loop();
     if (impl_->closed) refusal = "event loop is closed";
     if (detail::running_loop() != nullptr && detail::current_loop != impl_.get()) {
         refusal = "another loop runs in this thread: use loop.remote() or run_coroutine_threadsafe";
+    } else if (detail::current_loop != impl_.get() && impl_->running_now) {
+        refusal = "create_task: this loop runs on another thread: use run_coroutine_threadsafe";
     }
     if (refusal != nullptr) {
         frame->handle().destroy();
         throw RuntimeError(refusal);
     }
     const detail::OnLoop on(impl_.get());
-    detail::start_task(frame, options, nullptr);
+    detail::start_task(frame, options, where);
 }
 
 detail::PromiseBase* EventLoop::start_in(detail::PromiseBase* frame, const Context* context) {

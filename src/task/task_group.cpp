@@ -6,6 +6,7 @@
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/base/exception_group.hpp"
+#include "detail/await_links.hpp"
 #include "detail/loop_impl.hpp"
 
 namespace asyncio { inline namespace v1 {
@@ -47,11 +48,17 @@ class TaskGroup::Join : public detail::Leaf {
     bool woken_ = false;
 };
 
-TaskGroup::Listener::Listener(TaskGroup* g) noexcept
-    : Counter([](Waiter* me, PromiseBase* child) noexcept {
-          static_cast<Listener*>(me)->group->child_ended(child);
-      }),
-      group(g) {}
+TaskGroup::Listener::Listener(TaskGroup* g) noexcept : Counter(&TaskGroup::told), group(g) {}
+
+void TaskGroup::told(detail::Waiter* waiter, PromiseBase* child) noexcept {
+    static_cast<Listener*>(waiter)->group->child_ended(child);
+}
+
+PromiseBase* detail::awaiting_task_group(const Waiter* waiter) noexcept {
+    if (waiter->notify != &TaskGroup::told) return nullptr;
+    const TaskGroup& group = *static_cast<const TaskGroup::Listener*>(waiter)->group;
+    return group.join_ != nullptr ? group.join_->frame : group.parent_;
+}
 
 TaskGroup::~TaskGroup() {
     ASYNCIO_ASSERT(listener_.left == 0, "a TaskGroup was destroyed before its tasks had ended");

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "asyncio/base/error.hpp"
+#include "detail/await_links.hpp"
 #include "detail/drop_duplicates.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
@@ -27,11 +28,19 @@ WaitCore::WaitCore(std::vector<RecordRef> records, WaitOptions options)
     : Leaf(&ops_),
       records_(std::move(records)),
       options_(options),
-      listener_(this, [](Waiter* me,
-                         PromiseBase* record) noexcept { static_cast<Listener*>(me)->wait->ended(record); }),
+      listener_(this, &one_ended),
       limit_(this),
       done_before_(this) {
     if (records_.empty()) throw ValueError("wait: the set of tasks is empty");
+}
+
+void WaitCore::one_ended(Waiter* waiter, PromiseBase* record) noexcept {
+    static_cast<Listener*>(waiter)->wait->ended(record);
+}
+
+PromiseBase* awaiting_wait(const Waiter* waiter) noexcept {
+    if (waiter->notify != &WaitCore::one_ended) return nullptr;
+    return static_cast<const WaitCore::Listener*>(waiter)->wait->frame;
 }
 
 void WaitCore::start() {

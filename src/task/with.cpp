@@ -2,8 +2,18 @@
 #include "asyncio/task/with.hpp"
 
 #include "detail/loop_impl.hpp"
+#include "detail/warnings.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
+
+void report_unawaited_scope(const char* body) noexcept {
+    // With the frame of a task goes what that was to await and, cancelled before its first step, has not.
+    if (recycler.kept_frame != nullptr || !in_debug_mode()) return;
+    warn_with(runtime_warning, "a `with` was never awaited", [body] {
+        return "a `with` was never awaited, and its body " + callable_name(body) +
+               " has not run: co_await it, or start it with asyncio::create_task";
+    });
+}
 
 void throw_left_without_value(const std::exception_ptr& handled) {
     const InvalidStateError error("the scope was left without a value");

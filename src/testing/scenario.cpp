@@ -93,7 +93,7 @@ class Watch final : public LoopWatch {
             cancel(entry);
             second_came_ = true;
         }
-        if (steps_ > steps_max_) loop_.stopping = true;
+        if (steps_ > steps_max_) loop_.request_stop();
     }
     void at_choice(std::uint64_t below) noexcept override {
         if (plan_.choices != nullptr) plan_.choices->push_back(below);
@@ -137,7 +137,7 @@ class Limit : Timer {
     static void due(Leaf* leaf) noexcept {
         auto* const limit = static_cast<Limit*>(leaf);
         limit->passed_ = true;
-        limit->loop_.stopping = true;
+        limit->loop_.request_stop();
     }
     static constexpr LeafOps ops_{&unasked, &due, "limit"};
 

@@ -49,6 +49,9 @@ struct RunOptions {
         Duration::zero();    ///< how late the kernel may wake the loop; 0: its default (50 us)
     std::uint64_t seed = 0;  ///< sim: not 0 = ready tasks run in a random order made from it; ASYNCIO_SEED=
     Duration shutdown_timeout = std::chrono::seconds(10);  ///< how long threads are waited for at the end
+    /// A thread says where the loop is blocked when it has been for so long. 0: it does not; not given: after
+    /// a second in debug mode, else not at all. Nor does it in virtual time.
+    Duration watchdog = Duration::none();
 };
 static_assert(OptionStruct<RunOptions>);
 
@@ -217,9 +220,9 @@ class EventLoop {
     /// Threads loop thread
     /// Python  loop.create_task
     template <class T>
-    Task<T> create_task(Coro<T> coro, const TaskOptions& options);
+    Task<T> create_task(Coro<T> coro, const TaskOptions& options, detail::Where where = detail::where_here());
     template <class T>
-    Task<T> create_task(Coro<T> coro);
+    Task<T> create_task(Coro<T> coro, detail::Where where = detail::where_here());
     template <class T = void>
     Future<T> create_future();
 
@@ -378,7 +381,13 @@ class EventLoop {
     TaskFactory get_task_factory() const;
 
     bool get_debug() const noexcept;
+    /// Also while it runs.
     void set_debug(bool on) noexcept;
+    /// In debug mode a callback or step of a task that takes this long or longer is reported, on the loop's
+    /// clock. Duration::none() reports none.
+    /// Python  loop.slow_callback_duration, an attribute
+    void set_slow_callback_duration(Duration duration) noexcept;
+    Duration slow_callback_duration() const noexcept;
 
     /// What this loop runs on; never `automatic`.
     Backend backend() const noexcept;
@@ -402,7 +411,7 @@ class EventLoop {
     TimePoint time_after(Duration delay) const noexcept;
     friend class Runner;
     /// create_task: on this loop, whether it runs or will.
-    void start_here(detail::PromiseBase* frame, const TaskOptions& options);
+    void start_here(detail::PromiseBase* frame, const TaskOptions& options, detail::Where where);
     /// Makes the coroutine a task of this loop, which does not run yet.
     detail::PromiseBase* start_in(detail::PromiseBase* frame, const Context* context = nullptr);
     void run_until_done(detail::PromiseBase* task);

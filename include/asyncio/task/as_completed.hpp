@@ -32,6 +32,7 @@ class AsCompletedCore {
 
   private:
     friend class NextBase;
+    friend PromiseBase* awaiting_as_completed(const Waiter* waiter) noexcept;
     class Join;
     struct Listener : Waiter {
         AsCompletedCore* core;

@@ -105,6 +105,7 @@ class GatherCore : public CancelFan {
     std::size_t count_;
 
   private:
+    friend PromiseBase* awaiting_gather(const Waiter* waiter) noexcept;
     struct Listener : Counter {
         GatherCore* gather;
         Listener(GatherCore* g, void (*n)(Waiter*, PromiseBase*) noexcept) noexcept : Counter(n), gather(g) {}

@@ -44,11 +44,8 @@ struct ShieldBase : Leaf, Waiter {
         remove_waiter(shield->ref.record(), shield);
         return CancelAnswer::resume;
     }
-    static void told(Waiter* waiter, PromiseBase*) noexcept {
-        auto* const shield = static_cast<ShieldBase*>(waiter);
-        shield->told_ = true;
-        wake(shield);
-    }
+    static void told(Waiter* waiter, PromiseBase*) noexcept;
+    friend PromiseBase* awaiting_shield(const Waiter* waiter) noexcept;
     static constexpr LeafOps ops_{&cancel, nullptr, "shield"};
     bool told_ = false;
 };

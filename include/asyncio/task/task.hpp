@@ -120,8 +120,8 @@ Task<T> create_task(Coro<T> coro, const TaskOptions& options = TaskOptions(),
 template <detail::LooseAwaitable A>
 auto create_task(A&& awaitable, const TaskOptions& options = TaskOptions(),
                  detail::Where where = detail::where_here()) {
-    return detail::start(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), options,
-                         where);
+    return detail::start(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable), where),
+                         options, where);
 }
 
 /// Calls `function(args…)`, which gives a coroutine, inside a new task that owns copies of all of them:
@@ -149,14 +149,14 @@ auto create_task(const TaskOptions& options, F&& function, Args&&... args) {
 }
 
 template <class T>
-Task<T> EventLoop::create_task(Coro<T> coro, const TaskOptions& options) {
+Task<T> EventLoop::create_task(Coro<T> coro, const TaskOptions& options, detail::Where where) {
     detail::PromiseBase* const frame = coro.release();
-    start_here(frame, options);
+    start_here(frame, options, where);
     return Task<T>(detail::RecordRef(frame));
 }
 template <class T>
-Task<T> EventLoop::create_task(Coro<T> coro) {
-    return create_task(std::move(coro), TaskOptions());
+Task<T> EventLoop::create_task(Coro<T> coro, detail::Where where) {
+    return create_task(std::move(coro), TaskOptions(), where);
 }
 
 namespace detail {
@@ -195,7 +195,7 @@ Task<T> ensure_future(Task<T> task) {
 }
 template <detail::LooseAwaitable A>
 auto ensure_future(A&& awaitable, detail::Where where = detail::where_here()) {
-    return detail::start(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)),
+    return detail::start(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable), where),
                          TaskOptions(), where);
 }
 

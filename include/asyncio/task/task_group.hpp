@@ -10,6 +10,10 @@
 
 namespace asyncio { inline namespace v1 {
 
+namespace detail {
+PromiseBase* awaiting_task_group(const Waiter* waiter) noexcept;
+}
+
 /// A scope for tasks, used with `with`: it is left when all its tasks are done. The first that fails cancels
 /// the others and the body; then an ExceptionGroup with all failures is thrown. A cancelled task is no
 /// failure.
@@ -43,8 +47,8 @@ class TaskGroup {
     template <detail::LooseAwaitable A>
     auto create_task(A&& awaitable, const TaskOptions& options = TaskOptions(),
                      detail::Where where = detail::where_here()) {
-        return create_task(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable)), options,
-                           where);
+        return create_task(detail::await_owned<std::remove_cvref_t<A>>(std::forward<A>(awaitable), where),
+                           options, where);
     }
     /// The same for a callable and its arguments, of which the task owns copies.
     template <class F, class... Args>
@@ -78,6 +82,7 @@ class TaskGroup {
     Coro<bool> aexit(std::exception_ptr error);
 
   private:
+    friend detail::PromiseBase* detail::awaiting_task_group(const detail::Waiter* waiter) noexcept;
     struct Listener : detail::Counter {  // `left`: children that have not ended
         TaskGroup* group;
         explicit Listener(TaskGroup* g) noexcept;
@@ -87,6 +92,7 @@ class TaskGroup {
     Coro<bool> leave();
     void add(detail::PromiseBase* frame, const TaskOptions& options, detail::Where where);
     void abort() noexcept;
+    static void told(detail::Waiter* waiter, detail::PromiseBase* child) noexcept;
     void child_ended(detail::PromiseBase* child) noexcept;
     void forget_ended();
 

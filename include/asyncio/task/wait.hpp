@@ -55,6 +55,7 @@ class WaitCore : public Leaf {
     std::vector<RecordRef> records_;
 
   private:
+    friend PromiseBase* awaiting_wait(const Waiter* waiter) noexcept;
     struct Listener : Waiter {
         WaitCore* wait;
         Listener(WaitCore* w, void (*n)(Waiter*, PromiseBase*) noexcept) noexcept : Waiter(n), wait(w) {}
@@ -65,6 +66,7 @@ class WaitCore : public Leaf {
     };
     void start();
     void stop() noexcept;
+    static void one_ended(Waiter* waiter, PromiseBase* record) noexcept;
     void ended(PromiseBase* record) noexcept;
     void resume() noexcept;
     static CancelAnswer cancel(Leaf* leaf) noexcept;

@@ -8,6 +8,9 @@ namespace asyncio { inline namespace v1 {
 
 namespace detail {
 
+/// Destroys the coroutine of a wait_for that nobody has awaited; debug mode says so.
+ASYNCIO_COLD void drop_unawaited_limit(PromiseBase* child) noexcept;
+
 /// What an await under a limit gives: for try_wait_for an outcome.
 template <class T, bool Try>
 using Limited = std::conditional_t<Try, Outcome<T>, T>;
@@ -36,7 +39,8 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] WaitForC
     const Borrow* borrow() const noexcept { return child_->is(borrows) ? child_->borrow : nullptr; }
     ~WaitForCoro() {
         alarm_.disarm();
-        if (child_ != nullptr) drop_awaited(child_);
+        if (child_ != nullptr) [[unlikely]]
+            alarm_.frame != nullptr ? drop_awaited(child_) : drop_unawaited_limit(child_);
     }
 
     bool await_ready() const noexcept { return false; }
@@ -178,7 +182,7 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
                                          },
                                          nullptr, "wait_for"};
         ops = &waiting;
-        notify = [](Waiter* me, PromiseBase*) noexcept { wake(static_cast<WaitForRecord*>(me)); };
+        notify = &told_of_end;
         add_waiter(ref.record(), this);
         request_cancel(ref.record());
         if (frame->task->pending != 0) {  // by a chain of awaits that request has come back to this task

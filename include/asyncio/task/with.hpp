@@ -105,6 +105,9 @@ std::optional<Coro<>> make_body(Body& body, Argument& argument, std::optional<St
     }
 }
 
+/// Debug mode says that a scope was dropped which nobody had awaited.
+ASYNCIO_COLD void report_unawaited_scope(const char* body) noexcept;
+
 [[noreturn]] ASYNCIO_COLD void throw_left_without_value(const std::exception_ptr& handled);
 
 /// Inside a handler: what aexit has thrown goes on in place of the body's error, which becomes its context;
@@ -181,6 +184,7 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] ReadySco
     const Borrow* borrow() const noexcept { return is_borrow<Body>() ? &borrow_of<Body> : nullptr; }
     /// The same as a coroutine, with a frame of its own. Throws std::bad_alloc.
     operator Coro<Result>() && {  // NOLINT(google-explicit-constructor)
+        child_ = nullptr;
         return with_scope<M, Body>(std::move(manager_), std::move(body_));
     }
 
@@ -189,12 +193,13 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] ReadySco
     /// Before it is awaited.
     ReadyScope(ReadyScope&& other) noexcept(std::is_nothrow_move_constructible_v<Body>)
         : manager_(std::move(other.manager_)), body_(std::move(other.body_)) {
-        ASYNCIO_ASSERT(other.child_ == nullptr, "an awaiter is movable until it is awaited");
+        ASYNCIO_ASSERT(other.child_ == unawaited(), "an awaiter is movable until it is awaited");
+        other.child_ = nullptr;
     }
     ReadyScope& operator=(ReadyScope&&) = delete;
     ~ReadyScope() {
         if (child_ != nullptr) [[unlikely]]
-            drop_awaited(child_);
+            child_ == unawaited() ? report_unawaited_scope(type_spelling<Body>()) : drop_awaited(child_);
     }
 
     bool await_ready() const noexcept { return false; }
@@ -205,6 +210,7 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] ReadySco
         if (loop == nullptr || loop->running != parent) [[unlikely]]
             assert_in_step(loop);
         parent->where = where;
+        child_ = nullptr;
         manager_.aenter();
         PromiseBase* next = parent;
         try {
@@ -240,9 +246,13 @@ class [[nodiscard("nothing runs before this is awaited: co_await it")]] ReadySco
         if constexpr (!std::is_void_v<Result>) throw_left_without_value(error_);
     }
 
+    static Promise<Result>* unawaited() noexcept {
+        return reinterpret_cast<Promise<Result>*>(std::uintptr_t{1});
+    }
+
     M manager_;
     Body body_;
-    Promise<Result>* child_ = nullptr;
+    Promise<Result>* child_ = unawaited();
     std::exception_ptr error_;  // of a body that could not begin
 };
 

@@ -57,6 +57,10 @@ struct RecordAwaiterBase : Leaf, Waiter {
             std::rethrow_exception(take_cancel_after(frame->task, ref.record()));
     }
 
+  protected:
+    /// Told when it waits for the end alone, not for the outcome: see WaitForRecord.
+    static void told_of_end(Waiter* waiter, PromiseBase* record) noexcept;
+
   private:
     /// A task of this loop that is not done and not the awaiting one, and nobody else waits for it.
     static bool can_wait_plainly(const LoopCore* loop, const PromiseBase* record) noexcept {
@@ -64,6 +68,7 @@ struct RecordAwaiterBase : Leaf, Waiter {
                record->magic == loop->magic && record != loop->current;
     }
     void wait_for_any(LoopCore* loop, PromiseBase* record);
+    friend PromiseBase* awaiting_wait_for(const Waiter* waiter) noexcept;
     static CancelAnswer cancel(Leaf* leaf) noexcept {
         // As in Python, who awaits a task and is cancelled cancels that task, and goes on when it has ended.
         auto* const me = static_cast<RecordAwaiterBase*>(leaf);

@@ -61,19 +61,37 @@ Coro<AwaitResult<A>> await_in_frame(A awaitable) {
     }
 }
 
-/// A coroutine that owns the awaitable. If that borrows, so does the coroutine.
+/// Awaits it at the place that the coroutine's record names before its first await: where the awaitable was
+/// handed over.
 template <class A>
-Coro<AwaitResult<A>> await_owned(A awaitable) {
+struct Placed : A {
+    explicit Placed(A&& awaitable) : A(std::move(awaitable)) {}
+    template <class Promise>
+    auto await_suspend(std::coroutine_handle<Promise> h) {
+        return A::await_suspend(h, h.promise().where);
+    }
+};
+template <class A>
+concept Placeable = !requires(A& awaitable) { awaitable.operator co_await(); };
+
+/// A coroutine that owns the awaitable. If that borrows, so does the coroutine. `where` it is handed over, if
+/// that is known.
+template <class A>
+Coro<AwaitResult<A>> await_owned(A awaitable, Where where = nullptr) {
     const Borrow* borrow = nullptr;
     if constexpr (requires { awaitable.borrow(); }) borrow = awaitable.borrow();
-    Coro<AwaitResult<A>> coro = await_in_frame<A>(std::move(awaitable));
+    auto* promise = static_cast<typename Coro<AwaitResult<A>>::promise_type*>(nullptr);
+    if constexpr (Placeable<A>) {
+        promise = await_in_frame<Placed<A>>(Placed<A>(std::move(awaitable))).release();
+        if (where != nullptr) promise->where = where;
+    } else {
+        promise = await_in_frame<A>(std::move(awaitable)).release();
+    }
     if (borrow != nullptr) {
-        auto* const promise = coro.release();
         promise->set(borrows);
         promise->borrow = borrow;
-        coro = Coro<AwaitResult<A>>(promise);
     }
-    return coro;
+    return Coro<AwaitResult<A>>(promise);
 }
 
 }}}  // namespace asyncio::v1::detail
