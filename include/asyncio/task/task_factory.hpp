@@ -28,8 +28,9 @@ class AnyCoro {
     }
     ~AnyCoro();
 
-    /// "fetch": what the coroutine function is called.
-    /// Python  coro.__name__
+    /// "app::fetch": the coroutine function. Of a callable that is handed over it is a function of the
+    /// library.
+    /// Python  coro.__qualname__
     std::string name() const;
     /// "main.cpp:12": where it is written.
     std::string place() const;
