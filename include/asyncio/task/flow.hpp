@@ -12,7 +12,7 @@ namespace detail {
 
 /// What a flow is made of: its tasks are started when the scope is entered.
 struct FlowState {
-    explicit FlowState(bool in_order) noexcept : core(in_order) {}
+    explicit FlowState(bool in_order) : core(in_order) {}
     virtual ~FlowState() = default;
     FlowState(const FlowState&) = delete;
     FlowState& operator=(const FlowState&) = delete;

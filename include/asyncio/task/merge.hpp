@@ -13,7 +13,7 @@ namespace detail {
 template <class T>
 class MergeState final : public FlowState {
   public:
-    explicit MergeState(std::vector<AsyncGenerator<T>> sources) noexcept
+    explicit MergeState(std::vector<AsyncGenerator<T>> sources)
         : FlowState(false), sources_(std::move(sources)) {}
     void start() override {
         for (AsyncGenerator<T>& each : sources_) core.spawn(pump(core, each));

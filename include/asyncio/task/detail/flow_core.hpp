@@ -52,7 +52,7 @@ class FlowCore {
     class Room;
     static constexpr std::size_t no_place = static_cast<std::size_t>(-1);
 
-    explicit FlowCore(bool in_order) noexcept : in_order_(in_order) {}
+    explicit FlowCore(bool in_order) : in_order_(in_order) {}
     FlowCore(const FlowCore&) = delete;
     FlowCore& operator=(const FlowCore&) = delete;
 
