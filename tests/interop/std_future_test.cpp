@@ -5,6 +5,7 @@
 
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "asyncio/asyncio.hpp"
 #include "asyncio/testing/testing.hpp"
@@ -112,7 +113,8 @@ TEST_P(StdFutureTest, OneOfATaskHasItsResult) {
         auto b = to_std_future(bad);
         auto c = to_std_future(cancelled);
         cancelled.cancel();
-        co_await wait(std::vector<Task<int>>{good, bad, cancelled});
+        std::vector<Task<int>> all{good, bad, cancelled};  // named: g++ 12 fails on a list in an await
+        co_await wait(all);
         co_await sleep(0s);
         co_await sleep(0s);
         EXPECT_EQ(a.get(), 5);
