@@ -457,7 +457,8 @@ class Running {
         loop_.note_special();
         loop_.stopping = false;
         loop_.restarting = false;
-        static_cast<void>(loop_.remote->fall_asleep());  // a host may wait for its descriptor
+        // A host may wait for the descriptor: also for a post that came before the loop fell asleep.
+        if (!loop_.remote->fall_asleep() && !loop_.closed) loop_.remote->wake();
     }
 
   private:

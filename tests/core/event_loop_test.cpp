@@ -385,6 +385,17 @@ TEST_P(RealTimeLoopTest, AHostMayWaitForThePollDescriptor) {
     while (loop.poll_once()) {}
     EXPECT_FALSE(wait(0));
 
+    // One that comes while the loop works, after it has looked for posts.
+    posted = false;
+    loop.call_soon([&] { loop.call_soon_threadsafe([&] { posted = true; }); });
+    while (loop.poll_once()) {}
+    if (!posted) {
+        EXPECT_TRUE(wait(10'000));
+    }
+    while (!posted) loop.poll_once();
+    while (loop.poll_once()) {}
+    EXPECT_FALSE(wait(0));
+
     // An operation of the kernel's, begun by a callback.
     struct Readable : detail::Operation {
         bool ended = false;
