@@ -22,9 +22,11 @@ void submit_to_pool(LoopImpl* loop, PoolJob* job) {
 const LeafOps AbandoningBase::ops_{&AbandoningBase::cancel, nullptr, "to_thread"};
 
 void ThreadCall::start() {
+    LoopImpl* const loop = impl_of(current_loop);
     begin();
     try {
-        default_pool(impl_of(current_loop)).submit(this);
+        if (loop->has_contexts) context = inherit_context();
+        default_pool(loop).submit(this);
     } catch (...) {
         take_back();
         throw;

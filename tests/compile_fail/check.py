@@ -46,7 +46,7 @@ def main():
         if not wanted(only, kind, version):
             continue
         tried.append(f"{kind} {version}")
-        command = [compiler, "-std=c++20", "-O0", "-w", "-c", str(source), "-I", include, "-o", "/dev/null"]
+        command = [compiler, "-std=c++20", "-w", "-fsyntax-only", str(source), "-I", include]
         # What is refused may be a warning that the file turns into an error.
         flags = next((line[len("// flags:"):].split() for line in head if line.startswith("// flags:")), [])
         if flags:

@@ -77,6 +77,7 @@ TEST_F(SemaphoreTest, TheOneWhoReleasesCannotTakeItAgainBeforeTheOthers) {  // g
                 co_await semaphore.acquire();
                 log.push_back("greedy");
                 co_await sleep(0s);
+                co_await sleep(0s);  // the other one waits by now
                 semaphore.release();
             }
         };

@@ -164,6 +164,8 @@ TEST_P(AdaptTest, OneThatIsReadyDoesNotSuspend) {
         got = co_await adapt(NotAfterAll());
         EXPECT_EQ(got, 9);
         EXPECT_FALSE(turned);
+        co_await sleep(0s);
+        EXPECT_TRUE(turned);
     });
 }
 
@@ -279,6 +281,15 @@ TEST_P(AdaptTest, ACancelAtAnyPointLeavesNothing) {
     EXPECT_GT(points.cancelled, 0u);
 }
 
+/// As Elsewhere, but nobody joins the thread: it may end the coroutine that awaits.
+struct OnSomeThread {
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> h) const {
+        std::thread([h] { h.resume(); }).detach();
+    }
+    void await_resume() const noexcept {}
+};
+
 class AdaptDeathTest : public AdaptTest {};
 ASYNCIO_ON_EVERY_BACKEND(AdaptDeathTest);
 
@@ -290,7 +301,7 @@ TEST_P(AdaptDeathTest, AForeignAwaitableThatIsAwaitedBareIsCaughtAtTheNextAwait)
                              Shelf shelf;
                              if (!elsewhere) get_running_loop().call_soon([&] { shelf.complete(1); });
                              if (elsewhere) {
-                                 co_await Elsewhere<int>(1);
+                                 co_await OnSomeThread();
                              } else {
                                  co_await shelf;
                              }
