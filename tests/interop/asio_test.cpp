@@ -34,7 +34,7 @@ class OnAThread {
 };
 
 class AsioTest : public test::BackendTest {};
-ASYNCIO_ON_EVERY_BACKEND(AsioTest);
+ASYNCIO_ON_REAL_BACKENDS(AsioTest);  // its time is real
 
 TEST_P(AsioTest, ATimerOfAnotherThreadIsAwaited) {
     run([]() -> Coro<> {
