@@ -41,6 +41,21 @@ TEST_P(DoneCallbackTestOnBackends, DoneCallbacksRunInTheirOrderInTheIterationAft
     });
 }
 
+TEST_F(DoneCallbackTest, ADoneCallbackMayTakeWhatIsDoneWithItsType) {
+    run([]() -> Coro<> {
+        int sum = 0;
+        auto task = create_task(seven());
+        task.add_done_callback([&](Task<int> done) { sum += done.result(); });
+        task.add_done_callback([&](const auto& done) { sum += done.done() ? 1 : 0; });
+        Future<int> future;
+        future.add_done_callback([&](const Future<int>& done) { sum += done.result(); });
+        future.set_result(20);
+        co_await task;
+        co_await sleep(0s);
+        EXPECT_EQ(sum, 28);
+    });
+}
+
 TEST_F(DoneCallbackTest, ADoneCallbackThatThrowsIsReportedAndTheOthersRun) {
     run([]() -> Coro<> {
         Log log;

@@ -101,6 +101,19 @@ class Future : public AnyTask {
     decltype(auto) result() const& { return detail::peek_result<T>(record_); }
     T result() && { return detail::take_result<T>(record_); }
 
+    using AnyTask::add_done_callback;
+    /// The same for a function that takes the future with its type: `[](Future<int> future) { … }`.
+    template <class F>
+        requires(std::is_invocable_v<std::decay_t<F>&, Future<T>> &&
+                 !std::is_invocable_v<std::decay_t<F>&, AnyTask>)
+    std::uint64_t add_done_callback(F&& function, const ContextOptions& options = ContextOptions()) const {
+        return AnyTask::add_done_callback(
+            [f = std::decay_t<F>(std::forward<F>(function))](const AnyTask& task) mutable {
+                f(Future<T>(static_cast<const detail::RecordRef&>(task)));
+            },
+            options);
+    }
+
     RemoteFuture<T> remote() const;
 
     detail::CopyAwaiter<T> operator co_await() const& { return detail::CopyAwaiter<T>(handle()); }

@@ -45,6 +45,17 @@ class Task : public AnyTask {
     /// Moves the result out.
     T result() && { return detail::take_result<T>(record_); }
 
+    using AnyTask::add_done_callback;
+    /// The same for a function that takes the task with its type: `[](Task<int> task) { … }`.
+    template <class F>
+        requires(std::is_invocable_v<std::decay_t<F>&, Task<T>> &&
+                 !std::is_invocable_v<std::decay_t<F>&, AnyTask>)
+    std::uint64_t add_done_callback(F&& function, const ContextOptions& options = ContextOptions()) const {
+        return AnyTask::add_done_callback([f = std::decay_t<F>(std::forward<F>(function))](
+                                              const AnyTask& task) mutable { f(task.as<T>()); },
+                                          options);
+    }
+
     detail::CopyAwaiter<T> operator co_await() const& { return detail::CopyAwaiter<T>(handle()); }
     /// The handle stays one, to a task whose result was taken.
     detail::TakeAwaiter<T> operator co_await() && noexcept { return detail::TakeAwaiter<T>(handle()); }
