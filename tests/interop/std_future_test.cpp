@@ -95,12 +95,12 @@ TEST_P(StdFutureTest, ACancelComesWhenTheFutureIsReadyOrLeavesItBehind) {
 TEST_P(StdFutureTest, AnotherThreadGetsOneOfACoroutine) {
     run([]() -> Coro<> {
         const auto elsewhere = [loop = get_running_loop().remote()] {
-            EXPECT_EQ(to_std_future(after(1ms, 5), loop).get(), 5);
+            EXPECT_EQ(to_std_future(after(0ms, 5), loop).get(), 5);  // virtual time waits for threads
             to_std_future([]() -> Coro<> { co_return; }(), loop).get();
             auto failing = to_std_future(fails_after(0ms, "from the loop"), loop);
 #if ASYNCIO_TSAN
-            // The count of an exception's owners is libstdc++'s, where the sanitizer does not see it: a look at
-            // the text would race with the end of the object on the other thread.
+            // The count of an exception's owners is libstdc++'s, where the sanitizer does not see it: a look
+            // at the text would race with the end of the object on the other thread.
             EXPECT_THROW(failing.get(), ValueError);
 #else
             EXPECT_EQ(thrown<ValueError>([&] { failing.get(); }), "from the loop");
