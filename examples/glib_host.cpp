@@ -33,8 +33,7 @@ class LoopSource {
     static asyncio::EventLoop& loop_of(GSource* source) { return *reinterpret_cast<Source*>(source)->loop; }
 
     static gboolean prepare(GSource* source, gint* timeout_ms) noexcept {
-        const asyncio::Duration wait = loop_of(source).poll_timeout();
-        *timeout_ms = wait.has_value() ? static_cast<gint>((wait.count_ns() + 999'999) / 1'000'000) : -1;
+        *timeout_ms = loop_of(source).poll_timeout_ms();
         return *timeout_ms == 0 ? TRUE : FALSE;
     }
     static gboolean dispatch(GSource* source, GSourceFunc, gpointer) noexcept {
@@ -45,8 +44,7 @@ class LoopSource {
     static gboolean check(GSource* source) noexcept {
         const Source* const me = reinterpret_cast<Source*>(source);
         if (g_source_query_unix_fd(source, me->descriptor) != 0) return TRUE;
-        const asyncio::Duration wait = me->loop->poll_timeout();
-        return wait.has_value() && wait.count_ns() == 0 ? TRUE : FALSE;
+        return me->loop->poll_timeout_ms() == 0 ? TRUE : FALSE;
     }
     static GSourceFuncs functions_;
 

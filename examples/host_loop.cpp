@@ -27,11 +27,8 @@ class Host {
     bool turn(asyncio::EventLoop& loop) const {
         // First what asyncio has to do; it may ask for the next turn at once.
         while (loop.poll_once()) {}
-        const asyncio::Duration wait = loop.poll_timeout();
         pollfd entries[] = {{pipe_[0], POLLIN, 0}, {loop.poll_descriptor(), POLLIN, 0}};
-        // Rounded up to a millisecond, which is all that poll(2) knows; -1 waits for ever.
-        const int limit = wait.has_value() ? static_cast<int>((wait.count_ns() + 999'999) / 1'000'000) : -1;
-        ::poll(entries, 2, limit);
+        ::poll(entries, 2, loop.poll_timeout_ms());
         if ((entries[0].revents & POLLIN) == 0) return true;
         char event = 0;
         if (::read(pipe_[0], &event, 1) != 1) return false;

@@ -250,7 +250,8 @@ void DescriptorTable::remove_all() noexcept {
 void DescriptorTable::erase(DescriptorWatch* watch) noexcept {
     release(watch->descriptor, watch->direction);
     release_slot(&loop_);
-    watches_.erase(key_of(watch->descriptor, watch->direction));
+    // Dies last: what its callback owns may come back here.
+    const auto gone = watches_.extract(key_of(watch->descriptor, watch->direction));
 }
 
 }  // namespace detail

@@ -4,10 +4,12 @@
 // none is left, with the tasks that their cleanup creates; then the parts of higher layers give up their
 // connections; then the kernel must hold nothing; then the pool's threads are joined for the shutdown
 // timeout; then posts are refused, and what was scheduled and has not run is destroyed.
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <new>
 
 #include "asyncio/base/error.hpp"
@@ -617,8 +619,18 @@ Duration EventLoop::poll_timeout() const noexcept {
     }
     if (impl_->timers.empty()) return Duration::none();
     const std::uint64_t due = impl_->timers.next_deadline();
+    if (due >= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return Duration::none();
     const std::uint64_t now = impl_->real_or_virtual_now();
     return due <= now ? Duration::zero() : Duration(std::chrono::nanoseconds(due - now));
+}
+
+int EventLoop::poll_timeout_ms() const noexcept {
+    const Duration wait = poll_timeout();
+    if (!wait.has_value()) return -1;
+    // A host that is woken after 24 days finds nothing to do, and asks again.
+    constexpr std::int64_t longest = std::numeric_limits<int>::max();
+    return static_cast<int>(
+        std::min(wait.count_ns() / 1'000'000 + (wait.count_ns() % 1'000'000 != 0), longest));
 }
 
 void EventLoop::close() {

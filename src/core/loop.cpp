@@ -176,6 +176,10 @@ inline void finish_task(LoopImpl* loop, PromiseBase* task, DropFn drop) noexcept
     task->set(done);
     --loop->task_count;
     schedule_waiters(loop, task);
+    // A signal handler that looks at what runs here (the watchdog's) may come at any instruction.
+    loop->current = nullptr;
+    loop->running = nullptr;
+    std::atomic_signal_fence(std::memory_order_release);
     release(task);
 }
 
@@ -227,7 +231,7 @@ void tell_in_turn(PromiseBase* record, Waiter* waiter) {
 }
 
 /// Resumes one coroutine after another, from `frame` on, until the task suspends or has ended. Leaves
-/// `current` and `running` as they were last.
+/// `current` and `running` as they were last; null, if it has ended.
 inline void LoopImpl::resume_task(PromiseBase* frame) noexcept {
     PromiseBase* const task = frame->task;
     ASYNCIO_DASSERT(task->magic == magic && !task->is(done));

@@ -4,8 +4,9 @@
 //   1. It allocates nothing, takes no lock, prints nothing. The unwinder of gcc reads its tables through
 //      _dl_find_object, which takes no lock either (glibc since 2.35; before, dl_iterate_phdr waits while
 //      another thread is inside of dlopen). It was used once before, so that nothing is bound or made lazily.
-//   2. What it reads of the loop is that thread's own: the running coroutine cannot go away under it. A task
-//      that is given a name at this very instant may be read torn; the bytes are bounded.
+//   2. What it reads of the loop is that thread's own: the running coroutine cannot go away under it, since
+//      the loop forgets a task before it lets it go. A task that is given a name at this very instant may be
+//      read torn; the bytes are bounded.
 //   3. `stage` says whose the sample is. idle -> asked (the asker), asked -> taking -> taken (the handler),
 //   and back
 //      to idle (the asker). An asker that gives up takes it from `asked` to `idle` itself; where that fails
@@ -109,9 +110,12 @@ void take_awaits(StackSample& sample, const detail::LoopImpl& loop) noexcept {
 void on_asked(int, siginfo_t*, void* context) {
     const int saved_errno = errno;
     int expected = asked;
-    // Acquire: pairs with the release in sample_stack.
-    if (stage.load(std::memory_order_acquire) == asked && request.tid == ::gettid() &&
-        stage.compare_exchange_strong(expected, taking, std::memory_order_acquire)) {
+    // Acquire: pairs with the release in sample_stack. The request may be read only by who has taken it.
+    if (!stage.compare_exchange_strong(expected, taking, std::memory_order_acquire)) {
+        // Its asker has given up.
+    } else if (request.tid != ::gettid()) {
+        stage.store(asked, std::memory_order_release);  // a late signal of an earlier request
+    } else {
         const detail::LoopImpl& loop = *request.loop;
         if (loop.pulse == nullptr || loop.pulse->load(std::memory_order_relaxed) != request.pulse) {
             request.moved_on = true;

@@ -20,6 +20,7 @@ struct RemoteAnchor {
     std::shared_ptr<RemoteState> state;
     PromiseBase* record = nullptr;  // loop thread only; set while the loop holds it
     std::size_t index = 0;          // loop thread only: its place among the loop's anchors, until then
+    std::uint64_t callback = 0;     // loop thread only: the number of the done-callback; 0: none
     std::atomic<bool> finished{false};
 };
 
@@ -35,6 +36,7 @@ void let_go(LoopImpl* loop, RemoteAnchor* anchor) noexcept {
     anchors.pop_back();
     if (held->index != anchors.size()) anchors[held->index]->index = held->index;
     held->finished.store(true, std::memory_order_release);
+    if (held->callback != 0) remove_done_callback(record, held->callback);
     release(record);
 }
 
@@ -70,8 +72,8 @@ std::shared_ptr<RemoteAnchor> make_anchor(PromiseBase* record) {
         anchor->finished.store(true, std::memory_order_release);
     } else {
         try {
-            add_done_callback(record,
-                              [anchor](AnyTask) { anchor->finished.store(true, std::memory_order_release); });
+            anchor->callback = add_done_callback(
+                record, [anchor](AnyTask) { anchor->finished.store(true, std::memory_order_release); });
         } catch (...) {
             let_go(loop, anchor.get());
             throw;

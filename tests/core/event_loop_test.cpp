@@ -358,7 +358,9 @@ TEST_P(EventLoopTest, PollTimeoutIsTheTimeUntilTheNextTimer) {
     EXPECT_EQ(loop.poll_timeout(), Duration::zero());
     past.cancel();
     EXPECT_GT(loop.poll_timeout(), Duration::zero());
+    EXPECT_EQ(loop.poll_timeout_ms(), 3'600'000);
     loop.close();
+    EXPECT_EQ(loop.poll_timeout_ms(), -1);
     EXPECT_FALSE(loop.poll_timeout().has_value());
     EXPECT_EQ(loop.poll_descriptor(), -1);
 }

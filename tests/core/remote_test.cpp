@@ -149,6 +149,22 @@ TEST_P(RemoteTest, LettingManyHandlesGoCostsNoLookAtAllOthers) {
     });
 }
 
+TEST_P(RemoteTest, HandlesThatHaveGoneLeaveNothingWithTheTask) {
+    run([]() -> Coro<> {
+        Future<int> future;
+        for (int i = 0; i < 100; ++i) {
+            static_cast<void>(future.remote());
+            co_await sleep(0s);
+            co_await sleep(0s);
+        }
+        const auto before = detail::blocks_in_use();
+        future.set_result(1);
+        EXPECT_EQ(get_running_loop().impl().ready.size(), 0u) << "callbacks are to be called";
+        EXPECT_EQ(detail::blocks_in_use(), before);
+        co_await sleep(0s);
+    });
+}
+
 TEST_P(RemoteTest, WithoutMemoryThereIsNoHandleAndNothingIsHeld) {
     if (!test::AllocationFailure::works()) GTEST_SKIP() << "this sanitizer's operator new cannot be replaced";
     run([]() -> Coro<> {
@@ -157,13 +173,18 @@ TEST_P(RemoteTest, WithoutMemoryThereIsNoHandleAndNothingIsHeld) {
         bool refused = true;
         for (long at = 1; refused; ++at) {
             refused = false;
+            std::optional<RemoteTask>
+                of_task;  // let go with memory: without, the loop would hold on to its end
+            std::optional<RemoteFuture<>> of_future;
             try {
                 const test::AllocationFailure failure(at);
-                const auto of_task = task.remote();
-                const auto of_future = future.remote();
+                of_task.emplace(task.remote());
+                of_future.emplace(future.remote());
             } catch (const std::bad_alloc&) {
                 refused = true;
             }
+            of_task.reset();
+            of_future.reset();
             co_await sleep(0s);  // the handles that are gone say so to the loop
             co_await sleep(0s);
             EXPECT_EQ(impl_of(detail::current_loop)->anchors.size(), 0u);

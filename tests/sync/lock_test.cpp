@@ -66,6 +66,16 @@ TEST_F(LockTest, AGuardReleasesWhenItGoesAndOnlyOnce) {
     });
 }
 
+TEST_F(LockTest, AHeldThatWasReleasedByHandSaysSo) {
+    run([]() -> Coro<> {
+        Lock lock;
+        auto held = co_await lock.scoped();
+        lock.release();
+        EXPECT_THROW(held.release(), RuntimeError);
+        EXPECT_FALSE(held.held());
+    });
+}
+
 TEST_F(LockTest, AFreeLockIsTakenWithoutASuspension) {
     run([]() -> Coro<> {
         Lock lock;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <optional>
 
 #include "sync/sync_support.hpp"
@@ -169,6 +170,35 @@ TEST_F(ChannelTest, WithClosesAnEnd) {
         });
         const int sum = co_await sums(std::move(receive));
         EXPECT_EQ(sum, 3);
+    });
+}
+
+TEST_F(ChannelTest, WhatNobodyTakesGoesWithTheLastReceiverAlsoIfThatOneWasJustWoken) {
+    run([]() -> Coro<> {
+        const auto counted = std::make_shared<int>(1);
+        auto [send, receive] = open_memory_channel<std::shared_ptr<int>>(10);
+        auto waits = create_task([&]() -> Coro<> { co_await receive.next(); });
+        co_await settle();
+        send.send_nowait(counted);
+        send.send_nowait(counted);
+        receive.close();                            // the task has not had its turn
+        co_await gather(return_exceptions, waits);  // its end was closed under it
+        EXPECT_EQ(counted.use_count(), 1);
+        EXPECT_THROW(send.send_nowait(counted), BrokenResourceError);
+    });
+}
+
+TEST_F(ChannelTest, AnOperationMayOutliveTheEndThatHasMadeIt) {
+    run([]() -> Coro<> {
+        auto [send, receive] = open_memory_channel<int>(1);
+        auto sending = send.send(1);
+        auto receiving = receive.next();
+        send.close();
+        receive.close();
+        const Outcome<void> sent = co_await try_wait_for(std::move(sending), 1s);
+        EXPECT_NE(sent.error_as<BrokenResourceError>(), nullptr) << sent.what();
+        auto end = co_await std::move(receiving);
+        EXPECT_FALSE(end.has_value());
     });
 }
 

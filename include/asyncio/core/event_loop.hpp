@@ -354,6 +354,8 @@ class EventLoop {
     /// How long poll_once may be put off while poll_descriptor() is quiet: until the next timer, on the
     /// loop's clock; zero if something is ready. Duration::none() if there is no timer.
     Duration poll_timeout() const noexcept;
+    /// The same as poll(2) takes it: milliseconds, rounded up; -1 if there is no timer.
+    int poll_timeout_ms() const noexcept;
     /// Cancels all live tasks, runs until they have ended and the kernel holds nothing, joins the loop's
     /// threads. Does nothing the second time.
     /// Throws  RuntimeError  the loop is running

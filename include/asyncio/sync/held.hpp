@@ -22,10 +22,19 @@ class [[nodiscard("it is released at once if nothing holds it: auto held = co_aw
         primitive_ = std::exchange(other.primitive_, nullptr);
         return *this;
     }
-    ~Held() { release(); }
+    ~Held() {
+        try {
+            release();
+        } catch (...) {
+            ASYNCIO_ASSERT(false,
+                           "a Held goes whose lock or semaphore was released by hand: call held.release() "
+                           "instead, or nothing");
+        }
+    }
 
     /// Releases it now.
-    void release() noexcept {
+    /// Throws  RuntimeError, ValueError  it was released by hand
+    void release() {
         if (primitive_ != nullptr) std::exchange(primitive_, nullptr)->release();
     }
     /// Whether there is still something to release.

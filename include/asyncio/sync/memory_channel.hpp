@@ -120,6 +120,12 @@ struct Channel : ChannelBase {
         receivers.unpark_one();
     }
     T take() noexcept;
+    /// No receiving end is open, and none is owed an item.
+    void drop_what_nobody_takes() noexcept {
+        if (receive_ends != 0 || receivers.woken() != 0) return;
+        count = 0;
+        items.clear();
+    }
 };
 
 /// A share of a channel.
@@ -148,23 +154,27 @@ class ChannelRef {
     Channel<T>* channel_ = nullptr;
 };
 
+/// For an operation, which may outlive the end that has made it.
+template <class T>
+ChannelRef<T> shared(Channel<T>* channel) noexcept {
+    if (channel == nullptr) return ChannelRef<T>();
+    ++channel->refs;
+    return ChannelRef<T>(channel);
+}
+
 /// `co_await send.send(item)`; the item lies in it until it is taken.
 template <class T>
 class [[nodiscard("nothing is sent before this is awaited: co_await it")]] ChannelSend : public ChannelWait {
   public:
     template <class U>
     ChannelSend(Channel<T>* channel, std::uint32_t end, U&& item)
-        : ChannelWait(kind, channel, end), item_(std::forward<U>(item)) {}
+        : ChannelWait(kind, channel, end), kept_(shared(channel)), item_(std::forward<U>(item)) {}
     bool await_ready() const noexcept {
         return (channel_ == nullptr || channel_->receive_ends == 0 || channel_->can_send()) && may_go_on();
     }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (!enter(h, where)) return;
-        if (channel_ != nullptr) {
-            ++channel_->refs;
-            kept_ = ChannelRef<T>(channel());
-        }
         if (may_end()) return yield_to_turn();  // the step's budget is spent, no more
         channel_->binding.require("memory channel");
         park(channel_->senders);
@@ -224,15 +234,12 @@ T Channel<T>::take() noexcept {
 template <class T>
 class ChannelReceive : public ChannelWait {
   public:
-    ChannelReceive(Channel<T>* channel, std::uint32_t end) noexcept : ChannelWait(kind, channel, end) {}
+    ChannelReceive(Channel<T>* channel, std::uint32_t end) noexcept
+        : ChannelWait(kind, channel, end), kept_(shared(channel)) {}
     bool await_ready() const noexcept { return may_end() && may_go_on(); }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (!enter(h, where)) return;
-        if (channel_ != nullptr) {
-            ++channel_->refs;
-            kept_ = ChannelRef<T>(channel());
-        }
         if (may_end()) return yield_to_turn();  // the step's budget is spent, no more
         channel_->binding.require("memory channel");
         park(channel_->receivers);
@@ -245,11 +252,15 @@ class ChannelReceive : public ChannelWait {
         const bool promised = suspended() && in_line();
         if (suspended()) {
             leave();
-            if (cancelled() && promised) channel_->pass_item_on();
+            if (cancelled()) {
+                if (promised) channel_->pass_item_on();
+                if (channel_ != nullptr) channel()->drop_what_nobody_takes();
+            }
             throw_if_cancelled();
         }
         if (channel_ == nullptr || closed_) throw ClosedResourceError();
         if (promised || channel_->can_receive()) item.emplace(channel()->take());
+        if (promised) channel()->drop_what_nobody_takes();
         return item;
     }
 
@@ -425,9 +436,7 @@ class MemoryReceiveChannel {
         detail::ChannelRef<T> ref = std::move(ref_);
         if (ref.get() == nullptr) return;
         ref->close_receive(end_);
-        if (ref->receive_ends != 0 || ref->receivers.woken() != 0) return;
-        ref->count = 0;
-        ref->items.clear();
+        ref->drop_what_nobody_takes();
     }
     /// Throws  ClosedResourceError
     MemoryChannelStatistics statistics() const {
