@@ -3,6 +3,7 @@
 
 #include <list>
 #include <memory>
+#include <optional>
 #include <ranges>
 #include <string>
 #include <utility>
@@ -52,6 +53,11 @@ AsyncGenerator<std::string> cleans_up(Log& log, std::string name) {
 template <class... Int>
 std::vector<int> ints(Int... value) {
     return std::vector<int>{value...};
+}
+void cancel_all_others() {
+    for (const AnyTask& task : all_tasks()) {
+        if (task != current_task()) task.cancel();
+    }
 }
 template <class T>
 Coro<std::vector<T>> take_all(Flow<T>& flow) {
@@ -338,9 +344,7 @@ TEST_F(FlowTimes, ACallThatIsCancelledBeforeItBeginsCancelsTheConsumer) {
             co_await with(map(2, ints(1, 2), [](int i) { return after(1ms, i); }),
                           [](Flow<int>& results) -> Coro<> {
                               co_await sleep(0s);  // the feeder has made them
-                              for (const AnyTask& task : all_tasks()) {
-                                  if (task != current_task()) task.cancel();
-                              }
+                              cancel_all_others();
                               co_await results.next();
                           });
         } catch (const CancelledError&) {
@@ -348,6 +352,46 @@ TEST_F(FlowTimes, ACallThatIsCancelledBeforeItBeginsCancelsTheConsumer) {
         }
         EXPECT_TRUE(cancelled);
     });
+}
+
+TEST_P(FlowTest, ACallThatIsCancelledJustAfterItsResultWasTakenAnswersOnce) {
+    run([&]() -> Coro<> {
+        for (const bool in_order : {true, false}) {
+            const auto call = [](int i) -> Coro<int> { co_return i; };
+            Flow<int> flow = in_order ? map(2, ints(1, 2, 3), call) : map_unordered(2, ints(1, 2, 3), call);
+            bool cancelled = false;
+            try {
+                co_await with(flow, [](Flow<int>& results) -> Coro<> {
+                    const auto first = co_await results.next();
+                    EXPECT_EQ(*first, 1);
+                    cancel_all_others();
+                    co_await sleep(0s);
+                    co_await results.next();
+                });
+            } catch (const CancelledError&) {
+                cancelled = true;
+            }
+            EXPECT_TRUE(cancelled);
+        }
+    });
+}
+
+TEST_P(FlowTest, AProgramMayEndWhileAPipelineIsBusy) {
+    const auto busy = [](bool in_order) -> Coro<> {
+        const auto call = [](int i) -> Coro<int> { co_return i; };
+        Flow<int> flow = in_order ? map(3, count_to(1'000), call) : map_unordered(3, count_to(1'000), call);
+        co_await with(flow, [](Flow<int>& results) -> Coro<> {
+            while (auto result = co_await results.next()) co_await sleep(0s);
+        });
+    };
+    const auto amain = [&](bool in_order, int turns) -> Coro<> {
+        const auto task = create_task(busy(in_order));
+        for (int i = 0; i < turns; ++i) co_await sleep(0s);
+    };
+    for (int turns = 0; turns < 20; ++turns) {
+        asyncio::run(amain(true, turns), RunOptions{.backend = backend()});
+        asyncio::run(amain(false, turns), RunOptions{.backend = backend()});
+    }
 }
 
 TEST_P(FlowTest, ManyItemsPassAndNoneIsLost) {
@@ -445,6 +489,7 @@ TEST_F(FlowCancel, InEveryOrder) {
     asyncio::testing::for_each_order(merges, 500);
     asyncio::testing::for_each_order(maps, 500);
     asyncio::testing::for_each_order(leaves_a_merge_early, 500);
+    asyncio::testing::for_each_order(500);
 }
 
 }}  // namespace asyncio

@@ -27,7 +27,10 @@ class Parcel : public Leaf {
     void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) noexcept {
         if (!enter_leaf(this, h, where)) bring();
     }
-    void await_resume() const { throw_if_cancelled(frame->task); }
+    /// A cancel that comes when the item was taken waits for the next await: nothing is brought twice.
+    void await_resume() const {
+        if (!taken_) throw_if_cancelled(frame->task);
+    }
 
     void* item() const noexcept { return item_; }
 
