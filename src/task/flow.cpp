@@ -63,8 +63,10 @@ Coro<> FlowCore::run(FlowCore* core, Producer producer, Coro<> work, std::size_t
     Parcel parcel(core, place, error);
     try {
         co_await parcel;
-    } catch (const CancelledError&) {}  // the scope is left
-    if (!parcel.taken_) core->report(error);
+    } catch (const CancelledError&) {}  // the scope is left, or somebody has cancelled this very task
+    if (parcel.taken_) co_return;
+    core->report(error);
+    if (!core->leaving_) core->lose_one();
 }
 
 void FlowCore::report(const std::exception_ptr& error) const noexcept {
@@ -77,6 +79,11 @@ void FlowCore::producer_ended(bool begun) noexcept {
     --producers_;
     if (spawning_) return;  // it is no task yet, and whoever wanted one is told
     if (!begun && !leaving_) lost_one_ = true;
+    wake_consumer();
+}
+
+void FlowCore::lose_one() noexcept {
+    lost_one_ = true;
     wake_consumer();
 }
 

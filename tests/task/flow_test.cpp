@@ -394,6 +394,38 @@ TEST_P(FlowTest, AProgramMayEndWhileAPipelineIsBusy) {
     }
 }
 
+TEST_F(FlowTimes, ACallThatIsCancelledWithItsFailureNotYetTakenCancelsTheConsumer) {
+    Log reports;
+    EventLoop loop(RunOptions{.backend = Backend::sim});
+    loop.set_exception_handler(
+        [&](EventLoop&, const ExceptionContext& context) { reports.push_back(describe(context.exception)); });
+    const auto amain = []() -> Coro<> {
+        std::optional<AnyTask> failing;
+        const auto call = [&](int ms) -> Coro<int> {
+            co_await sleep(std::chrono::milliseconds(ms));
+            if (ms != 1) co_return ms;
+            failing = current_task();
+            throw ValueError("one");
+        };
+        bool cancelled = false;
+        try {
+            co_await with(map(2, ints(5, 1), call), [&](Flow<int>& results) -> Coro<> {
+                co_await sleep(2ms);
+                failing->cancel();
+                co_await sleep(10ms);
+                const auto first = co_await results.next();
+                EXPECT_EQ(*first, 5);
+                co_await wait_for(results.next(), 1h);
+            });
+        } catch (const CancelledError&) {
+            cancelled = true;
+        }
+        EXPECT_TRUE(cancelled);
+    };
+    loop.run_until_complete(amain());
+    EXPECT_EQ(reports, Log{"ValueError: one"});
+}
+
 TEST_P(FlowTest, ManyItemsPassAndNoneIsLost) {
     run([]() -> Coro<> {
         long sum = 0;

@@ -97,6 +97,7 @@ class FlowCore {
     };
     static Coro<> run(FlowCore* core, Producer producer, Coro<> work, std::size_t place);
     void producer_ended(bool begun) noexcept;
+    void lose_one() noexcept;
     void add(Parcel* parcel) noexcept;
     void withdraw(Parcel* parcel) noexcept;
     void report(const std::exception_ptr& error) const noexcept;
@@ -113,7 +114,7 @@ class FlowCore {
     bool leaving_ = false;
     bool spawning_ = false;
     bool at_end_ = false;          // a failure was thrown by next()
-    bool lost_one_ = false;        // a task was cancelled before it had begun: its item never comes
+    bool lost_one_ = false;        // a task was cancelled and brings nothing: its item never comes
     std::size_t producers_ = 0;    // tasks that have not ended
     std::size_t outstanding_ = 0;  // places given out and not taken
     // As they come: who waits. In order: a window on the places that are not taken, from `first_place_` on,
