@@ -273,6 +273,37 @@ TEST_F(HelperTimes, ACoroutineThatSwallowsTheCancelOfALimitedGatherIsTheLastThat
     });
 }
 
+TEST_F(HelperTimes, ACancelOfTheTasksOfALimitedGatherCancelsItThoughTheCoroutineAtHandSwallowsIt) {
+    run([]() -> Coro<> {
+        for (const bool keep : {false, true}) {
+            Crowd crowd;
+            bool ended = false;
+            std::vector<Coro<>> coros;
+            coros.push_back(swallows(1h, 1ms, ended));
+            const auto counted = [](Crowd& into) -> Coro<> { co_await in_crowd(into, 1, 1ms); };
+            for (int i = 0; i < 3; ++i) coros.push_back(counted(crowd));
+            get_running_loop().call_later(1ms, [self = current_task()] {
+                for (const AnyTask& task : all_tasks()) {
+                    if (task != self) task.cancel();
+                }
+            });
+            bool cancelled = false;
+            try {
+                if (keep) {
+                    co_await gather(return_exceptions, {.limit = 1}, std::move(coros));
+                } else {
+                    co_await gather({.limit = 1}, std::move(coros));
+                }
+            } catch (const CancelledError&) {
+                cancelled = true;
+            }
+            EXPECT_TRUE(ended);
+            EXPECT_EQ(crowd.begun, 0);
+            EXPECT_TRUE(cancelled);
+        }
+    });
+}
+
 // ---- retry --------------------------------------------------------------------------------------
 
 /// Fails so many times, then gives its number.
