@@ -1,6 +1,7 @@
 // enumerate, zip, interval, gather with a limit, retry.
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -348,6 +349,32 @@ TEST_F(HelperTimes, RetryWaitsLongerEachTimeUpToTheMost) {
     });
 }
 
+TEST_F(HelperTimes, ManyAttemptsWithoutADelayThrowWhatTheLastHasThrown) {
+    run([]() -> Coro<> {
+        int calls = 0;
+        bool thrown = false;
+        try {
+            co_await retry({.attempts = 1'100, .delay = 0s}, fails_first, std::ref(calls), 10'000);
+        } catch (const OSError&) {
+            thrown = true;
+        }
+        EXPECT_TRUE(thrown);
+        EXPECT_EQ(calls, 1'100);
+    });
+}
+
+TEST_F(HelperTimes, ADelayOfARetryThatIsBeyondAllBoundsIsTheLongest) {
+    run([]() -> Coro<> {
+        int calls = 0;
+        const TimePoint begin = now();
+        try {
+            co_await retry({.attempts = 4, .delay = 1ms, .factor = 1e300, .delay_max = 2ms, .jitter = 0},
+                           fails_first, std::ref(calls), 10);
+        } catch (const OSError&) {}
+        EXPECT_EQ(now() - begin, 5ms);
+    });
+}
+
 TEST_F(HelperTimes, TheLotOfARetryFollowsFromTheSeedOfTheSimulatedBackend) {
     const auto times = [](std::uint64_t seed) {
         return run(
@@ -434,6 +461,7 @@ TEST_P(GeneratorHelpers, RetryRefusesOptionsThatMakeNoSense) {
     EXPECT_EQ(refusal({.attempts = 0}), "retry: attempts must be at least 1");
     EXPECT_EQ(refusal({.delay = -1s}), "retry: a delay cannot be negative");
     EXPECT_EQ(refusal({.factor = 0.5}), "retry: factor must be at least 1");
+    EXPECT_EQ(refusal({.factor = std::numeric_limits<double>::infinity()}), "retry: factor must be finite");
     EXPECT_EQ(refusal({.jitter = 1.5}), "retry: jitter is between 0 and 1");
 }
 
