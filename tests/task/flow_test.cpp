@@ -312,6 +312,20 @@ TEST_P(FlowTest, MapTakesGeneratorsContainersAndViews) {
     });
 }
 
+TEST_P(FlowTest, MapTakesWhatAViewMakesAndCannotBeCopied) {
+    run([]() -> Coro<> {
+        auto made =
+            std::views::iota(1, 4) | std::views::transform([](int i) { return std::make_unique<int>(i); });
+        const auto value_of = [](std::unique_ptr<int> given) -> Coro<int> {
+            co_await sleep(0s);
+            co_return *given;
+        };
+        const auto all =
+            co_await with(map(2, std::move(made), value_of), [](Flow<int>& r) { return take_all(r); });
+        EXPECT_EQ(all, (std::vector{1, 2, 3}));
+    });
+}
+
 TEST_F(FlowTimes, AFailureOfAMappedCallIsThrownInItsItemsTurn) {
     run([]() -> Coro<> {
         Gauge gauge;

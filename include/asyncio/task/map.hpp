@@ -87,7 +87,11 @@ class MapState final : public FlowState {
             for (auto&& each : source_) {
                 co_await FlowCore::Room(&core, limit_);
                 if (core.stopping()) break;
-                begin_call(static_cast<Element>(each));
+                if constexpr (MapElement<Source>::stays) {
+                    begin_call(static_cast<Element>(each));
+                } else {
+                    begin_call(static_cast<Element>(std::forward<decltype(each)>(each)));
+                }
             }
         }
     }
