@@ -21,6 +21,7 @@ void Parcel::bring() noexcept {
 
 CancelAnswer Parcel::cancel(Leaf* leaf) noexcept {
     auto* const parcel = static_cast<Parcel*>(leaf);
+    if (parcel->taken_) return CancelAnswer::pending;  // it is lent: what it lies in must stay
     parcel->core_->withdraw(parcel);
     return CancelAnswer::resume;
 }
@@ -120,7 +121,7 @@ void FlowCore::withdraw(Parcel* parcel) noexcept {
     }
 }
 
-void FlowCore::taken(Parcel* parcel) noexcept {
+void FlowCore::remove(Parcel* parcel) noexcept {
     if (in_order_) {
         ASYNCIO_ASSERT(window_.front() == parcel);
         window_.pop_front();
@@ -130,8 +131,21 @@ void FlowCore::taken(Parcel* parcel) noexcept {
     }
     if (parcel->place_ != no_place) --outstanding_;
     parcel->taken_ = true;
+}
+
+void FlowCore::taken(Parcel* parcel) noexcept {
+    remove(parcel);
     wake(parcel);
     wake_feeder();
+}
+
+void FlowCore::lend(Parcel* parcel) noexcept {
+    remove(parcel);
+    lent_ = parcel;
+}
+
+void FlowCore::take_back() noexcept {
+    if (lent_ != nullptr) wake(std::exchange(lent_, nullptr));
 }
 
 CancelAnswer FlowCore::Room::cancel(Leaf* leaf) noexcept {
@@ -208,6 +222,7 @@ void FlowCore::enter() {
 Coro<bool> FlowCore::leave(const std::exception_ptr& error) {
     leaving_ = true;
     stopping_ = true;
+    take_back();
     if (error_now_ != nullptr) report(std::exchange(error_now_, nullptr));
     // A cancel of the body leaves the group as it leaves any; else the group is shut down without one.
     if (error != nullptr && is_cancelled(error)) return group_.aexit(error);

@@ -54,6 +54,14 @@ template <class... Int>
 std::vector<int> ints(Int... value) {
     return std::vector<int>{value...};
 }
+/// Lends its local, which holds another text each time.
+AsyncGenerator<std::string&> lends(int n) {
+    std::string local;
+    for (int i = 1; i <= n; ++i) {
+        local = "a text on the heap, of number " + std::to_string(i);
+        co_yield local;
+    }
+}
 void cancel_all_others() {
     for (const AnyTask& task : all_tasks()) {
         if (task != current_task()) task.cancel();
@@ -158,6 +166,39 @@ TEST_P(FlowTest, ReferencesAreMergedAsReferences) {
             const auto item = co_await items.next();
             EXPECT_EQ(&*item, &text);
         });
+    });
+}
+
+TEST_P(FlowTest, WhatAMergedGeneratorLendsLivesUntilTheNextItemIsAskedFor) {
+    run([]() -> Coro<> {
+        Log log;
+        co_await with(merge(lends(2)), [&](Flow<std::string&>& items) -> Coro<> {
+            while (auto item = co_await items.next()) {
+                for (int i = 0; i < 3; ++i) co_await sleep(0s);  // whoever brought it has had its turn
+                log.push_back(*item);
+            }
+        });
+        EXPECT_EQ(log, (Log{"a text on the heap, of number 1", "a text on the heap, of number 2"}));
+        co_await with(merge(lends(2), lends(2)),
+                      [](Flow<std::string&>& items) -> Coro<> { co_await items.next(); });
+    });
+}
+
+TEST_P(FlowTest, ACancelOfATaskOfAMergeWaitsUntilWhatItLendsIsGivenBack) {
+    run([]() -> Coro<> {
+        bool cancelled = false;
+        try {
+            co_await with(merge(lends(2)), [](Flow<std::string&>& items) -> Coro<> {
+                const auto item = co_await items.next();
+                cancel_all_others();
+                for (int i = 0; i < 3; ++i) co_await sleep(0s);
+                EXPECT_EQ(*item, "a text on the heap, of number 1");
+                co_await items.next();
+            });
+        } catch (const CancelledError&) {
+            cancelled = true;
+        }
+        EXPECT_TRUE(cancelled);
     });
 }
 
@@ -309,6 +350,18 @@ TEST_P(FlowTest, MapTakesGeneratorsContainersAndViews) {
         all = co_await with(map(2, ints(1, 2), [](int i) { return wait_for(after(0s, i), 1s); }),
                             [](Flow<int>& r) { return take_all(r); });
         EXPECT_EQ(all, (std::vector{1, 2}));
+    });
+}
+
+TEST_P(FlowTest, WhatAMappedGeneratorLendsIsCopiedIntoItsCall) {
+    run([]() -> Coro<> {
+        const auto echo = [](const std::string& text) -> Coro<std::string> {
+            for (int i = 0; i < 3; ++i) co_await sleep(0s);
+            co_return text;
+        };
+        const auto all =
+            co_await with(map(3, lends(2), echo), [](Flow<std::string>& r) { return take_all(r); });
+        EXPECT_EQ(all, (Log{"a text on the heap, of number 1", "a text on the heap, of number 2"}));
     });
 }
 
@@ -488,6 +541,17 @@ Coro<> leaves_a_merge_early() {
         co_await sleep(1ms);
     });
 }
+Coro<> reads_what_a_merge_lends() {
+    co_await with(merge(lends(2), lends(2)), [](Flow<std::string&>& items) -> Coro<> {
+        int count = 0;
+        while (auto item = co_await items.next()) {
+            co_await sleep(0s);
+            EXPECT_EQ(item->find("a text on the heap"), 0u);
+            ++count;
+        }
+        EXPECT_EQ(count, 4);
+    });
+}
 Coro<> maps() {
     co_await with(map(2, probed(4, 0s),
                       [](int i) -> Coro<int> {
@@ -520,7 +584,8 @@ Coro<> uses_next_again_after_a_cancel() {
 using FlowCancel = test::LoopTest;
 
 TEST_F(FlowCancel, AtEveryStepOnceAndTwice) {
-    constexpr Coro<> (*scenarios[])() = {merges, leaves_a_merge_early, maps, uses_next_again_after_a_cancel};
+    constexpr Coro<> (*scenarios[])() = {merges, leaves_a_merge_early, reads_what_a_merge_lends, maps,
+                                         uses_next_again_after_a_cancel};
     for (const auto scenario : scenarios) {
         const auto clean = [] { return Probe::alive() == 0; };
         const auto points =
@@ -535,7 +600,7 @@ TEST_F(FlowCancel, InEveryOrder) {
     asyncio::testing::for_each_order(merges, 500);
     asyncio::testing::for_each_order(maps, 500);
     asyncio::testing::for_each_order(leaves_a_merge_early, 500);
-    asyncio::testing::for_each_order(500);
+    asyncio::testing::for_each_order(reads_what_a_merge_lends, 500);
 }
 
 }}  // namespace asyncio

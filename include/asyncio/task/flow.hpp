@@ -50,10 +50,11 @@ class Flow {
         Item await_resume() {
             detail::Parcel* const parcel = this->take();
             if (parcel == nullptr) return Item();
-            const Taken taken(this, parcel);
             if constexpr (std::is_reference_v<T>) {
+                this->lend(parcel);
                 return Item(*static_cast<std::remove_reference_t<T>*>(parcel->item()));
             } else {
+                const Taken taken(this, parcel);
                 return Item(std::move(*static_cast<T*>(parcel->item())));
             }
         }
@@ -66,6 +67,7 @@ class Flow {
     /// Suspends    unless an item is there
     /// Cancel      nothing is lost: the item stays for whoever asks next
     /// Threads     loop thread
+    /// Lifetime    an item that is a reference: until next() is awaited again, or the scope is left
     Next next() & noexcept { return Next(&state_->core); }
 
     detail::Ready aenter() {

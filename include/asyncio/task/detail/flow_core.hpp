@@ -77,6 +77,8 @@ class FlowCore {
     bool stopping() const noexcept { return stopping_; }
     /// The consumer has what it wanted of it: the task that brought it goes on.
     void taken(Parcel* parcel) noexcept;
+    /// The consumer refers to it: the task that brought it goes on when that asks again, or leaves.
+    void lend(Parcel* parcel) noexcept;
 
   private:
     friend class Parcel;
@@ -100,6 +102,8 @@ class FlowCore {
     void lose_one() noexcept;
     void add(Parcel* parcel) noexcept;
     void withdraw(Parcel* parcel) noexcept;
+    void remove(Parcel* parcel) noexcept;
+    void take_back() noexcept;
     void report(const std::exception_ptr& error) const noexcept;
     /// Whose turn it is to be taken, or null.
     Parcel* first() noexcept;
@@ -123,6 +127,7 @@ class FlowCore {
     std::deque<Parcel*> window_;
     std::size_t first_place_ = 0;
     NextBase* consumer_ = nullptr;  // who has suspended in next(), until it goes on
+    Parcel* lent_ = nullptr;        // what the consumer refers to
     Room* feeder_ = nullptr;        // who waits for room
     std::exception_ptr error_now_;  // thrown by the first next() that meets it: nothing else is left of it
 };
@@ -164,7 +169,9 @@ class FlowCore::NextBase : public Leaf, public ScopedTag {
     }
     bool await_ready() {
         admit();
-        return current_loop->current->pending == 0 && core_->answerable() && !budget_spent(current_loop);
+        if (current_loop->current->pending != 0) return false;
+        core_->take_back();
+        return core_->answerable() && !budget_spent(current_loop);
     }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) noexcept {
@@ -179,6 +186,7 @@ class FlowCore::NextBase : public Leaf, public ScopedTag {
     /// The next item's parcel, or null at the end. Throws what was brought instead of an item,
     /// CancelledError.
     Parcel* take();
+    void lend(Parcel* parcel) noexcept { core_->lend(parcel); }
     /// Tells whoever brought it when the item has been moved out.
     class Taken {
       public:
