@@ -70,6 +70,12 @@ class Flow {
     /// Lifetime    an item that is a reference: until next() is awaited again, or the scope is left
     Next next() & noexcept { return Next(&state_->core); }
 
+    /// For `with`: starts its tasks. What hinders that is thrown by the first next().
+    ///
+    /// Throws      RuntimeError  entered twice, or outside of a task
+    /// Suspends    never
+    /// Cancel      none: it is delivered by the next await
+    /// Threads     loop thread
     detail::Ready aenter() {
         state_->core.enter();
         try {
@@ -79,6 +85,13 @@ class Flow {
         }
         return detail::Ready();
     }
+    /// For `with`: cancels and joins its tasks, which close their generators; an item that was not taken is
+    /// gone.
+    ///
+    /// Throws      CancelledError
+    /// Suspends    unless all tasks have ended
+    /// Cancel      all tasks are cancelled, and waited for
+    /// Threads     loop thread
     Coro<bool> aexit(const std::exception_ptr& error) { return state_->core.leave(error); }
 
   private:
