@@ -21,6 +21,7 @@ void Parcel::bring() noexcept {
 
 CancelAnswer Parcel::cancel(Leaf* leaf) noexcept {
     auto* const parcel = static_cast<Parcel*>(leaf);
+    if (parcel->taken_) return CancelAnswer::pending;  // it is lent: what it lies in must stay
     parcel->core_->withdraw(parcel);
     return CancelAnswer::resume;
 }
@@ -63,8 +64,10 @@ Coro<> FlowCore::run(FlowCore* core, Producer producer, Coro<> work, std::size_t
     Parcel parcel(core, place, error);
     try {
         co_await parcel;
-    } catch (const CancelledError&) {}  // the scope is left
-    if (!parcel.taken_) core->report(error);
+    } catch (const CancelledError&) {}  // the scope is left, or somebody has cancelled this very task
+    if (parcel.taken_) co_return;
+    core->report(error);
+    if (!core->leaving_) core->lose_one();
 }
 
 void FlowCore::report(const std::exception_ptr& error) const noexcept {
@@ -77,6 +80,11 @@ void FlowCore::producer_ended(bool begun) noexcept {
     --producers_;
     if (spawning_) return;  // it is no task yet, and whoever wanted one is told
     if (!begun && !leaving_) lost_one_ = true;
+    wake_consumer();
+}
+
+void FlowCore::lose_one() noexcept {
+    lost_one_ = true;
     wake_consumer();
 }
 
@@ -113,7 +121,7 @@ void FlowCore::withdraw(Parcel* parcel) noexcept {
     }
 }
 
-void FlowCore::taken(Parcel* parcel) noexcept {
+void FlowCore::remove(Parcel* parcel) noexcept {
     if (in_order_) {
         ASYNCIO_ASSERT(window_.front() == parcel);
         window_.pop_front();
@@ -123,8 +131,21 @@ void FlowCore::taken(Parcel* parcel) noexcept {
     }
     if (parcel->place_ != no_place) --outstanding_;
     parcel->taken_ = true;
+}
+
+void FlowCore::taken(Parcel* parcel) noexcept {
+    remove(parcel);
     wake(parcel);
     wake_feeder();
+}
+
+void FlowCore::lend(Parcel* parcel) noexcept {
+    remove(parcel);
+    lent_ = parcel;
+}
+
+void FlowCore::take_back() noexcept {
+    if (lent_ != nullptr) wake(std::exchange(lent_, nullptr));
 }
 
 CancelAnswer FlowCore::Room::cancel(Leaf* leaf) noexcept {
@@ -201,6 +222,7 @@ void FlowCore::enter() {
 Coro<bool> FlowCore::leave(const std::exception_ptr& error) {
     leaving_ = true;
     stopping_ = true;
+    take_back();
     if (error_now_ != nullptr) report(std::exchange(error_now_, nullptr));
     // A cancel of the body leaves the group as it leaves any; else the group is shut down without one.
     if (error != nullptr && is_cancelled(error)) return group_.aexit(error);

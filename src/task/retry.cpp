@@ -10,6 +10,7 @@ void check_retry(const RetryOptions& options) {
     if (options.delay < Duration::zero() || options.delay_max < Duration::zero())
         throw ValueError("retry: a delay cannot be negative");
     if (!(options.factor >= 1)) throw ValueError("retry: factor must be at least 1");
+    if (std::isinf(options.factor)) throw ValueError("retry: factor must be finite");
     if (!(options.jitter >= 0 && options.jitter <= 1)) throw ValueError("retry: jitter is between 0 and 1");
 }
 
@@ -19,6 +20,7 @@ bool tries_again(const RetryOptions& options, int attempt, const std::exception_
 }
 
 Duration retry_delay(const RetryOptions& options, int attempt) {
+    if (options.delay == Duration::zero()) return options.delay;  // and not 0 times infinity
     // In doubles: what overflows is infinite, and delay_max bounds it.
     const double longest =
         std::min(static_cast<double>(options.delay.count_ns()) * std::pow(options.factor, attempt - 1),

@@ -336,6 +336,31 @@ TEST_P(AsyncGeneratorTest, AcloseLetsTheBodyCleanUpWithAwaits) {
     });
 }
 
+TEST_P(AsyncGeneratorTest, AcloseUnderAPendingCancelRunsTheCleanupWhoseFirstAwaitMeetsIt) {
+    run([]() -> Coro<> {
+        Log log;
+        const auto source = [](Log& into) -> AsyncGenerator<int> {
+            try {
+                co_yield 1;
+            } catch (const GeneratorExit&) {
+                into.push_back("exit");
+            }
+            try {
+                co_await sleep(1h);
+            } catch (const CancelledError&) {
+                into.push_back("cancelled");
+            }
+        };
+        auto gen = source(log);
+        co_await gen.next();
+        current_task().cancel();
+        co_await gen.aclose();
+        current_task().uncancel();
+        EXPECT_EQ(log, (Log{"exit", "cancelled"}));
+        EXPECT_FALSE(gen.valid());
+    });
+}
+
 TEST_P(AsyncGeneratorTest, AcloseOfOneThatWasNeverAskedRunsNothing) {
     run([]() -> Coro<> {
         Log log;

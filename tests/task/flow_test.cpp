@@ -3,6 +3,7 @@
 
 #include <list>
 #include <memory>
+#include <optional>
 #include <ranges>
 #include <string>
 #include <utility>
@@ -52,6 +53,19 @@ AsyncGenerator<std::string> cleans_up(Log& log, std::string name) {
 template <class... Int>
 std::vector<int> ints(Int... value) {
     return std::vector<int>{value...};
+}
+/// Lends its local, which holds another text each time.
+AsyncGenerator<std::string&> lends(int n) {
+    std::string local;
+    for (int i = 1; i <= n; ++i) {
+        local = "a text on the heap, of number " + std::to_string(i);
+        co_yield local;
+    }
+}
+void cancel_all_others() {
+    for (const AnyTask& task : all_tasks()) {
+        if (task != current_task()) task.cancel();
+    }
 }
 template <class T>
 Coro<std::vector<T>> take_all(Flow<T>& flow) {
@@ -152,6 +166,39 @@ TEST_P(FlowTest, ReferencesAreMergedAsReferences) {
             const auto item = co_await items.next();
             EXPECT_EQ(&*item, &text);
         });
+    });
+}
+
+TEST_P(FlowTest, WhatAMergedGeneratorLendsLivesUntilTheNextItemIsAskedFor) {
+    run([]() -> Coro<> {
+        Log log;
+        co_await with(merge(lends(2)), [&](Flow<std::string&>& items) -> Coro<> {
+            while (auto item = co_await items.next()) {
+                for (int i = 0; i < 3; ++i) co_await sleep(0s);  // whoever brought it has had its turn
+                log.push_back(*item);
+            }
+        });
+        EXPECT_EQ(log, (Log{"a text on the heap, of number 1", "a text on the heap, of number 2"}));
+        co_await with(merge(lends(2), lends(2)),
+                      [](Flow<std::string&>& items) -> Coro<> { co_await items.next(); });
+    });
+}
+
+TEST_P(FlowTest, ACancelOfATaskOfAMergeWaitsUntilWhatItLendsIsGivenBack) {
+    run([]() -> Coro<> {
+        bool cancelled = false;
+        try {
+            co_await with(merge(lends(2)), [](Flow<std::string&>& items) -> Coro<> {
+                const auto item = co_await items.next();
+                cancel_all_others();
+                for (int i = 0; i < 3; ++i) co_await sleep(0s);
+                EXPECT_EQ(*item, "a text on the heap, of number 1");
+                co_await items.next();
+            });
+        } catch (const CancelledError&) {
+            cancelled = true;
+        }
+        EXPECT_TRUE(cancelled);
     });
 }
 
@@ -306,6 +353,32 @@ TEST_P(FlowTest, MapTakesGeneratorsContainersAndViews) {
     });
 }
 
+TEST_P(FlowTest, WhatAMappedGeneratorLendsIsCopiedIntoItsCall) {
+    run([]() -> Coro<> {
+        const auto echo = [](const std::string& text) -> Coro<std::string> {
+            for (int i = 0; i < 3; ++i) co_await sleep(0s);
+            co_return text;
+        };
+        const auto all =
+            co_await with(map(3, lends(2), echo), [](Flow<std::string>& r) { return take_all(r); });
+        EXPECT_EQ(all, (Log{"a text on the heap, of number 1", "a text on the heap, of number 2"}));
+    });
+}
+
+TEST_P(FlowTest, MapTakesWhatAViewMakesAndCannotBeCopied) {
+    run([]() -> Coro<> {
+        auto made =
+            std::views::iota(1, 4) | std::views::transform([](int i) { return std::make_unique<int>(i); });
+        const auto value_of = [](std::unique_ptr<int> given) -> Coro<int> {
+            co_await sleep(0s);
+            co_return *given;
+        };
+        const auto all =
+            co_await with(map(2, std::move(made), value_of), [](Flow<int>& r) { return take_all(r); });
+        EXPECT_EQ(all, (std::vector{1, 2, 3}));
+    });
+}
+
 TEST_F(FlowTimes, AFailureOfAMappedCallIsThrownInItsItemsTurn) {
     run([]() -> Coro<> {
         Gauge gauge;
@@ -338,9 +411,7 @@ TEST_F(FlowTimes, ACallThatIsCancelledBeforeItBeginsCancelsTheConsumer) {
             co_await with(map(2, ints(1, 2), [](int i) { return after(1ms, i); }),
                           [](Flow<int>& results) -> Coro<> {
                               co_await sleep(0s);  // the feeder has made them
-                              for (const AnyTask& task : all_tasks()) {
-                                  if (task != current_task()) task.cancel();
-                              }
+                              cancel_all_others();
                               co_await results.next();
                           });
         } catch (const CancelledError&) {
@@ -348,6 +419,78 @@ TEST_F(FlowTimes, ACallThatIsCancelledBeforeItBeginsCancelsTheConsumer) {
         }
         EXPECT_TRUE(cancelled);
     });
+}
+
+TEST_P(FlowTest, ACallThatIsCancelledJustAfterItsResultWasTakenAnswersOnce) {
+    run([&]() -> Coro<> {
+        for (const bool in_order : {true, false}) {
+            const auto call = [](int i) -> Coro<int> { co_return i; };
+            Flow<int> flow = in_order ? map(2, ints(1, 2, 3), call) : map_unordered(2, ints(1, 2, 3), call);
+            bool cancelled = false;
+            try {
+                co_await with(flow, [](Flow<int>& results) -> Coro<> {
+                    const auto first = co_await results.next();
+                    EXPECT_EQ(*first, 1);
+                    cancel_all_others();
+                    co_await sleep(0s);
+                    co_await results.next();
+                });
+            } catch (const CancelledError&) {
+                cancelled = true;
+            }
+            EXPECT_TRUE(cancelled);
+        }
+    });
+}
+
+TEST_P(FlowTest, AProgramMayEndWhileAPipelineIsBusy) {
+    const auto busy = [](bool in_order) -> Coro<> {
+        const auto call = [](int i) -> Coro<int> { co_return i; };
+        Flow<int> flow = in_order ? map(3, count_to(1'000), call) : map_unordered(3, count_to(1'000), call);
+        co_await with(flow, [](Flow<int>& results) -> Coro<> {
+            while (auto result = co_await results.next()) co_await sleep(0s);
+        });
+    };
+    const auto amain = [&](bool in_order, int turns) -> Coro<> {
+        const auto task = create_task(busy(in_order));
+        for (int i = 0; i < turns; ++i) co_await sleep(0s);
+    };
+    for (int turns = 0; turns < 20; ++turns) {
+        asyncio::run(amain(true, turns), RunOptions{.backend = backend()});
+        asyncio::run(amain(false, turns), RunOptions{.backend = backend()});
+    }
+}
+
+TEST_F(FlowTimes, ACallThatIsCancelledWithItsFailureNotYetTakenCancelsTheConsumer) {
+    Log reports;
+    EventLoop loop(RunOptions{.backend = Backend::sim});
+    loop.set_exception_handler(
+        [&](EventLoop&, const ExceptionContext& context) { reports.push_back(describe(context.exception)); });
+    const auto amain = []() -> Coro<> {
+        std::optional<AnyTask> failing;
+        const auto call = [&](int ms) -> Coro<int> {
+            co_await sleep(std::chrono::milliseconds(ms));
+            if (ms != 1) co_return ms;
+            failing = current_task();
+            throw ValueError("one");
+        };
+        bool cancelled = false;
+        try {
+            co_await with(map(2, ints(5, 1), call), [&](Flow<int>& results) -> Coro<> {
+                co_await sleep(2ms);
+                failing->cancel();
+                co_await sleep(10ms);
+                const auto first = co_await results.next();
+                EXPECT_EQ(*first, 5);
+                co_await wait_for(results.next(), 1h);
+            });
+        } catch (const CancelledError&) {
+            cancelled = true;
+        }
+        EXPECT_TRUE(cancelled);
+    };
+    loop.run_until_complete(amain());
+    EXPECT_EQ(reports, Log{"ValueError: one"});
 }
 
 TEST_P(FlowTest, ManyItemsPassAndNoneIsLost) {
@@ -398,6 +541,17 @@ Coro<> leaves_a_merge_early() {
         co_await sleep(1ms);
     });
 }
+Coro<> reads_what_a_merge_lends() {
+    co_await with(merge(lends(2), lends(2)), [](Flow<std::string&>& items) -> Coro<> {
+        int count = 0;
+        while (auto item = co_await items.next()) {
+            co_await sleep(0s);
+            EXPECT_EQ(item->find("a text on the heap"), 0u);
+            ++count;
+        }
+        EXPECT_EQ(count, 4);
+    });
+}
 Coro<> maps() {
     co_await with(map(2, probed(4, 0s),
                       [](int i) -> Coro<int> {
@@ -430,7 +584,8 @@ Coro<> uses_next_again_after_a_cancel() {
 using FlowCancel = test::LoopTest;
 
 TEST_F(FlowCancel, AtEveryStepOnceAndTwice) {
-    constexpr Coro<> (*scenarios[])() = {merges, leaves_a_merge_early, maps, uses_next_again_after_a_cancel};
+    constexpr Coro<> (*scenarios[])() = {merges, leaves_a_merge_early, reads_what_a_merge_lends, maps,
+                                         uses_next_again_after_a_cancel};
     for (const auto scenario : scenarios) {
         const auto clean = [] { return Probe::alive() == 0; };
         const auto points =
@@ -445,6 +600,7 @@ TEST_F(FlowCancel, InEveryOrder) {
     asyncio::testing::for_each_order(merges, 500);
     asyncio::testing::for_each_order(maps, 500);
     asyncio::testing::for_each_order(leaves_a_merge_early, 500);
+    asyncio::testing::for_each_order(reads_what_a_merge_lends, 500);
 }
 
 }}  // namespace asyncio

@@ -1,6 +1,7 @@
 // enumerate, zip, interval, gather with a limit, retry.
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -273,6 +274,37 @@ TEST_F(HelperTimes, ACoroutineThatSwallowsTheCancelOfALimitedGatherIsTheLastThat
     });
 }
 
+TEST_F(HelperTimes, ACancelOfTheTasksOfALimitedGatherCancelsItThoughTheCoroutineAtHandSwallowsIt) {
+    run([]() -> Coro<> {
+        for (const bool keep : {false, true}) {
+            Crowd crowd;
+            bool ended = false;
+            std::vector<Coro<>> coros;
+            coros.push_back(swallows(1h, 1ms, ended));
+            const auto counted = [](Crowd& into) -> Coro<> { co_await in_crowd(into, 1, 1ms); };
+            for (int i = 0; i < 3; ++i) coros.push_back(counted(crowd));
+            get_running_loop().call_later(1ms, [self = current_task()] {
+                for (const AnyTask& task : all_tasks()) {
+                    if (task != self) task.cancel();
+                }
+            });
+            bool cancelled = false;
+            try {
+                if (keep) {
+                    co_await gather(return_exceptions, {.limit = 1}, std::move(coros));
+                } else {
+                    co_await gather({.limit = 1}, std::move(coros));
+                }
+            } catch (const CancelledError&) {
+                cancelled = true;
+            }
+            EXPECT_TRUE(ended);
+            EXPECT_EQ(crowd.begun, 0);
+            EXPECT_TRUE(cancelled);
+        }
+    });
+}
+
 // ---- retry --------------------------------------------------------------------------------------
 
 /// Fails so many times, then gives its number.
@@ -314,6 +346,32 @@ TEST_F(HelperTimes, RetryWaitsLongerEachTimeUpToTheMost) {
                            failing);
         } catch (const ValueError&) {}
         EXPECT_EQ(times, (std::vector<long>{0, 10, 40, 130, 230, 330}));
+    });
+}
+
+TEST_F(HelperTimes, ManyAttemptsWithoutADelayThrowWhatTheLastHasThrown) {
+    run([]() -> Coro<> {
+        int calls = 0;
+        bool thrown = false;
+        try {
+            co_await retry({.attempts = 1'100, .delay = 0s}, fails_first, std::ref(calls), 10'000);
+        } catch (const OSError&) {
+            thrown = true;
+        }
+        EXPECT_TRUE(thrown);
+        EXPECT_EQ(calls, 1'100);
+    });
+}
+
+TEST_F(HelperTimes, ADelayOfARetryThatIsBeyondAllBoundsIsTheLongest) {
+    run([]() -> Coro<> {
+        int calls = 0;
+        const TimePoint begin = now();
+        try {
+            co_await retry({.attempts = 4, .delay = 1ms, .factor = 1e300, .delay_max = 2ms, .jitter = 0},
+                           fails_first, std::ref(calls), 10);
+        } catch (const OSError&) {}
+        EXPECT_EQ(now() - begin, 5ms);
     });
 }
 
@@ -403,6 +461,7 @@ TEST_P(GeneratorHelpers, RetryRefusesOptionsThatMakeNoSense) {
     EXPECT_EQ(refusal({.attempts = 0}), "retry: attempts must be at least 1");
     EXPECT_EQ(refusal({.delay = -1s}), "retry: a delay cannot be negative");
     EXPECT_EQ(refusal({.factor = 0.5}), "retry: factor must be at least 1");
+    EXPECT_EQ(refusal({.factor = std::numeric_limits<double>::infinity()}), "retry: factor must be finite");
     EXPECT_EQ(refusal({.jitter = 1.5}), "retry: jitter is between 0 and 1");
 }
 

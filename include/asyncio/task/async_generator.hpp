@@ -201,13 +201,25 @@ class [[nodiscard("an async generator runs only while it is asked: co_await gen.
     /// Throws      RuntimeError  the body yields once more (it is destroyed there), or is running, or of
     ///             another loop; what else leaves the body
     /// Suspends    only where the body's cleanup does
-    /// Cancel      reaches the cleanup where it waits; the generator is closed in any case
+    /// Cancel      reaches the cleanup where it waits; the generator is closed in any case. Unlike
+    ///             with other awaits a pending one does not come first: the cleanup's first await meets it
     /// Threads     loop thread
     /// Python      gen.aclose()
     Close aclose() & noexcept { return Close(this); }
 
-    /// As a scope, for `with(gen, body)`: it is closed at the end. (Python: contextlib.aclosing.)
+    /// For `with(gen, body)`: nothing is begun yet.
+    ///
+    /// Suspends    never
+    /// Cancel      none: it is delivered by the next await
+    /// Threads     loop thread
+    /// Python      contextlib.aclosing(gen)
     detail::Ready aenter() const noexcept { return detail::Ready(); }
+    /// For `with(gen, body)`: closes it, however the body has ended.
+    ///
+    /// Throws      as aclose()
+    /// Suspends    as aclose()
+    /// Cancel      as aclose()
+    /// Threads     loop thread
     Close aexit(const std::exception_ptr&) noexcept { return Close(this); }
 
     /// Whether a body is left: false from its end on.

@@ -50,10 +50,11 @@ class Flow {
         Item await_resume() {
             detail::Parcel* const parcel = this->take();
             if (parcel == nullptr) return Item();
-            const Taken taken(this, parcel);
             if constexpr (std::is_reference_v<T>) {
+                this->lend(parcel);
                 return Item(*static_cast<std::remove_reference_t<T>*>(parcel->item()));
             } else {
+                const Taken taken(this, parcel);
                 return Item(std::move(*static_cast<T*>(parcel->item())));
             }
         }
@@ -66,8 +67,15 @@ class Flow {
     /// Suspends    unless an item is there
     /// Cancel      nothing is lost: the item stays for whoever asks next
     /// Threads     loop thread
+    /// Lifetime    an item that is a reference: until next() is awaited again, or the scope is left
     Next next() & noexcept { return Next(&state_->core); }
 
+    /// For `with`: starts its tasks. What hinders that is thrown by the first next().
+    ///
+    /// Throws      RuntimeError  entered twice, or outside of a task
+    /// Suspends    never
+    /// Cancel      none: it is delivered by the next await
+    /// Threads     loop thread
     detail::Ready aenter() {
         state_->core.enter();
         try {
@@ -77,6 +85,13 @@ class Flow {
         }
         return detail::Ready();
     }
+    /// For `with`: cancels and joins its tasks, which close their generators; an item that was not taken is
+    /// gone.
+    ///
+    /// Throws      CancelledError
+    /// Suspends    unless all tasks have ended
+    /// Cancel      all tasks are cancelled, and waited for
+    /// Threads     loop thread
     Coro<bool> aexit(const std::exception_ptr& error) { return state_->core.leave(error); }
 
   private:

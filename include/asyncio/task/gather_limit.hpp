@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include "asyncio/base/assert.hpp"
+#include "asyncio/base/error.hpp"
 #include "asyncio/base/option.hpp"
 #include "asyncio/task/gather.hpp"
 #include "asyncio/task/wait_for.hpp"
@@ -41,6 +43,7 @@ class LimitedGather {
     Coro<> work() {
         const AnyTask self = current_task();
         // A worker that was asked to stop, while the coroutine at hand went on to its end, begins no other.
+        // Whoever asked it to, the gather is cancelled then: results are missing.
         while (next_ != children_.size() && self.cancelling() == 0) {
             const std::size_t at = next_++;
             Task<T> task = start_joined<T>(children_[at], Keep ? logs_off : 0);
@@ -53,11 +56,15 @@ class LimitedGather {
                 results_[at].emplace(co_await std::move(task));
             }
         }
+        if (next_ != children_.size()) throw CancelledError("a task of this gather was cancelled");
     }
     std::vector<Result> take_results() {
         std::vector<Result> all;
         all.reserve(results_.size());
-        for (std::optional<Result>& each : results_) all.push_back(std::move(*each));
+        for (std::optional<Result>& each : results_) {
+            ASYNCIO_ASSERT(each.has_value());
+            all.push_back(std::move(*each));
+        }
         return all;
     }
 
@@ -123,7 +130,7 @@ auto gather(GatherOptions options, R&& range) {
 
 /// The same, and gives an `Outcome` for each; nothing is cancelled when one fails.
 ///
-/// Throws      CancelledError  only if the gather itself was cancelled
+/// Throws      CancelledError  only if the gather was cancelled, or one of the tasks by which it goes on
 /// Suspends    unless the range is empty
 /// Cancel      all that run are cancelled, and have ended when the await does
 /// Threads     loop thread

@@ -20,6 +20,10 @@ template <class S>
 inline constexpr bool is_generator = false;
 template <class T>
 inline constexpr bool is_generator<AsyncGenerator<T>> = true;
+template <class S>
+inline constexpr bool is_lending_generator = false;
+template <class T>
+inline constexpr bool is_lending_generator<AsyncGenerator<T&>> = true;
 
 /// How an element of a range gets to its call: those of a container that the map owns are moved, those of one
 /// that it borrows are referred to, and what an iterator makes up as it goes is kept with the call. A
@@ -42,9 +46,13 @@ struct MapElement {
     using Type = std::conditional_t<is_owned, std::remove_reference_t<Reference>&&,
                                     std::conditional_t<stays, Reference, std::decay_t<Reference>>>;
 };
+/// What a generator lends lives until its next item is asked for, and a call may take longer.
 template <class T>
 struct MapElement<AsyncGenerator<T>> {
-    using Type = T;
+    using Type = std::remove_cvref_t<T>;
+    static_assert(!std::is_reference_v<T> || std::is_copy_constructible_v<Type>,
+                  "map: what a generator yields by reference lives only until its next item is asked for, so "
+                  "each call gets a copy, and this type has none: yield values, or pointers to what stays");
 };
 
 /// `Source` is a reference if it is borrowed.
@@ -77,7 +85,7 @@ class MapState final : public FlowState {
                     if (core.stopping()) break;
                     auto item = co_await source_.next();
                     if (!item.has_value() || core.stopping()) break;
-                    begin_call(std::forward<Element>(*item));
+                    begin_call(as_element(*item));
                 }
             } catch (...) {
                 error = std::current_exception();
@@ -87,8 +95,21 @@ class MapState final : public FlowState {
             for (auto&& each : source_) {
                 co_await FlowCore::Room(&core, limit_);
                 if (core.stopping()) break;
-                begin_call(static_cast<Element>(each));
+                if constexpr (MapElement<Source>::stays) {
+                    begin_call(static_cast<Element>(each));
+                } else {
+                    begin_call(static_cast<Element>(std::forward<decltype(each)>(each)));
+                }
             }
+        }
+    }
+    /// Moves what a generator gives, copies what it lends.
+    template <class T>
+    static Element as_element(T& item) {
+        if constexpr (is_lending_generator<Source>) {
+            return item;
+        } else {
+            return std::move(item);
         }
     }
     void begin_call(Element&& element) {
@@ -145,9 +166,9 @@ concept MapSource = is_generator<S> || requires(S& range) {
 ///
 /// Each call is a task; a result that is not taken yet counts as running, so a slow consumer stops the
 /// source. The source is asked for an item only when there is room. A range given by name is borrowed, as by
-/// `with`, and so are its elements; an rvalue and the function are owned. A failure is thrown in its item's
-/// turn, and from then on no item is begun. All results of a known list at once: `gather({.limit = 10},
-/// coroutines)`.
+/// `with`, and so are its elements; an rvalue and the function are owned, and what a generator yields by
+/// reference is copied. A failure is thrown in its item's turn, and from then on no item is begun. All
+/// results of a known list at once: `gather({.limit = 10}, coroutines)`.
 ///
 /// Throws      ValueError  the limit is 0
 /// Suspends    see Flow::next

@@ -27,7 +27,10 @@ class Parcel : public Leaf {
     void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) noexcept {
         if (!enter_leaf(this, h, where)) bring();
     }
-    void await_resume() const { throw_if_cancelled(frame->task); }
+    /// A cancel that comes when the item was taken waits for the next await: nothing is brought twice.
+    void await_resume() const {
+        if (!taken_) throw_if_cancelled(frame->task);
+    }
 
     void* item() const noexcept { return item_; }
 
@@ -74,6 +77,8 @@ class FlowCore {
     bool stopping() const noexcept { return stopping_; }
     /// The consumer has what it wanted of it: the task that brought it goes on.
     void taken(Parcel* parcel) noexcept;
+    /// The consumer refers to it: the task that brought it goes on when that asks again, or leaves.
+    void lend(Parcel* parcel) noexcept;
 
   private:
     friend class Parcel;
@@ -94,8 +99,11 @@ class FlowCore {
     };
     static Coro<> run(FlowCore* core, Producer producer, Coro<> work, std::size_t place);
     void producer_ended(bool begun) noexcept;
+    void lose_one() noexcept;
     void add(Parcel* parcel) noexcept;
     void withdraw(Parcel* parcel) noexcept;
+    void remove(Parcel* parcel) noexcept;
+    void take_back() noexcept;
     void report(const std::exception_ptr& error) const noexcept;
     /// Whose turn it is to be taken, or null.
     Parcel* first() noexcept;
@@ -110,7 +118,7 @@ class FlowCore {
     bool leaving_ = false;
     bool spawning_ = false;
     bool at_end_ = false;          // a failure was thrown by next()
-    bool lost_one_ = false;        // a task was cancelled before it had begun: its item never comes
+    bool lost_one_ = false;        // a task was cancelled and brings nothing: its item never comes
     std::size_t producers_ = 0;    // tasks that have not ended
     std::size_t outstanding_ = 0;  // places given out and not taken
     // As they come: who waits. In order: a window on the places that are not taken, from `first_place_` on,
@@ -119,6 +127,7 @@ class FlowCore {
     std::deque<Parcel*> window_;
     std::size_t first_place_ = 0;
     NextBase* consumer_ = nullptr;  // who has suspended in next(), until it goes on
+    Parcel* lent_ = nullptr;        // what the consumer refers to
     Room* feeder_ = nullptr;        // who waits for room
     std::exception_ptr error_now_;  // thrown by the first next() that meets it: nothing else is left of it
 };
@@ -160,7 +169,9 @@ class FlowCore::NextBase : public Leaf, public ScopedTag {
     }
     bool await_ready() {
         admit();
-        return current_loop->current->pending == 0 && core_->answerable() && !budget_spent(current_loop);
+        if (current_loop->current->pending != 0) return false;
+        core_->take_back();
+        return core_->answerable() && !budget_spent(current_loop);
     }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) noexcept {
@@ -175,6 +186,7 @@ class FlowCore::NextBase : public Leaf, public ScopedTag {
     /// The next item's parcel, or null at the end. Throws what was brought instead of an item,
     /// CancelledError.
     Parcel* take();
+    void lend(Parcel* parcel) noexcept { core_->lend(parcel); }
     /// Tells whoever brought it when the item has been moved out.
     class Taken {
       public:
