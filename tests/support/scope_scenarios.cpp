@@ -243,7 +243,6 @@ Coro<> as_completed_of_tasks() {
 }
 
 constexpr NamedScenario all[] = {
-    {"Sleep", sleeps},
     {"TimeoutInTime", timeout_in_time},
     {"TimeoutThatExpires", timeout_that_expires},
     {"TimeoutsNestedThatExpireTogether", timeouts_nested_that_expire_together},

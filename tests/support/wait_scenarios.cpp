@@ -281,7 +281,6 @@ Coro<> shield_of_a_future() {
 }
 
 constexpr NamedScenario all[] = {
-    {"SleepUntil", sleep_until_a_time},
     {"GatherOfCoroutines", gather_of_coroutines},
     {"GatherOfARange", gather_of_a_range},
     {.name = "GatherOfMany", .start = gather_of_many, .many = true},
