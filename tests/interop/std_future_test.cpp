@@ -99,14 +99,27 @@ TEST_P(StdFutureTest, AnotherThreadGetsOneOfACoroutine) {
             to_std_future([]() -> Coro<> { co_return; }(), loop).get();
             auto failing = to_std_future(fails_after(0ms, "from the loop"), loop);
 #if ASYNCIO_TSAN
-            // The count of an exception's owners is libstdc++'s, where the sanitizer does not see it: a look at
-            // the text would race with the end of the object on the other thread.
+            // The count of an exception's owners is libstdc++'s, where the sanitizer does not see it: a look
+            // at the text would race with the end of the object on the other thread.
             EXPECT_THROW(failing.get(), ValueError);
 #else
             EXPECT_EQ(thrown<ValueError>([&] { failing.get(); }), "from the loop");
 #endif
         };
         co_await to_thread(std::ref(elsewhere));
+    });
+}
+
+TEST_P(StdFutureTest, ACoroutineOfALambdaThatCapturesIsRefusedAndDestroyedOnce) {
+    run([]() -> Coro<> {
+        int alive = 0;
+        const auto captures = [&alive](Counted counted) -> Coro<int> { co_return counted.value() + alive; };
+        const LoopHandle loop = get_running_loop().remote();
+        const std::string text =
+            thrown<RuntimeError>([&] { to_std_future(captures(Counted(&alive)), loop); });
+        EXPECT_NE(text.find("lambda"), std::string::npos) << text;
+        EXPECT_EQ(alive, 0);
+        co_return;
     });
 }
 

@@ -120,8 +120,8 @@ auto adapt(abandon_on_cancel_t, std::future<T> future) {
 template <class T>
 std::future<T> to_std_future(Coro<T> coro, const LoopHandle& loop) {
     auto* const frame = coro.release();
-    coro = Coro<T>(frame);
     detail::refuse_lambda_coroutine(frame);
+    coro = Coro<T>(frame);
     detail::Fulfil<T> promise{std::promise<T>()};
     std::future<T> future = promise.future();
     loop.call_soon_threadsafe([c = std::move(coro), p = std::move(promise)]() mutable {
