@@ -85,7 +85,14 @@ CancelAnswer ForeignCall::cancel(Leaf* leaf) noexcept {
 
 void ForeignCall::stop_now(Leaf* leaf) noexcept {
     ForeignCall* const call = static_cast<Helper*>(leaf)->call;
-    if (call->ask_to_stop_ != nullptr) call->ask_to_stop_(call);
+    if (call->ask_to_stop_ == nullptr) return;
+    try {
+        call->ask_to_stop_(call);
+    } catch (...) {
+        // Nobody was asked, so the wait goes on; what ended it is not this exception's to say.
+        report_exception(impl_of(current_loop), "Exception in on_cancel", std::current_exception(),
+                         call->frame->task);
+    }
 }
 
 void ForeignCall::warn(Leaf* leaf) noexcept {

@@ -92,7 +92,7 @@ class [[nodiscard("nothing is awaited yet: co_await it")]] AdaptAwaiter : public
         me->dropped_ = true;
         me->report_back();
     }
-    static void ask(ForeignCall* call) noexcept { static_cast<AdaptAwaiter*>(call)->hook_(); }
+    static void ask(ForeignCall* call) { static_cast<AdaptAwaiter*>(call)->hook_(); }
 
     StandIn stand_in_;
     bool begun_ = false;
@@ -131,7 +131,7 @@ concept ForeignAwaitable = !Awaited<A> && requires(AwaiterOf<A> awaiter, std::co
 /// An lvalue is borrowed, an rvalue is moved in.
 ///
 /// `on_cancel()`, if it is given, is called after a cancel, in a turn of the loop of its own: it tells the
-/// other library to stop.
+/// other library to stop. What it throws goes to the loop's exception handler, and the await goes on waiting.
 ///
 /// Returns     what the awaitable gives
 /// Throws      what the awaitable throws; RuntimeError  the other library destroyed its handle of our
