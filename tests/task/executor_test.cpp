@@ -183,6 +183,28 @@ TEST_F(ExecutorTest, WhoWaitsForRoomIsRefusedByTheShutdown) {
     gate.open();
 }
 
+/// May be moved so many times.
+class Reluctant {
+  public:
+    explicit Reluctant(int moves) : moves_(moves) {}
+    Reluctant(Reluctant&& other) : moves_(other.moves_ - 1) {
+        if (moves_ < 0) throw ValueError("moved too often");
+    }
+
+  private:
+    int moves_;
+};
+
+TEST_F(ExecutorTest, AResultThatCannotBeMovedIsAnErrorOfTheCall) {
+    ThreadPoolExecutor pool({.max_workers = 1});
+    for (int moves = 0; moves < 2; ++moves) {
+        auto result = pool.submit([moves] { return Reluctant(moves); });
+        EXPECT_EQ(thrown<ValueError>([&] { result.get(); }), "moved too often") << moves;
+    }
+    auto result = pool.submit([] { return Reluctant(2); });
+    EXPECT_NO_THROW(result.get()) << "to its place, and out of it";
+}
+
 TEST_F(ExecutorTest, OnItsOwnThreadsItRefusesToWaitForItself) {
     ThreadPoolExecutor pool({.max_workers = 1, .max_queued = 1});
     auto shut = pool.submit([&] { return thrown<RuntimeError>([&] { pool.shutdown(); }); });

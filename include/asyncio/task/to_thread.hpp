@@ -64,16 +64,18 @@ struct ThreadWork {
         : function(std::forward<G>(g)), args(std::forward<A>(a)...) {}
 
     static const char* what() noexcept { return type_spelling<F>(); }
-    void run() noexcept {
+    void run() noexcept { run_into(outcome); }
+    /// Made where it is to be: a result whose move throws is moved no more than it must be.
+    void run_into(std::optional<Outcome<R>>& result) noexcept {
         try {
             if constexpr (std::is_void_v<R>) {
                 call_in_thread(function, stop.get_token(), args);
-                outcome.emplace();
+                result.emplace();
             } else {
-                outcome.emplace(std::in_place, call_in_thread(function, stop.get_token(), args));
+                result.emplace(std::in_place, call_in_thread(function, stop.get_token(), args));
             }
         } catch (...) {
-            outcome.emplace(std::current_exception());
+            result.emplace(std::current_exception());
         }
     }
 };
