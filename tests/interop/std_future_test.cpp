@@ -72,6 +72,40 @@ TEST_P(StdFutureTest, OneThatIsReadyTakesNoThread) {
     });
 }
 
+TEST_P(StdFutureTest, ACancelThatIsPendingComesBeforeAValueThatIsThere) {
+    run([]() -> Coro<> {
+        for (const bool shared : {false, true}) {
+            std::promise<int> promise;
+            promise.set_value(1);
+            int got = 0;
+            auto task = create_task([&]() -> Coro<> {
+                current_task().cancel();
+                if (shared) {
+                    std::shared_future<int> future = promise.get_future().share();
+                    got = co_await adapt(future);
+                } else {
+                    got = co_await adapt(promise.get_future());
+                }
+            });
+            co_await wait(handles(task));
+            EXPECT_TRUE(task.cancelled());
+            EXPECT_EQ(got, 0);
+        }
+    });
+}
+
+TEST_P(StdFutureTest, ThoseThatAreReadyLetOthersRun) {
+    run([]() -> Coro<> {
+        std::promise<int> promise;
+        promise.set_value(1);
+        std::shared_future<int> future = promise.get_future().share();
+        bool turned = false;
+        get_running_loop().call_soon([&] { turned = true; });
+        for (int i = 0; i < 100'000 && !turned; ++i) co_await adapt(future);
+        EXPECT_TRUE(turned);
+    });
+}
+
 TEST_P(StdFutureTest, ACancelComesWhenTheFutureIsReadyOrLeavesItBehind) {
     run([]() -> Coro<> {
         for (const bool abandon : {false, true}) {

@@ -288,6 +288,30 @@ TEST_P(AdaptTest, AnOnCancelThatThrowsIsReportedAndTheAwaitGoesOn) {
     });
 }
 
+TEST_P(AdaptTest, ThoseThatAreReadyLetOthersRun) {
+    run([]() -> Coro<> {
+        struct NotAfterAll {
+            bool await_ready() const noexcept { return false; }
+            bool await_suspend(std::coroutine_handle<>) const noexcept { return false; }
+            int await_resume() const noexcept { return 1; }
+        };
+        Shelf shelf;
+        shelf.ready = true;
+        for (const bool at_once : {true, false}) {
+            bool turned = false;
+            get_running_loop().call_soon([&] { turned = true; });
+            for (int i = 0; i < 100'000 && !turned; ++i) {
+                if (at_once) {
+                    co_await adapt(shelf);
+                } else {
+                    co_await adapt(NotAfterAll());
+                }
+            }
+            EXPECT_TRUE(turned) << at_once;
+        }
+    });
+}
+
 TEST_P(AdaptTest, ACancelThatIsPendingStartsNothing) {
     run([]() -> Coro<> {
         Shelf shelf;
