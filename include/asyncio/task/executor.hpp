@@ -166,6 +166,8 @@ auto call_in_executor(EventLoop& loop, std::shared_ptr<ThreadPool> pool, F&& fun
 /// Python      concurrent.futures.ThreadPoolExecutor; with a bound on what waits
 class ThreadPoolExecutor {
   public:
+    /// Starts no thread: each is started by the first call that finds none idle.
+    /// Throws  std::bad_alloc
     explicit ThreadPoolExecutor(ExecutorOptions options = ExecutorOptions());
     ThreadPoolExecutor(ThreadPoolExecutor&&) noexcept = default;
     ThreadPoolExecutor& operator=(ThreadPoolExecutor&& other) noexcept;
