@@ -44,7 +44,8 @@ class ThreadPool {
     void end() noexcept;
     /// Takes out what has not begun and may be dropped, and drops it.
     void drop_queued() noexcept;
-    /// Waits until all threads have ended, at most `limit`.
+    /// Waits until all threads have run their last job, at most `limit`, and joins those that have: their
+    /// thread_local objects are gone, too.
     bool join(Duration limit) noexcept;
     /// Says on stderr which calls are left behind, after a `join` that was in vain.
     void name_left_behind() const noexcept;

@@ -205,6 +205,47 @@ TEST_F(ExecutorTest, AResultThatCannotBeMovedIsAnErrorOfTheCall) {
     EXPECT_NO_THROW(result.get()) << "to its place, and out of it";
 }
 
+/// Dies with its thread, slowly.
+class LastWords {
+  public:
+    explicit LastWords(std::atomic<int>& said) : said_(said) {}
+    ~LastWords() {
+        std::this_thread::sleep_for(20ms);
+        ++said_;
+    }
+
+  private:
+    std::atomic<int>& said_;
+};
+void leave_last_words(std::atomic<int>& said) { thread_local const LastWords words(said); }
+
+TEST_F(ExecutorTest, WhoWaitsForTheThreadsWaitsForTheirThreadLocalObjects) {
+    std::atomic<int> said{0};
+    {
+        ThreadPoolExecutor pool({.max_workers = 1});
+        pool.submit([&] { leave_last_words(said); });
+    }
+    EXPECT_EQ(said, 1) << "the destructor";
+    ThreadPoolExecutor pool({.max_workers = 1});
+    pool.submit([&] { leave_last_words(said); });
+    std::thread other([&] {
+        pool.shutdown();
+        EXPECT_EQ(said, 2) << "a second thread that waits";
+    });
+    pool.shutdown();
+    EXPECT_EQ(said, 2) << "shutdown";
+    other.join();
+    asyncio::run([](std::atomic<int>& words) -> Coro<> {
+        co_await to_thread([&] { leave_last_words(words); });
+    }(said));
+    EXPECT_EQ(said, 3) << "the loop";
+    asyncio::run([](std::atomic<int>& words) -> Coro<> {
+        co_await to_thread([&] { leave_last_words(words); });
+        co_await get_running_loop().shutdown_default_executor();
+        EXPECT_EQ(words, 4) << "shutdown_default_executor";
+    }(said));
+}
+
 TEST_F(ExecutorTest, OnItsOwnThreadsItRefusesToWaitForItself) {
     ThreadPoolExecutor pool({.max_workers = 1, .max_queued = 1});
     auto shut = pool.submit([&] { return thrown<RuntimeError>([&] { pool.shutdown(); }); });
