@@ -105,8 +105,13 @@ struct ThreadPool::Shared {
     unsigned idle = 0;
     unsigned being_joined = 0;  // by a thread that has let go of the mutex meanwhile
     bool ending = false;
-    std::weak_ptr<RemoteState> tell_loop;  // whom to tell that the last has ended …
-    PostPtr tell;                          // … by this
+    struct Told {
+        std::uint64_t number;
+        std::weak_ptr<RemoteState> loop;
+        PostPtr post;
+    };
+    std::vector<Told> told;  // who is told, by a post, that the last has ended
+    std::uint64_t told_yet = 0;
     // Constant.
     unsigned threads_max = 0;
     std::size_t queued_max = 0;
@@ -162,10 +167,11 @@ struct ThreadPool::Shared {
     }
     void last_has_ended() noexcept {
         all_gone.notify_all();
-        const std::shared_ptr<RemoteState> loop = tell_loop.lock();
-        if (tell != nullptr && loop != nullptr && loop->post_made(tell.get()))
-            static_cast<void>(tell.release());
-        tell.reset();
+        for (Told& each : told) {
+            const std::shared_ptr<RemoteState> loop = each.loop.lock();
+            if (loop != nullptr && loop->post_made(each.post.get())) static_cast<void>(each.post.release());
+        }
+        told.clear();
     }
     bool full() const noexcept {
         // A thread that is idle will take one in a moment, so that one waits for none.
@@ -294,16 +300,17 @@ void ThreadPool::name_left_behind() const noexcept {
     }
 }
 
-void ThreadPool::post_when_ended(const std::shared_ptr<RemoteState>& remote, PostPtr post) noexcept {
+std::uint64_t ThreadPool::post_when_ended(const std::shared_ptr<RemoteState>& remote, PostPtr post) {
     std::lock_guard lock(shared_->mutex);
-    shared_->tell_loop = remote;
-    shared_->tell = std::move(post);
+    const std::uint64_t number = ++shared_->told_yet;
+    shared_->told.push_back({number, remote, std::move(post)});
     if (shared_->threads == 0) shared_->last_has_ended();
+    return number;
 }
 
-bool ThreadPool::take_post_back() noexcept {
+bool ThreadPool::take_post_back(std::uint64_t number) noexcept {
     std::lock_guard lock(shared_->mutex);
-    return std::exchange(shared_->tell, nullptr) != nullptr;
+    return std::erase_if(shared_->told, [&](const Shared::Told& each) { return each.number == number; }) != 0;
 }
 
 bool ThreadPool::is_own_thread() const noexcept { return own_pool == shared_.get(); }

@@ -459,6 +459,57 @@ TEST_P(RunInExecutorTest, TheDefaultExecutorIsShutDownWithoutBlockingTheLoop) {
     });
 }
 
+TEST_P(RunInExecutorTest, AShutdownOfTheDefaultExecutorThatIsCancelledLosesNoThread) {
+    run([]() -> Coro<> {
+        EventLoop& loop = get_running_loop();
+        auto gate = std::make_shared<Gate>();
+        auto call = loop.run_in_executor(nullptr, [](std::shared_ptr<Gate> g) { g->pass(); }, gate);
+        gate->wait_until_somebody_is_there();
+        auto cancelled = create_task(loop.shutdown_default_executor());
+        co_await sleep(0s);
+        cancelled.cancel();
+        co_await wait(handles(cancelled));
+        EXPECT_TRUE(cancelled.cancelled());
+        // Two at a time: each waits, and either may be cancelled.
+        auto first = create_task(loop.shutdown_default_executor());
+        auto second = create_task(loop.shutdown_default_executor());
+        auto third = create_task(loop.shutdown_default_executor());
+        co_await sleep(0s);
+        second.cancel();
+        co_await wait(handles(second));
+        co_await sleep(0s);
+        EXPECT_FALSE(first.done());
+        EXPECT_FALSE(third.done());
+        gate->open();
+        co_await first;
+        co_await third;
+        EXPECT_EQ(impl_of(detail::current_loop)->pool, nullptr);
+        EXPECT_TRUE(call.done());
+    });
+}
+
+TEST_P(RunInExecutorTest, ALoopThatClosesJoinsWhatACancelledShutdownHasLeft) {
+    auto gate = std::make_shared<Gate>();
+    std::atomic<int> said{0};
+    run([](std::shared_ptr<Gate> g, std::atomic<int>& words) -> Coro<> {
+        EventLoop& loop = get_running_loop();
+        auto job = [](std::shared_ptr<Gate> door, std::reference_wrapper<std::atomic<int>> w) {
+            door->pass();
+            leave_last_words(w);
+        };
+        auto call = create_task(to_thread(job, g, std::ref(words)));
+        co_await sleep(0s);
+        g->wait_until_somebody_is_there();
+        auto cancelled = create_task(loop.shutdown_default_executor());
+        co_await sleep(0s);
+        cancelled.cancel();
+        co_await wait(handles(cancelled));
+        g->open();
+        co_await call;
+    }(gate, said));
+    EXPECT_EQ(said, 1);
+}
+
 class RunInExecutorRealTest : public test::BackendTest {};
 ASYNCIO_ON_REAL_BACKENDS(RunInExecutorRealTest);
 
