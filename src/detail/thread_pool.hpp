@@ -48,7 +48,7 @@ class ThreadPool {
     /// Waits until all threads have run their last job, at most `limit`, and joins those that have: their
     /// thread_local objects are gone, too.
     bool join(Duration limit) noexcept;
-    /// Says on stderr which calls are left behind, after a `join` that was in vain.
+    /// Warns which calls are left behind, after a `join` that was in vain.
     void name_left_behind() const noexcept;
     /// Posts when the last thread has ended; at once if there is none. Gives a number to take it back by.
     /// Throws std::bad_alloc.

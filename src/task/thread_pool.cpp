@@ -12,14 +12,15 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <cstdio>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "asyncio/base/error.hpp"
 #include "detail/context_slot.hpp"
 #include "detail/loop_impl.hpp"
+#include "detail/warnings.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
@@ -160,6 +161,14 @@ struct ThreadPool::Shared {
             if (--being_joined == 0) all_gone.notify_all();
         }
     }
+    /// Throws std::bad_alloc.
+    std::string left_behind() const {
+        std::string text = std::to_string(threads) + " thread(s) of " + calls +
+                           " still run a blocking call after the shutdown timeout, and are left behind:";
+        for (const Worker& each : workers)
+            if (each.calls != nullptr) text += "\n  " + each.name + ": " + callable_name(each.calls);
+        return text;
+    }
     /// They may outlive the pool, and share this.
     void detach_the_rest() noexcept {
         for (Worker& each : workers)
@@ -284,20 +293,16 @@ bool ThreadPool::join(Duration limit) noexcept {
 }
 
 void ThreadPool::name_left_behind() const noexcept {
-    std::lock_guard lock(shared_->mutex);
-    if (shared_->threads == 0) return;
-    std::fprintf(stderr,
-                 "asyncio: %u thread(s) of %s still run a blocking call after the shutdown timeout, and are "
-                 "left behind:\n",
-                 shared_->threads, shared_->calls);
-    for (const Shared::Worker& each : shared_->workers) {
-        if (each.calls == nullptr) continue;
-        try {
-            std::fprintf(stderr, "  %s: %s\n", each.name.c_str(), callable_name(each.calls).c_str());
-        } catch (const std::bad_alloc&) {
-            std::fprintf(stderr, "  %s: (no memory to name it)\n", each.name.c_str());
-        }
+    {
+        const std::lock_guard lock(shared_->mutex);
+        if (shared_->threads == 0) return;
     }
+    // The text is made under the mutex, and given without it: a handler is user code.
+    warn_with(remark, "threads still run blocking calls after the shutdown timeout, and are left behind",
+              [&] {
+                  const std::lock_guard lock(shared_->mutex);
+                  return shared_->left_behind();
+              });
 }
 
 std::uint64_t ThreadPool::post_when_ended(const std::shared_ptr<RemoteState>& remote, PostPtr post) {
