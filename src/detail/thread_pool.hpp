@@ -1,6 +1,7 @@
 // Threads for blocking calls: a loop's own, and those of a ThreadPoolExecutor. A pool grows on demand, one
 // thread for each job that finds none idle.
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -44,14 +45,16 @@ class ThreadPool {
     void end() noexcept;
     /// Takes out what has not begun and may be dropped, and drops it.
     void drop_queued() noexcept;
-    /// Waits until all threads have ended, at most `limit`.
+    /// Waits until all threads have run their last job, at most `limit`, and joins those that have: their
+    /// thread_local objects are gone, too.
     bool join(Duration limit) noexcept;
-    /// Says on stderr which calls are left behind, after a `join` that was in vain.
+    /// Warns which calls are left behind, after a `join` that was in vain.
     void name_left_behind() const noexcept;
-    /// Posts when the last thread has ended; at once if there is none. One at a time.
-    void post_when_ended(const std::shared_ptr<RemoteState>& remote, PostPtr post) noexcept;
+    /// Posts when the last thread has ended; at once if there is none. Gives a number to take it back by.
+    /// Throws std::bad_alloc.
+    std::uint64_t post_when_ended(const std::shared_ptr<RemoteState>& remote, PostPtr post);
     /// True: it was not posted, and never will be.
-    bool take_post_back() noexcept;
+    bool take_post_back(std::uint64_t number) noexcept;
     /// Whether the calling thread is one of this pool's.
     bool is_own_thread() const noexcept;
 

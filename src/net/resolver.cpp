@@ -31,8 +31,8 @@
 #include <utility>
 
 #include "asyncio/base/error.hpp"
+#include "asyncio/core/detail/checkpoint.hpp"
 #include "asyncio/core/event_loop.hpp"
-#include "detail/checkpoint.hpp"
 #include "net/net_part.hpp"
 
 namespace asyncio { inline namespace v1 {

@@ -8,7 +8,7 @@
 #include <cerrno>
 
 #include "asyncio/base/error.hpp"
-#include "detail/checkpoint.hpp"
+#include "asyncio/core/detail/checkpoint.hpp"
 #include "detail/loop_impl.hpp"
 
 namespace asyncio { inline namespace v1 {

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <string>
+#include <vector>
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/task/wait_for.hpp"
@@ -175,18 +176,27 @@ class EndOfThreads {
             --detail::impl_of(detail::current_loop)->thread_jobs;
             if (!ended.done()) ended.set_result();
         }));
-        ++loop->thread_jobs;
-        pool.post_when_ended(loop->remote, std::move(post));
+        number_ = pool.post_when_ended(loop->remote, std::move(post));
+        ++loop->thread_jobs;  // the post runs in another turn
     }
     EndOfThreads(const EndOfThreads&) = delete;
     EndOfThreads& operator=(const EndOfThreads&) = delete;
     ~EndOfThreads() {
-        if (pool_.take_post_back()) --detail::impl_of(detail::current_loop)->thread_jobs;
+        if (pool_.take_post_back(number_)) --detail::impl_of(detail::current_loop)->thread_jobs;
     }
 
   private:
     detail::ThreadPool& pool_;
+    std::uint64_t number_ = 0;
 };
+
+/// The loop need not wait for it when it closes. False: it was told so already.
+bool forget_pool(detail::LoopImpl& loop, const std::shared_ptr<detail::ThreadPool>& pool) noexcept {
+    if (loop.pool != pool)
+        return std::erase(loop.former_pools, pool) != 0;  // replaced meanwhile, or forgotten
+    loop.pool.reset();
+    return true;
+}
 
 }  // namespace
 
@@ -203,13 +213,19 @@ void EventLoop::set_default_executor(ThreadPoolExecutor executor) {
 Coro<> EventLoop::shutdown_default_executor(Duration timeout) {
     impl_->require_open();
     impl_->pool_has_ended = true;
-    const std::shared_ptr<detail::ThreadPool> pool = std::exchange(impl_->pool, nullptr);
+    // The loop keeps it: who is cancelled here leaves the threads to the next caller, or to `close`.
+    const std::shared_ptr<detail::ThreadPool> pool = impl_->pool;
     if (pool == nullptr) co_return;
     pool->end();
     Future<> ended;
     const EndOfThreads end(*pool, ended);
     const Outcome<void> in_time = co_await try_wait_for(ended, timeout);
-    if (!in_time.has_value()) pool->name_left_behind();
+    const bool first = forget_pool(*impl_, pool);
+    if (in_time.has_value()) {
+        pool->join(Duration::zero());  // they have said goodbye, and only end
+    } else if (first) {
+        pool->name_left_behind();
+    }
 }
 
 }}  // namespace asyncio::v1

@@ -2,11 +2,12 @@
 // the thread touches nothing of the call any more.
 #include "asyncio/task/detail/foreign_call.hpp"
 
-#include <cstdio>
+#include <string>
 #include <utility>
 
 #include "asyncio/base/error.hpp"
 #include "detail/loop_impl.hpp"
+#include "detail/warnings.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
@@ -85,18 +86,26 @@ CancelAnswer ForeignCall::cancel(Leaf* leaf) noexcept {
 
 void ForeignCall::stop_now(Leaf* leaf) noexcept {
     ForeignCall* const call = static_cast<Helper*>(leaf)->call;
-    if (call->ask_to_stop_ != nullptr) call->ask_to_stop_(call);
+    if (call->ask_to_stop_ == nullptr) return;
+    try {
+        call->ask_to_stop_(call);
+    } catch (...) {
+        // Nobody was asked, so the wait goes on; what ended it is not this exception's to say.
+        report_exception(impl_of(current_loop), "Exception in on_cancel", std::current_exception(),
+                         call->frame->task);
+    }
 }
 
 void ForeignCall::warn(Leaf* leaf) noexcept {
     const ForeignCall* const call = static_cast<Helper*>(leaf)->call;
-    std::fprintf(stderr,
-                 "asyncio: the task that waits in %s at %s was cancelled a second ago, and what it waits for "
-                 "has not ended: %s\n",
-                 call->ops->what, place_text(call->frame->where).c_str(),
-                 call->ops == &kinds_[to_thread] ? "let the function look at its std::stop_token, or use "
-                                                   "to_thread(abandon_on_cancel, …)"
-                                                 : "give it a way to be stopped (its last argument)");
+    warn_with(remark, "a task was cancelled a second ago, and what it waits for has not ended", [&] {
+        return std::string("the task that waits in ") + call->ops->what + " at " +
+               place_text(call->frame->where) +
+               " was cancelled a second ago, and what it waits for has not ended: " +
+               (call->ops == &kinds_[to_thread] ? "let the function look at its std::stop_token, or use "
+                                                  "to_thread(abandon_on_cancel, …)"
+                                                : "give it a way to be stopped (its last argument)");
+    });
 }
 
 std::exception_ptr dropped_error(const char* what, Where where) noexcept {

@@ -12,14 +12,15 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <cstdio>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "asyncio/base/error.hpp"
 #include "detail/context_slot.hpp"
 #include "detail/loop_impl.hpp"
+#include "detail/warnings.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
@@ -91,19 +92,27 @@ struct ThreadPool::Shared {
     struct Worker {
         std::string name;
         const char* calls = nullptr;  // the job's `what`; null: idle, or not there any more
+        std::thread thread;           // not joinable any more: whoever has joined it took it
+        bool gone = false;            // has said goodbye: its thread_local objects still die
     };
 
     std::mutex mutex;
     std::condition_variable work;      // a job, or the end
     std::condition_variable room;      // a queue that has been full is so no more, or the end
-    std::condition_variable all_gone;  // threads == 0
+    std::condition_variable all_gone;  // threads == 0, or being_joined == 0
     JobQueue jobs;                     // all below guarded by mutex
     std::vector<Worker> workers;       // one for each thread that was started; never moved: reserved
     unsigned threads = 0;
     unsigned idle = 0;
+    unsigned being_joined = 0;  // by a thread that has let go of the mutex meanwhile
     bool ending = false;
-    std::weak_ptr<RemoteState> tell_loop;  // whom to tell that the last has ended …
-    PostPtr tell;                          // … by this
+    struct Told {
+        std::uint64_t number;
+        std::weak_ptr<RemoteState> loop;
+        PostPtr post;
+    };
+    std::vector<Told> told;  // who is told, by a post, that the last has ended
+    std::uint64_t told_yet = 0;
     // Constant.
     unsigned threads_max = 0;
     std::size_t queued_max = 0;
@@ -133,15 +142,45 @@ struct ThreadPool::Shared {
             me.calls = nullptr;
             ++shared->idle;
         }
+        me.gone = true;
         if (--shared->threads == 0) shared->last_has_ended();
     }
 
+    /// Joins those that have said goodbye: what they do yet is the end of their thread_local objects, which
+    /// may use what the caller is about to destroy.
+    void join_the_gone(std::unique_lock<std::mutex>& lock) noexcept {
+        for (Worker& each : workers) {
+            // One's own thread_local objects may be what waits here.
+            if (!each.gone || !each.thread.joinable() || each.thread.get_id() == std::this_thread::get_id())
+                continue;
+            std::thread thread = std::move(each.thread);
+            ++being_joined;
+            lock.unlock();
+            thread.join();
+            lock.lock();
+            if (--being_joined == 0) all_gone.notify_all();
+        }
+    }
+    /// Throws std::bad_alloc.
+    std::string left_behind() const {
+        std::string text = std::to_string(threads) + " thread(s) of " + calls +
+                           " still run a blocking call after the shutdown timeout, and are left behind:";
+        for (const Worker& each : workers)
+            if (each.calls != nullptr) text += "\n  " + each.name + ": " + callable_name(each.calls);
+        return text;
+    }
+    /// They may outlive the pool, and share this.
+    void detach_the_rest() noexcept {
+        for (Worker& each : workers)
+            if (each.thread.joinable()) each.thread.detach();
+    }
     void last_has_ended() noexcept {
         all_gone.notify_all();
-        const std::shared_ptr<RemoteState> loop = tell_loop.lock();
-        if (tell != nullptr && loop != nullptr && loop->post_made(tell.get()))
-            static_cast<void>(tell.release());
-        tell.reset();
+        for (Told& each : told) {
+            const std::shared_ptr<RemoteState> loop = each.loop.lock();
+            if (loop != nullptr && loop->post_made(each.post.get())) static_cast<void>(each.post.release());
+        }
+        told.clear();
     }
     bool full() const noexcept {
         // A thread that is idle will take one in a moment, so that one waits for none.
@@ -150,10 +189,10 @@ struct ThreadPool::Shared {
     /// Throws OSError or std::bad_alloc; then there is no thread more than before.
     void start_thread(const std::shared_ptr<Shared>& self) {
         const auto number = static_cast<unsigned>(workers.size());
-        workers.push_back({thread_name(name, number), nullptr});
+        workers.push_back({thread_name(name, number), nullptr, std::thread(), false});
         try {
             const NoSignals none;
-            std::thread(&Shared::thread_main, self, number).detach();
+            workers.back().thread = std::thread(&Shared::thread_main, self, number);
         } catch (const std::system_error&) {
             workers.pop_back();
             throw_os_error(EAGAIN, "starting a thread", "the limit of threads or of memory is reached");
@@ -175,7 +214,11 @@ ThreadPool::ThreadPool(const PoolOptions& options) : shared_(std::make_shared<Sh
     shared_->workers.reserve(options.threads_max);
 }
 
-ThreadPool::~ThreadPool() { end(); }
+ThreadPool::~ThreadPool() {
+    end();
+    const std::lock_guard lock(shared_->mutex);
+    shared_->detach_the_rest();
+}
 
 void ThreadPool::submit(PoolJob* job) { put(job, false); }
 void ThreadPool::submit_and_wait(PoolJob* job) { put(job, current_loop == nullptr && !is_own_thread()); }
@@ -237,39 +280,42 @@ void ThreadPool::drop_queued() noexcept {
 bool ThreadPool::join(Duration limit) noexcept {
     std::unique_lock lock(shared_->mutex);
     const auto none_left = [&] { return shared_->threads == 0; };
-    if (limit.has_value() && !limit.is_infinite())
-        return shared_->all_gone.wait_for(lock, limit.to_chrono(), none_left);
-    shared_->all_gone.wait(lock, none_left);
-    return true;
+    bool in_time = true;
+    if (limit.has_value() && !limit.is_infinite()) {
+        in_time = shared_->all_gone.wait_for(lock, limit.to_chrono(), none_left);
+    } else {
+        shared_->all_gone.wait(lock, none_left);
+    }
+    shared_->join_the_gone(lock);
+    // Who came second has found nothing to join, but has to wait all the same.
+    if (in_time) shared_->all_gone.wait(lock, [&] { return shared_->being_joined == 0; });
+    return in_time;
 }
 
 void ThreadPool::name_left_behind() const noexcept {
-    std::lock_guard lock(shared_->mutex);
-    if (shared_->threads == 0) return;
-    std::fprintf(stderr,
-                 "asyncio: %u thread(s) of %s still run a blocking call after the shutdown timeout, and are "
-                 "left behind:\n",
-                 shared_->threads, shared_->calls);
-    for (const Shared::Worker& each : shared_->workers) {
-        if (each.calls == nullptr) continue;
-        try {
-            std::fprintf(stderr, "  %s: %s\n", each.name.c_str(), callable_name(each.calls).c_str());
-        } catch (const std::bad_alloc&) {
-            std::fprintf(stderr, "  %s: (no memory to name it)\n", each.name.c_str());
-        }
+    {
+        const std::lock_guard lock(shared_->mutex);
+        if (shared_->threads == 0) return;
     }
+    // The text is made under the mutex, and given without it: a handler is user code.
+    warn_with(remark, "threads still run blocking calls after the shutdown timeout, and are left behind",
+              [&] {
+                  const std::lock_guard lock(shared_->mutex);
+                  return shared_->left_behind();
+              });
 }
 
-void ThreadPool::post_when_ended(const std::shared_ptr<RemoteState>& remote, PostPtr post) noexcept {
+std::uint64_t ThreadPool::post_when_ended(const std::shared_ptr<RemoteState>& remote, PostPtr post) {
     std::lock_guard lock(shared_->mutex);
-    shared_->tell_loop = remote;
-    shared_->tell = std::move(post);
+    const std::uint64_t number = ++shared_->told_yet;
+    shared_->told.push_back({number, remote, std::move(post)});
     if (shared_->threads == 0) shared_->last_has_ended();
+    return number;
 }
 
-bool ThreadPool::take_post_back() noexcept {
+bool ThreadPool::take_post_back(std::uint64_t number) noexcept {
     std::lock_guard lock(shared_->mutex);
-    return std::exchange(shared_->tell, nullptr) != nullptr;
+    return std::erase_if(shared_->told, [&](const Shared::Told& each) { return each.number == number; }) != 0;
 }
 
 bool ThreadPool::is_own_thread() const noexcept { return own_pool == shared_.get(); }

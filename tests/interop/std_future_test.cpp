@@ -72,6 +72,40 @@ TEST_P(StdFutureTest, OneThatIsReadyTakesNoThread) {
     });
 }
 
+TEST_P(StdFutureTest, ACancelThatIsPendingComesBeforeAValueThatIsThere) {
+    run([]() -> Coro<> {
+        for (const bool shared : {false, true}) {
+            std::promise<int> promise;
+            promise.set_value(1);
+            int got = 0;
+            auto task = create_task([&]() -> Coro<> {
+                current_task().cancel();
+                if (shared) {
+                    std::shared_future<int> future = promise.get_future().share();
+                    got = co_await adapt(future);
+                } else {
+                    got = co_await adapt(promise.get_future());
+                }
+            });
+            co_await wait(handles(task));
+            EXPECT_TRUE(task.cancelled());
+            EXPECT_EQ(got, 0);
+        }
+    });
+}
+
+TEST_P(StdFutureTest, ThoseThatAreReadyLetOthersRun) {
+    run([]() -> Coro<> {
+        std::promise<int> promise;
+        promise.set_value(1);
+        std::shared_future<int> future = promise.get_future().share();
+        bool turned = false;
+        get_running_loop().call_soon([&] { turned = true; });
+        for (int i = 0; i < 100'000 && !turned; ++i) co_await adapt(future);
+        EXPECT_TRUE(turned);
+    });
+}
+
 TEST_P(StdFutureTest, ACancelComesWhenTheFutureIsReadyOrLeavesItBehind) {
     run([]() -> Coro<> {
         for (const bool abandon : {false, true}) {
@@ -107,6 +141,19 @@ TEST_P(StdFutureTest, AnotherThreadGetsOneOfACoroutine) {
 #endif
         };
         co_await to_thread(std::ref(elsewhere));
+    });
+}
+
+TEST_P(StdFutureTest, ACoroutineOfALambdaThatCapturesIsRefusedAndDestroyedOnce) {
+    run([]() -> Coro<> {
+        int alive = 0;
+        const auto captures = [&alive](Counted counted) -> Coro<int> { co_return counted.value() + alive; };
+        const LoopHandle loop = get_running_loop().remote();
+        const std::string text =
+            thrown<RuntimeError>([&] { to_std_future(captures(Counted(&alive)), loop); });
+        EXPECT_NE(text.find("lambda"), std::string::npos) << text;
+        EXPECT_EQ(alive, 0);
+        co_return;
     });
 }
 

@@ -256,6 +256,62 @@ TEST_P(AdaptTest, AfterACancelAnErrorIsTheCancels) {
     });
 }
 
+TEST_P(AdaptTest, AnOnCancelThatThrowsIsReportedAndTheAwaitGoesOn) {
+    run([]() -> Coro<> {
+        std::vector<std::string> reported;
+        get_running_loop().set_exception_handler([&](EventLoop&, const ExceptionContext& context) {
+            reported.push_back(context.message + ": " +
+                               thrown<ValueError>([&] { std::rethrow_exception(context.exception); }));
+        });
+        Shelf shelf;
+        std::optional<CallbackHandle<int>> pending;
+        auto fails = [] { throw ValueError("no memory to stop it"); };
+        int got = 0;
+        auto adapted = create_task([&]() -> Coro<> { got += co_await adapt(shelf, fails); });
+        auto called_back = create_task([&]() -> Coro<> {
+            auto start = [&](CallbackHandle<int> done) { pending.emplace(std::move(done)); };
+            got += co_await from_callback<int>(start, fails);
+        });
+        co_await sleep(0s);
+        adapted.cancel();
+        called_back.cancel();
+        co_await sleep(0s);
+        co_await sleep(0s);
+        EXPECT_EQ(reported, std::vector<std::string>(2, "Exception in on_cancel: no memory to stop it"));
+        EXPECT_FALSE(adapted.done());
+        EXPECT_FALSE(called_back.done());
+        shelf.complete(2);
+        (*pending)(3);
+        co_await wait(handles(adapted, called_back));
+        EXPECT_EQ(got, 5);
+        get_running_loop().set_exception_handler({});
+    });
+}
+
+TEST_P(AdaptTest, ThoseThatAreReadyLetOthersRun) {
+    run([]() -> Coro<> {
+        struct NotAfterAll {
+            bool await_ready() const noexcept { return false; }
+            bool await_suspend(std::coroutine_handle<>) const noexcept { return false; }
+            int await_resume() const noexcept { return 1; }
+        };
+        Shelf shelf;
+        shelf.ready = true;
+        for (const bool at_once : {true, false}) {
+            bool turned = false;
+            get_running_loop().call_soon([&] { turned = true; });
+            for (int i = 0; i < 100'000 && !turned; ++i) {
+                if (at_once) {
+                    co_await adapt(shelf);
+                } else {
+                    co_await adapt(NotAfterAll());
+                }
+            }
+            EXPECT_TRUE(turned) << at_once;
+        }
+    });
+}
+
 TEST_P(AdaptTest, ACancelThatIsPendingStartsNothing) {
     run([]() -> Coro<> {
         Shelf shelf;

@@ -183,6 +183,69 @@ TEST_F(ExecutorTest, WhoWaitsForRoomIsRefusedByTheShutdown) {
     gate.open();
 }
 
+/// May be moved so many times.
+class Reluctant {
+  public:
+    explicit Reluctant(int moves) : moves_(moves) {}
+    Reluctant(Reluctant&& other) : moves_(other.moves_ - 1) {
+        if (moves_ < 0) throw ValueError("moved too often");
+    }
+
+  private:
+    int moves_;
+};
+
+TEST_F(ExecutorTest, AResultThatCannotBeMovedIsAnErrorOfTheCall) {
+    ThreadPoolExecutor pool({.max_workers = 1});
+    for (int moves = 0; moves < 2; ++moves) {
+        auto result = pool.submit([moves] { return Reluctant(moves); });
+        EXPECT_EQ(thrown<ValueError>([&] { result.get(); }), "moved too often") << moves;
+    }
+    auto result = pool.submit([] { return Reluctant(2); });
+    EXPECT_NO_THROW(result.get()) << "to its place, and out of it";
+}
+
+/// Dies with its thread, slowly.
+class LastWords {
+  public:
+    explicit LastWords(std::atomic<int>& said) : said_(said) {}
+    ~LastWords() {
+        std::this_thread::sleep_for(20ms);
+        ++said_;
+    }
+
+  private:
+    std::atomic<int>& said_;
+};
+void leave_last_words(std::atomic<int>& said) { thread_local const LastWords words(said); }
+
+TEST_F(ExecutorTest, WhoWaitsForTheThreadsWaitsForTheirThreadLocalObjects) {
+    std::atomic<int> said{0};
+    {
+        ThreadPoolExecutor pool({.max_workers = 1});
+        pool.submit([&] { leave_last_words(said); });
+    }
+    EXPECT_EQ(said, 1) << "the destructor";
+    ThreadPoolExecutor pool({.max_workers = 1});
+    pool.submit([&] { leave_last_words(said); });
+    std::thread other([&] {
+        pool.shutdown();
+        EXPECT_EQ(said, 2) << "a second thread that waits";
+    });
+    pool.shutdown();
+    EXPECT_EQ(said, 2) << "shutdown";
+    other.join();
+    asyncio::run([](std::atomic<int>& words) -> Coro<> {
+        co_await to_thread([&] { leave_last_words(words); });
+    }(said));
+    EXPECT_EQ(said, 3) << "the loop";
+    asyncio::run([](std::atomic<int>& words) -> Coro<> {
+        co_await to_thread([&] { leave_last_words(words); });
+        co_await get_running_loop().shutdown_default_executor();
+        EXPECT_EQ(words, 4) << "shutdown_default_executor";
+    }(said));
+}
+
 TEST_F(ExecutorTest, OnItsOwnThreadsItRefusesToWaitForItself) {
     ThreadPoolExecutor pool({.max_workers = 1, .max_queued = 1});
     auto shut = pool.submit([&] { return thrown<RuntimeError>([&] { pool.shutdown(); }); });
@@ -394,6 +457,57 @@ TEST_P(RunInExecutorTest, TheDefaultExecutorIsShutDownWithoutBlockingTheLoop) {
                   "Executor shutdown has been called");
         co_await loop.shutdown_default_executor();
     });
+}
+
+TEST_P(RunInExecutorTest, AShutdownOfTheDefaultExecutorThatIsCancelledLosesNoThread) {
+    run([]() -> Coro<> {
+        EventLoop& loop = get_running_loop();
+        auto gate = std::make_shared<Gate>();
+        auto call = loop.run_in_executor(nullptr, [](std::shared_ptr<Gate> g) { g->pass(); }, gate);
+        gate->wait_until_somebody_is_there();
+        auto cancelled = create_task(loop.shutdown_default_executor());
+        co_await sleep(0s);
+        cancelled.cancel();
+        co_await wait(handles(cancelled));
+        EXPECT_TRUE(cancelled.cancelled());
+        // Two at a time: each waits, and either may be cancelled.
+        auto first = create_task(loop.shutdown_default_executor());
+        auto second = create_task(loop.shutdown_default_executor());
+        auto third = create_task(loop.shutdown_default_executor());
+        co_await sleep(0s);
+        second.cancel();
+        co_await wait(handles(second));
+        co_await sleep(0s);
+        EXPECT_FALSE(first.done());
+        EXPECT_FALSE(third.done());
+        gate->open();
+        co_await first;
+        co_await third;
+        EXPECT_EQ(impl_of(detail::current_loop)->pool, nullptr);
+        EXPECT_TRUE(call.done());
+    });
+}
+
+TEST_P(RunInExecutorTest, ALoopThatClosesJoinsWhatACancelledShutdownHasLeft) {
+    auto gate = std::make_shared<Gate>();
+    std::atomic<int> said{0};
+    run([](std::shared_ptr<Gate> g, std::atomic<int>& words) -> Coro<> {
+        EventLoop& loop = get_running_loop();
+        auto job = [](std::shared_ptr<Gate> door, std::reference_wrapper<std::atomic<int>> w) {
+            door->pass();
+            leave_last_words(w);
+        };
+        auto call = create_task(to_thread(job, g, std::ref(words)));
+        co_await sleep(0s);
+        g->wait_until_somebody_is_there();
+        auto cancelled = create_task(loop.shutdown_default_executor());
+        co_await sleep(0s);
+        cancelled.cancel();
+        co_await wait(handles(cancelled));
+        g->open();
+        co_await call;
+    }(gate, said));
+    EXPECT_EQ(said, 1);
 }
 
 class RunInExecutorRealTest : public test::BackendTest {};

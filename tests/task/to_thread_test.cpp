@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "asyncio/asyncio.hpp"
+#include "debug/debug_support.hpp"
 #include "detail/loop_impl.hpp"
 #include "support/gate.hpp"
 #include "task/task_support.hpp"
@@ -20,6 +21,13 @@ using test::Gate;
 
 class ToThreadTest : public test::BackendTest {};
 ASYNCIO_ON_EVERY_BACKEND(ToThreadTest);
+class ToThreadWarningTest : public test::LoopTest {};
+
+/// A call that waits at the gate, and that nobody waits for.
+void leave_one_at(const std::shared_ptr<Gate>& gate) {
+    get_running_loop().run_in_executor(nullptr, [](std::shared_ptr<Gate> g) { g->pass(); }, gate);
+    gate->wait_until_somebody_is_there();
+}
 
 TEST_P(ToThreadTest, CallsTheFunctionOnAnotherThreadAndGivesItsResult) {
     run([]() -> Coro<> {
@@ -250,6 +258,30 @@ TEST_P(ToThreadTest, AThreadThatDoesNotEndIsNamedAndLeftBehind) {
     gate->open();
     // The thread ends by itself; it holds the last reference to the door.
     while (gate.use_count() > 1) std::this_thread::sleep_for(1ms);
+}
+
+TEST_F(ToThreadWarningTest, WhatIsSaidOfThreadsGoesToTheWarningHandler) {
+    debug_test::Warnings warnings;
+    auto gate = std::make_shared<Gate>();
+    const std::string text = printed([&] {
+        asyncio::run(
+            [](std::shared_ptr<Gate> g, debug_test::Warnings& warned) -> Coro<> {
+                auto door = std::make_shared<Gate>();
+                auto task = create_task(to_thread([&] { door->pass(); }));
+                leave_one_at(g);
+                co_await sleep(0s);
+                door->wait_until_somebody_is_there();
+                task.cancel();
+                while (!warned.has("was cancelled a second ago")) co_await sleep(10ms);
+                door->open();
+                co_await wait(handles(task));
+            }(gate, warnings),
+            {.debug = true, .shutdown_timeout = 10ms});
+    });
+    EXPECT_EQ(text, "");
+    EXPECT_TRUE(warnings.has("1 thread(s) of to_thread still run")) << warnings.text();
+    gate->open();
+    while (gate.use_count() > 1) std::this_thread::sleep_for(1ms);  // the thread ends by itself
 }
 
 TEST_P(ToThreadTest, WhoListensToTheStopTokenIsCalledInATurnOfTheLoopNotInsideTheCancel) {

@@ -335,7 +335,7 @@ class EventLoop {
     /// The default executor takes no more calls; waits until its threads have ended, at most `timeout`. Those
     /// that still run then are named on stderr and left behind.
     /// Suspends if threads run
-    /// Cancel  they are left behind
+    /// Cancel  the loop waits for them when it closes, or the next call of this does
     /// Threads loop thread
     /// Python  loop.shutdown_default_executor. `run` and `close` do the same with their own time limit
     Coro<> shutdown_default_executor(Duration timeout = std::chrono::minutes(5));

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "asyncio/core/detail/checkpoint.hpp"
 #include "asyncio/core/loop_handle.hpp"
 #include "asyncio/task/task.hpp"
 #include "asyncio/task/to_thread.hpp"
@@ -75,8 +76,8 @@ Coro<> fulfil(Coro<T> coro, Fulfil<T> promise) {
 ///
 /// Returns     its value
 /// Throws      its exception; std::future_error  it has no state; as to_thread
-/// Suspends    unless it is ready
-/// Cancel      delivered when the future is ready
+/// Suspends    unless it is ready, and the step's budget is not used up
+/// Cancel      a pending one is delivered first; else it is when the future is ready
 /// Threads     loop thread
 /// Cost        one thread of the pool while it waits
 /// Python      asyncio.wrap_future
@@ -85,18 +86,24 @@ Coro<T> adapt(std::future<T> future) {
     static_assert(!std::is_reference_v<T>,
                   "adapt(std::future<T&>): a coroutine returns values; use a std::future<T*>");
     if (!future.valid()) throw std::future_error(std::future_errc::no_state);
-    if (detail::std_future_is_ready(future)) co_return future.get();
+    if (detail::std_future_is_ready(future)) {
+        co_await detail::Checkpoint();
+        co_return future.get();
+    }
     co_return co_await to_thread(detail::GetStdFuture<std::future<T>>(std::move(future)));
 }
 /// The same for a shared one: gives a copy of its value.
 ///
-/// Suspends    unless it is ready
-/// Cancel      delivered when the future is ready
+/// Suspends    unless it is ready, and the step's budget is not used up
+/// Cancel      a pending one is delivered first; else it is when the future is ready
 /// Threads     loop thread
 template <class T>
 Coro<T> adapt(std::shared_future<T> future) {
     if (!future.valid()) throw std::future_error(std::future_errc::no_state);
-    if (detail::std_future_is_ready(future)) co_return future.get();
+    if (detail::std_future_is_ready(future)) {
+        co_await detail::Checkpoint();
+        co_return future.get();
+    }
     co_return co_await to_thread(detail::GetStdFuture<std::shared_future<T>>(std::move(future)));
 }
 /// The same, but a cancel ends the await at once and leaves the thread behind in the future's `get()`.
@@ -120,8 +127,8 @@ auto adapt(abandon_on_cancel_t, std::future<T> future) {
 template <class T>
 std::future<T> to_std_future(Coro<T> coro, const LoopHandle& loop) {
     auto* const frame = coro.release();
-    coro = Coro<T>(frame);
     detail::refuse_lambda_coroutine(frame);
+    coro = Coro<T>(frame);
     detail::Fulfil<T> promise{std::promise<T>()};
     std::future<T> future = promise.future();
     loop.call_soon_threadsafe([c = std::move(coro), p = std::move(promise)]() mutable {

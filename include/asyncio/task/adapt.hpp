@@ -44,7 +44,7 @@ class [[nodiscard("nothing is awaited yet: co_await it")]] AdaptAwaiter : public
     bool await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (enter_leaf(this, h, where)) return true;
         begun_ = true;
-        if (awaiter_.await_ready()) return false;
+        if (awaiter_.await_ready()) return yield_if_spent();
         begin();
         try {
             if (start()) return true;
@@ -53,7 +53,7 @@ class [[nodiscard("nothing is awaited yet: co_await it")]] AdaptAwaiter : public
             throw;
         }
         take_back();
-        return false;
+        return yield_if_spent();
     }
     AwaitResult<A> await_resume() {
         if (!begun_) throw_if_cancelled(frame->task);
@@ -71,6 +71,12 @@ class [[nodiscard("nothing is awaited yet: co_await it")]] AdaptAwaiter : public
     }
 
   private:
+    /// What is always ready must let others run, too.
+    bool yield_if_spent() noexcept {
+        if (!budget_spent(current_loop)) return false;
+        push_frame(current_loop, frame);
+        return true;
+    }
     /// True: the stand-in will be resumed, or was.
     bool start() {
         using Suspended = decltype(awaiter_.await_suspend(stand_in_.handle()));
@@ -92,7 +98,7 @@ class [[nodiscard("nothing is awaited yet: co_await it")]] AdaptAwaiter : public
         me->dropped_ = true;
         me->report_back();
     }
-    static void ask(ForeignCall* call) noexcept { static_cast<AdaptAwaiter*>(call)->hook_(); }
+    static void ask(ForeignCall* call) { static_cast<AdaptAwaiter*>(call)->hook_(); }
 
     StandIn stand_in_;
     bool begun_ = false;
@@ -131,12 +137,12 @@ concept ForeignAwaitable = !Awaited<A> && requires(AwaiterOf<A> awaiter, std::co
 /// An lvalue is borrowed, an rvalue is moved in.
 ///
 /// `on_cancel()`, if it is given, is called after a cancel, in a turn of the loop of its own: it tells the
-/// other library to stop.
+/// other library to stop. What it throws goes to the loop's exception handler, and the await goes on waiting.
 ///
 /// Returns     what the awaitable gives
 /// Throws      what the awaitable throws; RuntimeError  the other library destroyed its handle of our
 ///             coroutine instead of resuming it
-/// Suspends    unless the awaitable is ready
+/// Suspends    unless the awaitable is ready, and the step's budget is not used up
 /// Cancel      waits for the foreign operation, which may use our memory. If that then fails, CancelledError
 ///             is thrown; a result is delivered, and the next await throws
 /// Threads     loop thread; the awaitable may resume on any thread, once

@@ -67,16 +67,17 @@ class SubmittedCall final : public CrossThreadResult<R>, public PoolJob {
   private:
     static void run_on_thread(PoolJob* job) noexcept {
         auto* const me = static_cast<SubmittedCall*>(job);
-        me->work_->run();
-        me->end(std::move(*me->work_->outcome));
+        me->work_->run_into(me->outcome);
+        me->end();
     }
     static void drop_unbegun(PoolJob* job) noexcept {
-        static_cast<SubmittedCall*>(job)->end(Outcome<R>(std::make_exception_ptr(CancelledError())));
+        auto* const me = static_cast<SubmittedCall*>(job);
+        me->outcome.emplace(std::make_exception_ptr(CancelledError()));
+        me->end();
     }
     /// What the call owned goes before anybody sees it done.
-    void end(Outcome<R>&& how) noexcept {
+    void end() noexcept {
         const std::shared_ptr<SubmittedCall> last_share = std::move(self_);
-        this->outcome.emplace(std::move(how));
         work_.reset();
         this->finish();
     }
@@ -165,6 +166,8 @@ auto call_in_executor(EventLoop& loop, std::shared_ptr<ThreadPool> pool, F&& fun
 /// Python      concurrent.futures.ThreadPoolExecutor; with a bound on what waits
 class ThreadPoolExecutor {
   public:
+    /// Starts no thread: each is started by the first call that finds none idle.
+    /// Throws  std::bad_alloc
     explicit ThreadPoolExecutor(ExecutorOptions options = ExecutorOptions());
     ThreadPoolExecutor(ThreadPoolExecutor&&) noexcept = default;
     ThreadPoolExecutor& operator=(ThreadPoolExecutor&& other) noexcept;

@@ -154,7 +154,7 @@ class [[nodiscard("nothing is started before this is awaited: co_await it")]] Ca
     }
 
   private:
-    static void ask(ForeignCall* call) noexcept { static_cast<CallbackAwaiter*>(call)->hook_(); }
+    static void ask(ForeignCall* call) { static_cast<CallbackAwaiter*>(call)->hook_(); }
 
     Start start_;
     Hook hook_;
@@ -169,7 +169,8 @@ class [[nodiscard("nothing is started before this is awaited: co_await it")]] Ca
 /// set the exception there.
 ///
 /// `on_cancel()`, if it is given, is called after a cancel, in a turn of the loop of its own: it asks the
-/// library to stop, so that the callback comes soon.
+/// library to stop, so that the callback comes soon. What it throws goes to the loop's exception handler, and
+/// the await goes on waiting.
 ///
 /// Returns     the value
 /// Throws      what was set; what `start` throws, once its handle was called or dropped; RuntimeError  the

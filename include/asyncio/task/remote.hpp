@@ -108,6 +108,8 @@ class RemoteFuture {
             if (!record->is(detail::done)) Future<T>(detail::RecordRef::share(record)).set_exception(pointer);
         });
     }
+    /// Cancels the future, on the loop's thread. Without effect if it is done by then.
+    /// Throws  RuntimeError  "event loop is closed"
     void cancel() const {
         detail::post_to_anchor(anchor_, [](detail::PromiseBase* record) { detail::request_cancel(record); });
     }
@@ -147,6 +149,7 @@ class ConcurrentFuture {
     /// Blocks at most `limit`; returns whether it has ended.
     /// Throws  RuntimeError  on the loop's own thread, if it has not ended
     bool wait_for(Duration limit) { return state_->wait_for(limit); }
+    /// True once the coroutine or call has ended: `get` does not block any more.
     bool done() const noexcept { return state_->done(); }
     /// Asks the coroutine's task to stop. False if it has ended. A submitted call is taken back if it has not
     /// begun; if it has, its std::stop_token is set, and this is false.

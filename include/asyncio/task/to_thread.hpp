@@ -64,16 +64,18 @@ struct ThreadWork {
         : function(std::forward<G>(g)), args(std::forward<A>(a)...) {}
 
     static const char* what() noexcept { return type_spelling<F>(); }
-    void run() noexcept {
+    void run() noexcept { run_into(outcome); }
+    /// Made where it is to be: a result whose move throws is moved no more than it must be.
+    void run_into(std::optional<Outcome<R>>& result) noexcept {
         try {
             if constexpr (std::is_void_v<R>) {
                 call_in_thread(function, stop.get_token(), args);
-                outcome.emplace();
+                result.emplace();
             } else {
-                outcome.emplace(std::in_place, call_in_thread(function, stop.get_token(), args));
+                result.emplace(std::in_place, call_in_thread(function, stop.get_token(), args));
             }
         } catch (...) {
-            outcome.emplace(std::current_exception());
+            result.emplace(std::current_exception());
         }
     }
 };
@@ -152,7 +154,8 @@ inline constexpr bool owns_all =
 /// Calls `function(args…)` on a thread of the loop's pool and waits for its result, which may block without
 /// blocking the loop. If the function can take a std::stop_token first, it is given one that a cancel sets.
 ///
-/// Throws      what the function throws; RuntimeError  the loop is closing; OSError  no thread can be started
+/// Throws      what the function throws; RuntimeError  the loop is closing; OSError  no thread can be started;
+///             QueueFull  the default executor is one that bounds its queue, which is full
 /// Suspends    always
 /// Cancel      sets the stop_token; delivered when the function has returned (debug mode: a warning after a
 ///             second)

@@ -14,8 +14,8 @@ struct RemoteState;
 class ForeignCall : public Leaf {
   public:
     enum Kind : unsigned { to_thread, adapt, from_callback };
-    using Ask = void (*)(ForeignCall*) noexcept;
-    /// `ask` is called in a turn of its own after a cancel; may be null.
+    using Ask = void (*)(ForeignCall*);
+    /// `ask` is called in a turn of its own after a cancel; may be null. What it throws is reported.
     ForeignCall(Kind kind, Ask ask) noexcept : ForeignCall(&kinds_[kind], ask) {}
     /// Before it is awaited.
     ForeignCall(ForeignCall&& other) noexcept : ForeignCall(other.ops, other.ask_to_stop_) {
