@@ -154,8 +154,8 @@ inline constexpr bool owns_all =
 /// Calls `function(args…)` on a thread of the loop's pool and waits for its result, which may block without
 /// blocking the loop. If the function can take a std::stop_token first, it is given one that a cancel sets.
 ///
-/// Throws      what the function throws; RuntimeError  the loop is closing; OSError  no thread can be started;
-///             QueueFull  the default executor is one that bounds its queue, which is full
+/// Throws      what the function throws; RuntimeError  the loop is closing; OSError  no thread can be
+///             started; QueueFull  the default executor is one that bounds its queue, which is full
 /// Suspends    always
 /// Cancel      sets the stop_token; delivered when the function has returned (debug mode: a warning after a
 ///             second)
