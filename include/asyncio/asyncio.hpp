@@ -10,6 +10,7 @@
 #include "asyncio/base/outcome.hpp"
 
 // Coroutines and the loop
+#include "asyncio/core/checkpoint.hpp"
 #include "asyncio/core/clock.hpp"
 #include "asyncio/core/context.hpp"
 #include "asyncio/core/coro.hpp"

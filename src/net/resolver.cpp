@@ -31,7 +31,7 @@
 #include <utility>
 
 #include "asyncio/base/error.hpp"
-#include "asyncio/core/detail/checkpoint.hpp"
+#include "asyncio/core/checkpoint.hpp"
 #include "asyncio/core/event_loop.hpp"
 #include "net/net_part.hpp"
 
@@ -356,7 +356,7 @@ Coro<Answer> ask_anywhere(Question question, bool needs_no_server) {
         const std::shared_ptr<Resolver> threads = part.default_resolver;
         co_return co_await static_cast<ThreadResolver&>(*threads).ask_on_thread(std::move(question));
     }
-    co_await Checkpoint();
+    co_await checkpoint();
     Answer answer;
     ask(question, answer);
     require_answer(question, answer);

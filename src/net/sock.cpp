@@ -8,14 +8,12 @@
 #include <cerrno>
 
 #include "asyncio/base/error.hpp"
-#include "asyncio/core/detail/checkpoint.hpp"
+#include "asyncio/core/checkpoint.hpp"
 #include "detail/loop_impl.hpp"
 
 namespace asyncio { inline namespace v1 {
 
 namespace {
-
-using detail::Checkpoint;
 
 std::string on_socket(const char* call, int socket) {
     return std::string(call) + " on socket " + std::to_string(socket);
@@ -51,7 +49,7 @@ struct Sender {
 }  // namespace
 
 Coro<std::size_t> EventLoop::sock_recv_into(int socket, std::span<std::byte> buffer) {
-    co_await Checkpoint();
+    co_await checkpoint();
     for (;;) {
         const auto received = attempt(
             "recv", socket, [&] { return ::recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT); });
@@ -68,7 +66,7 @@ Coro<std::string> EventLoop::sock_recv(int socket, std::size_t bytes_max) {
 }
 
 Coro<std::pair<std::size_t, Address>> EventLoop::sock_recvfrom_into(int socket, std::span<std::byte> buffer) {
-    co_await Checkpoint();
+    co_await checkpoint();
     for (;;) {
         Sender from;
         const auto received = attempt("recvfrom", socket, [&] {
@@ -88,7 +86,7 @@ Coro<std::pair<std::string, Address>> EventLoop::sock_recvfrom(int socket, std::
 }
 
 Coro<> EventLoop::sock_sendall(int socket, std::string_view data) {
-    co_await Checkpoint();
+    co_await checkpoint();
     while (!data.empty()) {
         const auto sent = attempt("send", socket, [&] {
             return ::send(socket, data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -102,7 +100,7 @@ Coro<> EventLoop::sock_sendall(int socket, std::string_view data) {
 }
 
 Coro<std::size_t> EventLoop::sock_sendto(int socket, std::string_view data, Address address) {
-    co_await Checkpoint();
+    co_await checkpoint();
     for (;;) {
         const auto sent = attempt("sendto", socket, [&] {
             return ::sendto(socket, data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
@@ -116,7 +114,7 @@ Coro<std::size_t> EventLoop::sock_sendto(int socket, std::string_view data, Addr
 
 Coro<std::pair<int, Address>> EventLoop::sock_accept(int socket) {
     require_non_blocking("accept", socket);
-    co_await Checkpoint();
+    co_await checkpoint();
     for (;;) {
         Sender peer;
         const auto accepted = attempt("accept", socket, [&] {
@@ -132,7 +130,7 @@ Coro<std::pair<int, Address>> EventLoop::sock_accept(int socket) {
 
 Coro<> EventLoop::sock_connect(int socket, Address address) {
     require_non_blocking("connect", socket);
-    co_await Checkpoint();
+    co_await checkpoint();
     const auto subject = [&] { return "connect " + address.to_string(); };
     const auto* const native = static_cast<const sockaddr*>(address.data());
     if (::connect(socket, native, static_cast<socklen_t>(address.size())) == 0) co_return;
@@ -148,7 +146,7 @@ Coro<> EventLoop::sock_connect(int socket, Address address) {
 Coro<std::uint64_t> EventLoop::sock_sendfile(int socket, int file, std::uint64_t offset,
                                              std::optional<std::uint64_t> count) {
     require_non_blocking("sendfile", socket);
-    co_await Checkpoint();
+    co_await checkpoint();
     constexpr std::uint64_t piece_max = std::uint64_t{1} << 30;
     auto position = static_cast<off_t>(offset);
     std::uint64_t sent = 0;
@@ -162,7 +160,7 @@ Coro<std::uint64_t> EventLoop::sock_sendfile(int socket, int file, std::uint64_t
             break;  // the end of the file
         } else {
             sent += *moved;
-            co_await Checkpoint();
+            co_await checkpoint();
         }
     }
     co_return sent;

@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "asyncio/core/detail/checkpoint.hpp"
+#include "asyncio/core/checkpoint.hpp"
 #include "asyncio/core/loop_handle.hpp"
 #include "asyncio/task/task.hpp"
 #include "asyncio/task/to_thread.hpp"
@@ -87,7 +87,7 @@ Coro<T> adapt(std::future<T> future) {
                   "adapt(std::future<T&>): a coroutine returns values; use a std::future<T*>");
     if (!future.valid()) throw std::future_error(std::future_errc::no_state);
     if (detail::std_future_is_ready(future)) {
-        co_await detail::Checkpoint();
+        co_await checkpoint();
         co_return future.get();
     }
     co_return co_await to_thread(detail::GetStdFuture<std::future<T>>(std::move(future)));
@@ -101,7 +101,7 @@ template <class T>
 Coro<T> adapt(std::shared_future<T> future) {
     if (!future.valid()) throw std::future_error(std::future_errc::no_state);
     if (detail::std_future_is_ready(future)) {
-        co_await detail::Checkpoint();
+        co_await checkpoint();
         co_return future.get();
     }
     co_return co_await to_thread(detail::GetStdFuture<std::shared_future<T>>(std::move(future)));
