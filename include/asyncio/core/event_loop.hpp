@@ -333,7 +333,7 @@ class EventLoop {
     /// Python  loop.set_default_executor
     void set_default_executor(ThreadPoolExecutor executor);
     /// The default executor takes no more calls; waits until its threads have ended, at most `timeout`. Those
-    /// that still run then are named on stderr and left behind.
+    /// that still run then are named by a warning and left behind.
     /// Suspends if threads run
     /// Cancel  the loop waits for them when it closes, or the next call of this does
     /// Threads loop thread
