@@ -423,7 +423,7 @@ TEST_P(RunInExecutorTest, TheDefaultExecutorCanBeReplaced) {
         auto gate = std::make_shared<Gate>();
         auto before = loop.run_in_executor(nullptr, [](std::shared_ptr<Gate> g) { g->pass(); }, gate);
         gate->wait_until_somebody_is_there();
-        loop.set_default_executor(ThreadPoolExecutor({.max_workers = 3, .thread_name_prefix = "new"}));
+        loop.set_default_executor(ThreadPoolExecutor({.max_workers = 1, .thread_name_prefix = "new"}));
         std::string name = co_await to_thread(&this_threads_name);
         EXPECT_EQ(name, "new_0");
         name = co_await loop.run_in_executor(nullptr, &this_threads_name);
