@@ -50,8 +50,10 @@
 #include "asyncio/task/with.hpp"
 #include "asyncio/task/zip.hpp"
 
-// Signals
+// Processes and signals
+#include "asyncio/process/environment.hpp"
 #include "asyncio/process/signals.hpp"
+#include "asyncio/process/subprocess.hpp"
 
 // Synchronisation
 #include "asyncio/core/wait_queue.hpp"

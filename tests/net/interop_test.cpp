@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "net_fixture.hpp"
+#include "support/paths.hpp"
 
 extern char** environ;
 
@@ -56,7 +57,7 @@ class Program {
     std::FILE* output_ = nullptr;
 };
 
-std::string peer_script(const char* name) { return std::string(ASYNCIO_TESTS_DIR "/net/peers/") + name; }
+std::string peer_script(const char* name) { return std::string(tests_folder) + "/net/peers/" + name; }
 
 class SlowInterop : public NetTest {};
 ASYNCIO_ON_REAL_BACKENDS(SlowInterop);
