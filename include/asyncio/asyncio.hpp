@@ -73,8 +73,10 @@
 // Network
 #include "asyncio/net/address.hpp"
 #include "asyncio/net/pipe.hpp"
+#include "asyncio/net/protocol.hpp"
 #include "asyncio/net/resolver.hpp"
 #include "asyncio/net/server.hpp"
 #include "asyncio/net/sock.hpp"
 #include "asyncio/net/streams.hpp"
+#include "asyncio/net/transport.hpp"
 #include "asyncio/net/unix.hpp"

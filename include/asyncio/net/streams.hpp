@@ -25,8 +25,9 @@ inline constexpr std::size_t default_stream_limit = 64 * 1024;
 
 namespace detail {
 
-struct Inlet;   // where a reader's bytes come from: src/net/inlet.hpp
-struct Duplex;  // an inlet with a way out, such as a socket: src/net/duplex.hpp
+struct Inlet;         // where a reader's bytes come from: src/net/inlet.hpp
+struct Duplex;        // an inlet with a way out, such as a socket: src/net/duplex.hpp
+struct StreamAccess;  // the way in for the library's own layers: src/net/stream_access.hpp
 
 /// A read that waits. It claims the inlet for as long, pulls from it, and hands back what it has taken if it
 /// is cancelled.
@@ -347,6 +348,7 @@ class StreamReader {
     static std::size_t checked_count(std::ptrdiff_t n);
     static std::string_view checked_separator(std::string_view separator);
     void drop() noexcept;
+    friend detail::StreamAccess;
     detail::Inlet* inlet_;
 };
 
@@ -453,6 +455,7 @@ class StreamWriter {
   private:
     void write_parts(std::span<const std::string_view> parts);
     void drop() noexcept;
+    friend detail::StreamAccess;
     detail::Duplex* stream_;
 };
 
