@@ -54,6 +54,7 @@
 #include "asyncio/process/environment.hpp"
 #include "asyncio/process/signals.hpp"
 #include "asyncio/process/subprocess.hpp"
+#include "asyncio/process/subprocess_protocol.hpp"
 
 // Synchronisation
 #include "asyncio/core/wait_queue.hpp"

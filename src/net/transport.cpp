@@ -24,6 +24,7 @@
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/event_loop.hpp"
+#include "asyncio/task/sleep.hpp"
 #include "detail/loop_impl.hpp"
 #include "net/connection.hpp"
 #include "net/net_part.hpp"
@@ -282,6 +283,15 @@ Transport attach_reader(std::shared_ptr<BaseProtocol> protocol, StreamReader rea
 }
 Transport attach_writer(std::shared_ptr<BaseProtocol> protocol, StreamWriter writer) {
     return make_transport(std::move(protocol), std::nullopt, std::move(writer));
+}
+
+Coro<> told_of_connection(Transport transport) {
+    try {
+        co_await sleep(Duration::zero());  // its turn stands before ours
+    } catch (...) {
+        transport.abort();
+        throw;
+    }
 }
 
 Coro<Streams> adopt_socket(int socket, ConnectOptions options) {

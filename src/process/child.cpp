@@ -190,6 +190,15 @@ void Child::abandon() noexcept {
     ended.set();
 }
 
+void signal_child(Child& child, int number) {
+    const int error = child.signal(number);
+    if (error == 0) return;
+    const std::string subject = "signal " + std::to_string(number) + " to subprocess " +
+                                std::to_string(child.pid) + " ('" + child.name + "')";
+    if (error == EINVAL) throw ValueError(subject + ": there is no such signal");
+    throw_os_error(error, subject + (child.has_ended() ? ", which has ended" : ""));
+}
+
 // ---- those of a loop ----------------------------------------------------------------------------
 
 void ProcessPart::watch_signals() {

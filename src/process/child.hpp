@@ -7,6 +7,7 @@
 
 #include "asyncio/base/duration.hpp"
 #include "asyncio/core/backend.hpp"
+#include "asyncio/process/subprocess.hpp"
 #include "asyncio/sync/event.hpp"
 #include "detail/loop_impl.hpp"
 #include "detail/signal_hub.hpp"
@@ -55,6 +56,25 @@ struct ProcessPart final : LoopPart {
     LoopImpl* const loop;
     std::vector<std::shared_ptr<Child>> running;
     std::shared_ptr<SignalSubscriber> signals;
+};
+
+/// Throws  ProcessLookupError  it has ended; ValueError  no such signal
+void signal_child(Child& child, int number);
+
+/// The way into a Process for those who take its place.
+struct ProcessAccess {
+    struct Streams {
+        std::optional<StreamWriter> in;
+        std::optional<StreamReader> out;
+        std::optional<StreamReader> err;
+    };
+    static const std::shared_ptr<Child>& child(const Process& process) noexcept { return process.child_; }
+    /// The process is forgotten by its handle.
+    static Streams take_streams(Process& process) noexcept {
+        process.child_.reset();
+        return Streams{std::move(process.stdin_stream_), std::move(process.stdout_stream_),
+                       std::move(process.stderr_stream_)};
+    }
 };
 
 /// Of the running loop.

@@ -174,14 +174,7 @@ Coro<std::pair<std::string, std::string>> Process::communicate(std::string input
     co_return std::pair<std::string, std::string>(std::move(out), std::move(err));
 }
 
-void Process::send_signal(int number) {
-    const int error = child_->signal(number);
-    if (error == 0) return;
-    const std::string subject = "signal " + std::to_string(number) + " to subprocess " +
-                                std::to_string(child_->pid) + " ('" + child_->name + "')";
-    if (error == EINVAL) throw ValueError(subject + ": there is no such signal");
-    throw_os_error(error, subject + (child_->has_ended() ? ", which has ended" : ""));
-}
+void Process::send_signal(int number) { detail::signal_child(*child_, number); }
 void Process::terminate() { send_signal(SIGTERM); }
 void Process::kill() { send_signal(SIGKILL); }
 

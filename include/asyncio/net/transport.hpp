@@ -92,6 +92,8 @@ concept ProtocolFactory = std::invocable<std::decay_t<F>&> && requires { typenam
 Transport attach(std::shared_ptr<BaseProtocol> protocol, StreamReader reader, StreamWriter writer);
 Transport attach_reader(std::shared_ptr<BaseProtocol> protocol, StreamReader reader);
 Transport attach_writer(std::shared_ptr<BaseProtocol> protocol, StreamWriter writer);
+/// Until `connection_made` was called; a cancel aborts the transport.
+Coro<> told_of_connection(Transport transport);
 /// A connected or accepted socket that somebody else has made. Takes it over, also when it throws.
 Coro<Streams> adopt_socket(int socket, ConnectOptions options);
 
@@ -117,6 +119,7 @@ Coro<Connected<P>> connect_protocol(FactoryFunction<P> factory, Coro<Streams> co
     Streams streams = co_await std::move(connecting);
     std::shared_ptr<P> protocol = factory();
     Transport transport = attach(protocol, std::move(streams.reader), std::move(streams.writer));
+    co_await told_of_connection(transport);
     co_return Connected<P>(std::move(transport), std::move(protocol));
 }
 template <class P>
@@ -124,6 +127,7 @@ Coro<Connected<P>> connect_protocol(FactoryFunction<P> factory, Coro<StreamReade
     StreamReader reader = co_await std::move(connecting);
     std::shared_ptr<P> protocol = factory();
     Transport transport = attach_reader(protocol, std::move(reader));
+    co_await told_of_connection(transport);
     co_return Connected<P>(std::move(transport), std::move(protocol));
 }
 template <class P>
@@ -131,6 +135,7 @@ Coro<Connected<P>> connect_protocol(FactoryFunction<P> factory, Coro<StreamWrite
     StreamWriter writer = co_await std::move(connecting);
     std::shared_ptr<P> protocol = factory();
     Transport transport = attach_writer(protocol, std::move(writer));
+    co_await told_of_connection(transport);
     co_return Connected<P>(std::move(transport), std::move(protocol));
 }
 
@@ -147,7 +152,8 @@ ClientFunction protocol_clients(F&& factory) {
 }  // namespace detail
 
 /// Connects as `open_connection`, for a protocol that `factory()` makes:
-/// `auto [transport, protocol] = co_await create_connection(make_protocol, host, port)`.
+/// `auto [transport, protocol] = co_await create_connection(make_protocol, host, port)`. Its
+/// `connection_made` was called then.
 ///
 /// Throws      as open_connection; what the factory throws
 /// Suspends    usually

@@ -69,6 +69,7 @@ static_assert(OptionStruct<SubprocessOptions>);
 namespace detail {
 
 struct Child;
+struct ProcessAccess;  // src/process/child.hpp
 
 Coro<Process> spawn(std::vector<std::string> arguments, const SubprocessOptions& options, const char* what);
 
@@ -154,6 +155,7 @@ class ASYNCIO_API Process {
     Coro<> aexit(std::exception_ptr error);
 
   private:
+    friend detail::ProcessAccess;
     void drop() noexcept;
     std::shared_ptr<detail::Child> child_;
     std::optional<StreamWriter> stdin_stream_;
