@@ -475,18 +475,27 @@ struct ConnectOptions {
     AddressFamily family = AddressFamily::any;  ///< only addresses of this kind
     HostPort local_addr = {};                   ///< where to connect from; a numeric host
     Duration timeout = Duration::none();        ///< for the name lookup and all attempts together
+    /// After so long without a connection the next address is tried besides; none(): only when one has
+    /// failed.
+    Duration happy_eyeballs_delay = std::chrono::milliseconds(250);
+    /// How many addresses of the first one's family come before the families take turns; 0: as the resolver
+    /// gave them.
+    unsigned interleave = 1;
 };
 static_assert(OptionStruct<ConnectOptions>);
 
-/// Connects to `host`, a name or a numeric address. The addresses of a name are tried one after another.
-/// TCP_NODELAY is set.
+/// Connects to `host`, a name or a numeric address. The addresses of a name are tried in turn, IPv6 and IPv4
+/// alternating; the next one starts when one has failed or `happy_eyeballs_delay` has passed, and the first
+/// that connects is taken. TCP_NODELAY is set.
 ///
 /// Throws      gaierror  the name cannot be resolved; ConnectionRefusedError, OSError  no address could be
 ///             connected; TimeoutError  the time is up; ValueError  the host is empty or the limit 0
 /// Suspends    usually; the loop is never blocked, names are looked up on threads of the resolver
 /// Cancel      what was begun is given up
 /// Threads     loop thread
-/// Python      asyncio.open_connection; `timeout` besides
+/// Python      asyncio.open_connection; `timeout` besides. There happy_eyeballs_delay is None by default, so
+///             that a first address that never answers holds up the others
+/// See         RFC 8305
 Coro<Streams> open_connection(std::string_view host, std::uint16_t port,
                               ConnectOptions options = ConnectOptions());
 /// Connects to an address.
