@@ -1,6 +1,7 @@
 // Streams: StreamReader, StreamWriter, open_connection. (Servers: net/server.hpp.)
 #pragma once
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -51,7 +52,7 @@ class ReadBase : public Leaf {
     bool takes_directly() const noexcept { return want_ == Want::into_some || want_ == Want::into_all; }
     /// It takes pieces out of the buffer, rather than the buffer itself.
     bool takes_pieces() const noexcept {
-        return want_ == Want::more || want_ == Want::line || want_ == Want::until;
+        return want_ == Want::more || want_ == Want::line || want_ == Want::until || want_ == Want::until_any;
     }
     /// So many bytes were put there already.
     void took_directly(std::size_t count) noexcept { progress_ += count; }
@@ -62,6 +63,7 @@ class ReadBase : public Leaf {
         exactly,    // `amount_`
         line,       // up to "\n"
         until,      // up to the separator, `amount_` bytes at `target_`
+        until_any,  // up to one of `amount_` separators, an array of std::string_view at `target_`
         all,        // up to the end
         into_some,  // at least a byte into `amount_` bytes at `target_`
         into_all,   // all `amount_` bytes at `target_`
@@ -77,6 +79,10 @@ class ReadBase : public Leaf {
     std::string take_text();
     std::size_t take_count();
     bool take_more();
+    /// An awaiter that has the separators in itself was moved.
+    void look_for(const std::string_view* separators) noexcept {
+        target_ = reinterpret_cast<const char*>(separators);
+    }
 
   private:
     // idle: has no claim · pulling: asks the inlet for bytes · waiting: the inlet will call progressed() ·
@@ -89,6 +95,11 @@ class ReadBase : public Leaf {
     bool advance() noexcept;
     bool satisfied() noexcept;
     bool search() noexcept;
+    bool search_any(std::string_view unread) noexcept;
+    std::span<const std::string_view> separators() const noexcept {
+        return {reinterpret_cast<const std::string_view*>(target_), amount_};
+    }
+    std::size_t found_length() const noexcept;
     void wake_up() noexcept;
     void check_cancelled();
     void give_back() noexcept;
@@ -106,7 +117,7 @@ class ReadBase : public Leaf {
     bool found_ = false;    // a separator, at progress_
     bool overrun_ = false;  // no separator in as many bytes as the limit allows
     std::size_t amount_;
-    const char* target_;        // memory to fill, or a separator
+    const char* target_;        // memory to fill, or a separator, or several
     std::size_t progress_ = 0;  // bytes filled, or searched
 };
 
@@ -121,6 +132,9 @@ class [[nodiscard("nothing is read before this is awaited")]] ReadAwaiter : publ
   protected:
     ReadAwaiter(Inlet* inlet, Want want, std::string_view separator) noexcept
         : ReadBase(inlet, want, separator.size(), separator.data()) {}
+    ReadAwaiter(Inlet* inlet, std::span<const std::string_view> separators) noexcept
+        : ReadBase(inlet, Want::until_any, separators.size(),
+                   reinterpret_cast<const char*>(separators.data())) {}
 };
 
 class [[nodiscard("nothing is read before this is awaited")]] LineAwaiter : public ReadAwaiter {
@@ -128,6 +142,25 @@ class [[nodiscard("nothing is read before this is awaited")]] LineAwaiter : publ
     explicit LineAwaiter(Inlet* inlet) noexcept : ReadAwaiter(inlet, Want::line, "\n") {}
     LineAwaiter(Inlet* inlet, std::string_view separator) noexcept
         : ReadAwaiter(inlet, Want::until, separator) {}
+    LineAwaiter(Inlet* inlet, std::span<const std::string_view> separators) noexcept
+        : ReadAwaiter(inlet, separators) {}
+};
+
+/// Of several separators, which lie in here.
+template <std::size_t Count>
+class [[nodiscard("nothing is read before this is awaited")]] UntilAnyAwaiter : public LineAwaiter {
+  public:
+    UntilAnyAwaiter(Inlet* inlet, const std::array<std::string_view, Count>& separators) noexcept
+        : LineAwaiter(inlet, std::span<const std::string_view>(separators)), separators_(separators) {
+        look_for(separators_.data());
+    }
+    UntilAnyAwaiter(UntilAnyAwaiter&& other) noexcept
+        : LineAwaiter(std::move(other)), separators_(other.separators_) {
+        look_for(separators_.data());
+    }
+
+  private:
+    std::array<std::string_view, Count> separators_;
 };
 
 class [[nodiscard("nothing is read before this is awaited")]] FillAwaiter : public ReadBase {
@@ -300,6 +333,25 @@ class StreamReader {
     detail::LineAwaiter readuntil(std::string_view separator = "\n") {
         return detail::LineAwaiter(inlet_, checked_separator(separator));
     }
+    /// Reads up to and with whichever of the separators ends first: `readuntil("\r\n", "\n")`.
+    ///
+    /// Throws      as above
+    /// Suspends    only if no separator is there
+    /// Cancel      nothing is lost
+    /// Threads     loop thread
+    /// Lifetime    the separators' bytes, and the span's array, until the await has ended
+    /// Python      readuntil of a tuple
+    template <std::convertible_to<std::string_view>... More>
+    detail::UntilAnyAwaiter<2 + sizeof...(More)> readuntil(std::string_view one, std::string_view other,
+                                                           const More&... more) {
+        const std::array<std::string_view, 2 + sizeof...(More)> all{one, other, std::string_view(more)...};
+        check_separators(all);
+        return detail::UntilAnyAwaiter<2 + sizeof...(More)>(inlet_, all);
+    }
+    detail::LineAwaiter readuntil(std::span<const std::string_view> separators) {
+        check_separators(separators);
+        return detail::LineAwaiter(inlet_, separators);
+    }
     /// Fills `memory`, without a copy in between where it is large.
     ///
     /// Throws      IncompleteReadError  the stream ended before; as `read`
@@ -346,6 +398,7 @@ class StreamReader {
   private:
     static std::size_t checked_count(std::ptrdiff_t n);
     static std::string_view checked_separator(std::string_view separator);
+    static void check_separators(std::span<const std::string_view> separators);
     void drop() noexcept;
     detail::Inlet* inlet_;
 };
