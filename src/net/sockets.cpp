@@ -33,9 +33,19 @@ int open_stream_socket(AddressFamily family) noexcept {
     return descriptor < 0 ? -errno : descriptor;
 }
 
+int open_datagram_socket(AddressFamily family) noexcept {
+    const int descriptor = ::socket(native_family(family), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return descriptor < 0 ? -errno : descriptor;
+}
+
 int bind_socket(int descriptor, const Address& address) noexcept {
     const auto* native = static_cast<const sockaddr*>(address.data());
     return ::bind(descriptor, native, static_cast<socklen_t>(address.size())) == 0 ? 0 : -errno;
+}
+
+int connect_datagrams(int descriptor, const Address& address) noexcept {
+    const auto* native = static_cast<const sockaddr*>(address.data());
+    return ::connect(descriptor, native, static_cast<socklen_t>(address.size())) == 0 ? 0 : -errno;
 }
 
 int listen_on(int descriptor, int backlog) noexcept {

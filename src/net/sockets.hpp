@@ -6,8 +6,11 @@ namespace asyncio { inline namespace v1 { namespace detail {
 
 /// A stream socket, non-blocking and close-on-exec; or -errno.
 int open_stream_socket(AddressFamily family) noexcept;
+int open_datagram_socket(AddressFamily family) noexcept;
 /// -errno or 0.
 int bind_socket(int descriptor, const Address& address) noexcept;
+/// Of a datagram socket: that is done at once.
+int connect_datagrams(int descriptor, const Address& address) noexcept;
 int listen_on(int descriptor, int backlog) noexcept;
 /// Sends without waiting for more to send, as asyncio does.
 void set_no_delay(int descriptor) noexcept;
