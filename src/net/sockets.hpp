@@ -16,6 +16,8 @@ int listen_on(int descriptor, int backlog) noexcept;
 void set_no_delay(int descriptor) noexcept;
 /// Sets an integer option; -errno or 0.
 int set_option(int descriptor, int level, int option, int value) noexcept;
+/// Throws  ValueError  a call on it would hold up the loop; OSError  it is not open
+void require_non_blocking(const char* call, int descriptor);
 Address local_address(int descriptor) noexcept;
 Address peer_address(int descriptor) noexcept;
 /// Both directions: operations in the kernel end, and the peer is told.

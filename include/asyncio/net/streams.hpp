@@ -15,6 +15,7 @@
 #include "asyncio/base/option.hpp"
 #include "asyncio/core/coro.hpp"
 #include "asyncio/net/address.hpp"
+#include "asyncio/net/sendfile.hpp"
 
 namespace asyncio { inline namespace v1 {
 
@@ -467,6 +468,29 @@ class StreamWriter {
     /// Cancel      no effect on what was written
     /// Threads     loop thread
     detail::DrainAwaiter drain() { return detail::DrainAwaiter(stream_); }
+
+    /// Sends a file, or a part of it, after what was written: by the kernel, without a copy through the
+    /// program, where that can be. Nothing else may be written before it has ended. The file's own position
+    /// is neither used nor changed (of a pipe what is read is gone).
+    ///
+    /// Returns     how many bytes; fewer than `count` if the file ends before
+    /// Throws      ConnectionResetError, BrokenPipeError, OSError  the stream is lost, or the file cannot be
+    ///             read: `*options.sent` says how far it has got; SendfileNotAvailableError  as the options
+    ///             say; ValueError  an offset into a pipe; RuntimeError  after write_eof, or it is another
+    ///             loop's
+    /// Suspends    only if there is no room, or the kernel cannot do it
+    /// Cancel      `*options.sent` bytes have been or will be sent
+    /// Threads     loop thread
+    /// Lifetime    the file stays open until the await has ended
+    /// Python      loop.sendfile(transport, file)
+    Coro<std::uint64_t> sendfile(int file, SendfileOptions options = SendfileOptions());
+    /// The same of the file at `path`.
+    ///
+    /// Throws      FileNotFoundError, PermissionError, OSError  it cannot be opened; as above
+    /// Suspends    always: it is opened on a thread
+    /// Cancel      as above
+    /// Threads     loop thread
+    Coro<std::uint64_t> sendfile(std::string_view path, SendfileOptions options = SendfileOptions());
 
     /// Ends the sending direction after what was written; the peer reads to its end, and may go on sending.
     void write_eof();
