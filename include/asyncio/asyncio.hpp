@@ -73,9 +73,11 @@
 
 // Network
 #include "asyncio/net/address.hpp"
+#include "asyncio/net/datagram.hpp"
 #include "asyncio/net/pipe.hpp"
 #include "asyncio/net/protocol.hpp"
 #include "asyncio/net/resolver.hpp"
+#include "asyncio/net/sendfile.hpp"
 #include "asyncio/net/server.hpp"
 #include "asyncio/net/sock.hpp"
 #include "asyncio/net/streams.hpp"

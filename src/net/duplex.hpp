@@ -38,6 +38,9 @@ struct Duplex : Inlet {
     virtual Address local() const noexcept = 0;
     /// -1: closed.
     virtual int fileno() const noexcept = 0;
+    /// What the kernel may write to by itself, when nothing is unsent; -1: the bytes are changed on their
+    /// way.
+    virtual int sendfile_descriptor() const noexcept { return -1; }
 
     // ---- what all have -----------------------------------------------------------------------------
     void set_limits(WriteBufferLimits limits);
