@@ -53,6 +53,13 @@
 // Signals
 #include "asyncio/process/signals.hpp"
 
+// Files
+#include "asyncio/files/file.hpp"
+#include "asyncio/files/os.hpp"
+#include "asyncio/files/path_view.hpp"
+#include "asyncio/files/tempfile.hpp"
+#include "asyncio/files/watcher.hpp"
+
 // Synchronisation
 #include "asyncio/core/wait_queue.hpp"
 #include "asyncio/sync/barrier.hpp"
