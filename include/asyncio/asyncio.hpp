@@ -56,6 +56,13 @@
 #include "asyncio/process/subprocess.hpp"
 #include "asyncio/process/subprocess_protocol.hpp"
 
+// Files
+#include "asyncio/files/file.hpp"
+#include "asyncio/files/os.hpp"
+#include "asyncio/files/path_view.hpp"
+#include "asyncio/files/tempfile.hpp"
+#include "asyncio/files/watcher.hpp"
+
 // Synchronisation
 #include "asyncio/core/wait_queue.hpp"
 #include "asyncio/sync/barrier.hpp"
