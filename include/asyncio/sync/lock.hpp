@@ -42,8 +42,9 @@ class Lock {
     /// Threads     loop thread
     Scoped scoped() noexcept;
     /// Unlocks it and wakes the first that waits. Allocates nothing.
-    /// Throws  RuntimeError  it is not locked
+    /// Throws  RuntimeError  it is not locked; this is another thread (debug mode)
     void release() {
+        binding_.check_thread("Lock.release");
         if (!locked_) [[unlikely]]
             throw_not_locked();
         locked_ = false;
@@ -65,7 +66,7 @@ class Lock {
     friend class Condition;
 
     bool try_acquire() noexcept {
-        if (locked_ || !queue_.idle()) return false;
+        if (locked_ || !queue_.idle() || binding_.runs_elsewhere()) return false;
         locked_ = true;
         return true;
     }
