@@ -311,8 +311,10 @@ class LoopBinding {
             assert_within_reach(what);
     }
 
-  private:
+    /// In debug mode: what is hot asks this first, and leaves all the rest to a function of its own.
     bool watched() const noexcept { return (word_ & detail::watched_binding) != 0; }
+
+  private:
     ASYNCIO_COLD void bind(const char* what);
     [[nodiscard]] ASYNCIO_COLD bool is_out_of_reach() const noexcept;
     ASYNCIO_COLD void throw_if_out_of_reach(const char* what) const;

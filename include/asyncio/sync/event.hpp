@@ -21,15 +21,14 @@ class Event {
     bool is_set() const noexcept { return set_; }
     /// Makes it true and wakes all that wait, also if it is cleared before they run. Allocates nothing.
     void set() noexcept {
-        binding_.assert_thread("Event.set");
-        if (set_) return;
-        set_ = true;
-        queue_.unpark_all();
+        if (binding_.watched()) [[unlikely]]
+            return set_watched();
+        do_set();
     }
     /// Makes it false.
     void clear() noexcept {
-        binding_.assert_thread("Event.clear");
         set_ = false;
+        binding_.assert_thread("Event.clear");
     }
 
     /// Waits until it is true.
@@ -41,6 +40,12 @@ class Event {
     Wait wait() noexcept;
 
   private:
+    void do_set() noexcept {
+        if (set_) return;
+        set_ = true;
+        queue_.unpark_all();
+    }
+    ASYNCIO_COLD void set_watched() noexcept;
     bool goes_through() const noexcept { return set_ && !binding_.runs_elsewhere(); }
 
     WaitQueue queue_;
