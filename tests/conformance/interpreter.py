@@ -6,7 +6,6 @@ are meant to differ, or on which Python itself is accidental; a program that sho
 """
 
 import asyncio
-import contextlib
 import contextvars
 import re
 from asyncio import runners, tasks
@@ -100,6 +99,7 @@ class Program:
         self.handles = {}
         self.spawned = {}
         self.generators = {}
+        self.ignorant = set()
         self.executors = Executors(self.loop, late)
         self.sync = {
             "lock": [asyncio.Lock(), asyncio.Lock()],
@@ -403,7 +403,7 @@ class Program:
 
     async def advance(self, context, op, slot, step):
         """Writes the item that the step gives, or `end`."""
-        self.before_await(op)
+        self.before_asking(op, slot)
         try:
             value = await step
         except StopAsyncIteration:
@@ -423,26 +423,42 @@ class Program:
         error = errors[what]() if what in errors else ValueError(what)
         await self.advance(context, "athrow", slot, self.generators[slot].athrow(error))
 
+    def before_asking(self, op, slot):
+        self.before_await(op)
+        if slot in self.ignorant:
+            self.drop("a generator that has ignored GeneratorExit is used again")
+
+    async def close_generator(self, slot):
+        try:
+            await self.generators[slot].aclose()
+        except RuntimeError as error:
+            if "ignored GeneratorExit" in str(error):
+                self.ignorant.add(slot)  # Here it is gone, in Python it may go on.
+            raise
+
     async def do_aclose(self, context, slot):
-        self.before_await("aclose")
-        await self.generators[slot].aclose()
+        self.before_asking("aclose", slot)
+        await self.close_generator(slot)
         self.log(context, "aclose", slot)
 
     async def do_gfor(self, context, slot, ops):
-        self.before_await("gfor")
+        self.before_asking("gfor", slot)
         async for value in self.generators[slot]:
             self.log(context, "item", f"{slot} {value}")
             result = await self.run(context, ops)
             if result is not None:
                 return result
-            self.before_await("gfor")
+            self.before_asking("gfor", slot)
         return None
 
     async def do_gwith(self, context, slot, ops):
-        self.before_await("gwith")
+        self.before_asking("gwith", slot)
         try:
-            async with contextlib.aclosing(self.generators[slot]):
+            try:
                 result = await self.run(context, ops)
+            finally:  # contextlib.aclosing, spelled out
+                if not self.closing:
+                    await self.close_generator(slot)
         except (Exception, asyncio.CancelledError) as error:
             self.log(context, "closed", f"{slot} {describe(error)}")
             raise
@@ -747,6 +763,9 @@ class Program:
         except RecursionError:
             self.drop("recursion")
             self.result = None
+        except GeneratorExit:
+            self.drop("GeneratorExit has left a generator")
+            self.result = None
         return self
 
     def check_end(self):
@@ -758,6 +777,8 @@ class Program:
             self.drop("a task was spawned during shutdown")
         if not self.executors.finish_all():
             self.drop("a call is still held when the program is over")
+        if any("StopAsyncIteration" in line for line in self.trace):
+            self.drop("StopAsyncIteration leaves aclose")
         if any(name not in KNOWN_ERRORS for line in self.trace for name in ERROR_NAME.findall(line)):
             self.drop("an error of another type")
 
