@@ -95,8 +95,9 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
 
     /// It would not have to wait.
     bool goes_through() const noexcept {
-        return barrier_->phase_ == Phase::broken ||
-               (barrier_->phase_ == Phase::filling && barrier_->count_ + 1 == barrier_->parties_);
+        return (barrier_->phase_ == Phase::broken ||
+                (barrier_->phase_ == Phase::filling && barrier_->count_ + 1 == barrier_->parties_)) &&
+               !barrier_->binding_.runs_elsewhere();
     }
     bool arrive() noexcept;
     bool end(Stage stage) noexcept;
@@ -121,6 +122,7 @@ class [[nodiscard("nothing happens before this is awaited: co_await it")]] Barri
     void start() noexcept { yield(); }
     void await_resume() {
         if (suspended()) throw_if_cancelled();
+        barrier_->binding_.check_thread("Barrier.reset or abort");
         (barrier_->*change_)();
     }
 
