@@ -66,8 +66,8 @@ namespace detail {
 
 class ChannelWait;
 
-/// A channel, whatever goes through it. `receivers.woken()` of the items are promised to those who were woken
-/// for one; they do not count as buffered.
+/// A channel, whatever goes through it. The first `receivers.woken()` items are promised to those who were
+/// woken for one; they do not count as buffered.
 struct ChannelBase {
     WaitQueue receivers;
     WaitQueue senders;
@@ -119,7 +119,8 @@ struct Channel : ChannelBase {
         ++count;
         receivers.unpark_one();
     }
-    T take() noexcept;
+    /// The item that comes next for somebody before whom `promised` others have their turn still.
+    T take(std::size_t promised) noexcept;
     /// No receiving end is open, and none is owed an item.
     void drop_what_nobody_takes() noexcept {
         if (receive_ends != 0 || receivers.woken() != 0) return;
@@ -209,18 +210,17 @@ class [[nodiscard("nothing is sent before this is awaited: co_await it")]] Chann
 };
 
 template <class T>
-T Channel<T>::take() noexcept {
-    if (count == 0) {  // from hand to hand
+T Channel<T>::take(std::size_t promised) noexcept {
+    if (count == promised) {  // from hand to hand
         auto& sender = static_cast<ChannelSend<T>&>(*senders.first());
         T item = std::move(sender.item_);
         sender.taken_ = true;
         senders.dismiss(sender);
         return item;
     }
-    T item = items.take();
+    T item = items.take(promised);
     --count;
-    if (WaitPlace* const first = senders.first();
-        first != nullptr && (buffered() < max || count < receivers.woken())) {
+    if (WaitPlace* const first = senders.first(); first != nullptr && buffered() < max) {
         auto& sender = static_cast<ChannelSend<T>&>(*first);
         items.put(std::move(sender.item_));  // has room: one was just taken
         ++count;
@@ -259,7 +259,11 @@ class ChannelReceive : public ChannelWait {
             throw_if_cancelled();
         }
         if (channel_ == nullptr || closed_) throw ClosedResourceError();
-        if (promised || channel_->can_receive()) item.emplace(channel()->take());
+        if (promised) {
+            item.emplace(channel()->take(0));
+        } else if (channel_->can_receive()) {
+            item.emplace(channel()->take(channel_->receivers.woken()));
+        }
         if (promised) channel()->drop_what_nobody_takes();
         return item;
     }
@@ -420,7 +424,7 @@ class MemoryReceiveChannel {
     /// Throws  WouldBlock  it would have to wait; EndOfChannel; ClosedResourceError
     T receive_nowait() {
         if (ref_.get() == nullptr) throw ClosedResourceError();
-        if (ref_->can_receive()) return ref_->take();
+        if (ref_->can_receive()) return ref_->take(ref_->receivers.woken());
         if (ref_->send_ends == 0) throw EndOfChannel();
         throw WouldBlock();
     }
