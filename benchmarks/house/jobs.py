@@ -85,7 +85,6 @@ CASES = [
     process("generator", "", "an item of an async generator that is ready", [NS], ["floor", *PYTHON], 10_000_000),
     process("exception", "1", "an exception through 1 await", [US], ["floor", "asio", *PYTHON], 100_000, args={"depth": 1}),
     process("exception", "10", "an exception through 10 awaits", [US], ["floor", "asio", *PYTHON], 20_000, args={"depth": 10}),
-    # Queue: here come `queue` (1 and 1024 places) and `ping_pong`, with the issue that builds Queue.
     process("cancel_collect", "one", "start, cancel and collect one sleeping task", [US], ["asio", "tokio", "go", *PYTHON],
             200_000, args={"case": "one"}),
     process("cancel_collect", "many", "cancel and collect 100,000 sleeping tasks", [Metric("value", "time", "s")],

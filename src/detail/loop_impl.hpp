@@ -223,6 +223,7 @@ struct LoopImpl final : LoopCore {
     bool has_contexts = false;
     bool closed = false;
     bool closing = false;
+    std::uint64_t pools_deadline = 0;  // it closes: until when its pools' threads are waited for
     bool stopping = false;
     bool restarting = false;  // … to run on in another way: see kind_of_passes
     bool entered_thread = false;

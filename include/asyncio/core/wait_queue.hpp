@@ -183,6 +183,8 @@ class WaitQueue : private detail::WaitLinks {
     std::size_t woken() const noexcept { return woken_; }
     /// Nobody of either kind.
     bool idle() const noexcept { return first_ == this && woken_ == 0; }
+    /// The one in front of the line, whether it waits, was woken or cancelled; or null.
+    WaitPlace* front() const noexcept { return next != this ? &place(*next) : nullptr; }
     /// The one in front waits: nobody before it is still to have its turn.
     bool front_waits() const noexcept { return first_ != this && first_ == next; }
     /// The first that waits, or null.

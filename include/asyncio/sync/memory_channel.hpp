@@ -66,8 +66,8 @@ namespace detail {
 
 class ChannelWait;
 
-/// A channel, whatever goes through it. `receivers.woken()` of the items are promised to those who were woken
-/// for one; they do not count as buffered.
+/// A channel, whatever goes through it. The first `receivers.woken()` items are promised to those who were
+/// woken for one; they do not count as buffered.
 struct ChannelBase {
     WaitQueue receivers;
     WaitQueue senders;
@@ -123,7 +123,8 @@ struct Channel : ChannelBase {
         ++count;
         receivers.unpark_one();
     }
-    T take() noexcept;
+    /// The item that comes next for somebody before whom `promised` others have their turn still.
+    T take(std::size_t promised) noexcept;
     /// No receiving end is open, and none is owed an item.
     void drop_what_nobody_takes() noexcept {
         if (receive_ends != 0 || receivers.woken() != 0) return;
@@ -212,18 +213,17 @@ class [[nodiscard("nothing is sent before this is awaited: co_await it")]] Chann
 };
 
 template <class T>
-T Channel<T>::take() noexcept {
-    if (count == 0) {  // from hand to hand
+T Channel<T>::take(std::size_t promised) noexcept {
+    if (count == promised) {  // from hand to hand
         auto& sender = static_cast<ChannelSend<T>&>(*senders.first());
         T item = std::move(sender.item_);
         sender.taken_ = true;
         senders.dismiss(sender);
         return item;
     }
-    T item = items.take();
+    T item = items.take(promised);
     --count;
-    if (WaitPlace* const first = senders.first();
-        first != nullptr && (buffered() < max || count < receivers.woken())) {
+    if (WaitPlace* const first = senders.first(); first != nullptr && buffered() < max) {
         auto& sender = static_cast<ChannelSend<T>&>(*first);
         items.put(std::move(sender.item_));  // has room: one was just taken
         ++count;
@@ -262,7 +262,11 @@ class ChannelReceive : public ChannelWait {
             throw_if_cancelled();
         }
         if (channel_ == nullptr || closed_) throw ClosedResourceError();
-        if (promised || channel_->can_receive()) item.emplace(channel()->take());
+        if (promised) {
+            item.emplace(channel()->take(0));
+        } else if (channel_->can_receive()) {
+            item.emplace(channel()->take(channel_->receivers.woken()));
+        }
         if (promised) channel()->drop_what_nobody_takes();
         return item;
     }
@@ -436,7 +440,7 @@ class MemoryReceiveChannel : public MemoryChannelEnd<T, false> {
     ///         another thread (debug mode)
     T receive_nowait() {
         detail::Channel<T>& channel = this->opened("MemoryReceiveChannel.receive_nowait");
-        if (channel.can_receive()) return channel.take();
+        if (channel.can_receive()) return channel.take(channel.receivers.woken());
         if (channel.send_ends == 0) throw EndOfChannel();
         throw WouldBlock();
     }

@@ -308,15 +308,11 @@ class [[nodiscard("nothing is got before this is awaited: co_await it")]] BasicQ
     T take_late() {
         settle();
         queue().may_get();
-        if constexpr (std::is_nothrow_move_constructible_v<T>) {
+        try {
             return queue().take();
-        } else {
-            try {
-                return queue().take();
-            } catch (...) {
-                pass_on();
-                throw;
-            }
+        } catch (...) {  // the move, or a comparison
+            pass_on();
+            throw;
         }
     }
     BasicQueue& queue() const noexcept { return static_cast<BasicQueue&>(base()); }
@@ -339,15 +335,11 @@ class [[nodiscard("nothing is got before this is awaited: co_await it")]] BasicQ
     }
     std::optional<T> await_resume() {
         if (suspended()) settle();
-        if constexpr (std::is_nothrow_move_constructible_v<T>) {
+        try {
             return queue().try_get();
-        } else {
-            try {
-                return queue().try_get();
-            } catch (...) {
-                pass_on();
-                throw;
-            }
+        } catch (...) {  // the move, or a comparison
+            pass_on();
+            throw;
         }
     }
 

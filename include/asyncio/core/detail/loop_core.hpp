@@ -281,6 +281,12 @@ inline void unlink_live(PromiseBase* task) noexcept {
 /// Throws RuntimeError if the record belongs to a loop that is not this thread's, as far as that can be seen:
 /// before it is completed or cancelled by hand.
 void require_own(const PromiseBase* record, const char* what);
+/// The same for debug builds, of what cannot throw: false if that loop runs on another thread just now, so
+/// that not even a look is safe.
+ASYNCIO_COLD bool may_look_from_outside(const PromiseBase* record) noexcept;
+inline bool may_look(const PromiseBase* record) noexcept {
+    return (current_loop != nullptr && record->magic == current_loop->magic) || may_look_from_outside(record);
+}
 
 /// Ends a future (no coroutine): its waiters are told in their turn. The result or flags are in place
 /// already.
