@@ -207,7 +207,7 @@ TEST_P(FileFaults, AFileThatIsDroppedDuringAReadIsClosedAfterIt) {
         Pipe pipe;
         std::optional<File> file(co_await asyncio::open(pipe.ends[0]));
         auto reading = create_task(file->read1());
-        co_await sleep(1ms);
+        co_await sleep(0s);
         file.reset();
         EXPECT_FALSE(reading.done());
         EXPECT_NE(::fcntl(pipe.ends[0], F_GETFD), -1);
@@ -218,6 +218,7 @@ TEST_P(FileFaults, AFileThatIsDroppedDuringAReadIsClosedAfterIt) {
 }
 
 TEST_P(FileFaults, ACancelledReadLosesNothing) {
+    if (simulated()) GTEST_SKIP() << "virtual time does not pass while a thread reads";
     run([&]() -> Coro<> {
         Pipe pipe;
         auto file = co_await asyncio::open(pipe.ends[0]);
@@ -315,7 +316,7 @@ TEST_P(FileFaults, ALoopThatClosesWaitsForWhatIsUnderWay) {
     const auto begin = [&]() -> Coro<> {
         auto file = co_await asyncio::open(path, "w");
         create_task(writer, std::move(file));
-        co_await sleep(1ms);
+        for (int i = 0; i < 20; ++i) co_await sleep(0s);
     };
     EventLoop loop({.backend = backend()});
     loop.run_until_complete(begin());
