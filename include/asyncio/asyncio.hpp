@@ -70,6 +70,7 @@
 
 // Network
 #include "asyncio/net/address.hpp"
+#include "asyncio/net/cares_resolver.hpp"
 #include "asyncio/net/datagram.hpp"
 #include "asyncio/net/pipe.hpp"
 #include "asyncio/net/resolver.hpp"
