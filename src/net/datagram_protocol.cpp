@@ -1,5 +1,5 @@
-// Datagrams for protocols: a task receives from the endpoint and calls the protocol, another sends what the kernel
-// did not take at once. The endpoint closes when the first has ended.
+// Datagrams for protocols: a task receives from the endpoint and calls the protocol, another sends what the
+// kernel did not take at once. The endpoint closes when the first has ended.
 #include "asyncio/net/datagram_protocol.hpp"
 
 #include <sys/socket.h>
@@ -110,7 +110,8 @@ Coro<bool> receive_one(DatagramTransportCore& core) {
 Coro<> receive_all(CoreRef core) {
     std::exception_ptr cancelled;
     try {
-        core->call("connection_made", [&](DatagramProtocol& p) { p.connection_made(DatagramTransport(core)); });
+        core->call("connection_made",
+                   [&](DatagramProtocol& p) { p.connection_made(DatagramTransport(core)); });
         for (;;) {
             const bool open = co_await receive_one(*core);
             if (!open) break;

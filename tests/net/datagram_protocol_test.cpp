@@ -42,7 +42,9 @@ std::shared_ptr<Noting> make_noting() { return std::make_shared<Noting>(); }
 /// Answers each datagram with itself.
 class Echo : public Noting {
   public:
-    void datagram_received(std::string_view data, const Address& sender) override { transport.sendto(data, sender); }
+    void datagram_received(std::string_view data, const Address& sender) override {
+        transport.sendto(data, sender);
+    }
 };
 std::shared_ptr<Echo> make_echo() { return std::make_shared<Echo>(); }
 
@@ -57,8 +59,8 @@ TEST_P(DatagramProtocols, AnEchoAnswersAClientThatIsConnected) {
     run([]() -> Coro<> {
         auto [server, echo] = co_await create_datagram_endpoint(make_echo, {.local_addr = {"127.0.0.1", 0}});
         EXPECT_EQ(echo->calls, std::vector<std::string>(1, "made")) << "when the await returns";
-        auto [client, protocol] =
-            co_await create_datagram_endpoint(make_noting, {.remote_addr = {"127.0.0.1", here(server).port()}});
+        auto [client, protocol] = co_await create_datagram_endpoint(
+            make_noting, {.remote_addr = {"127.0.0.1", here(server).port()}});
         protocol->awaited = 2;
         client.sendto("one");
         client.sendto("");
@@ -78,11 +80,13 @@ TEST_P(DatagramProtocols, AnEchoAnswersAClientThatIsConnected) {
 
 TEST_P(DatagramProtocols, ARefusalIsToldAndTheSocketWorksOn) {
     run([]() -> Coro<> {
-        auto [gone, nobody] = co_await create_datagram_endpoint(make_noting, {.local_addr = {"127.0.0.1", 0}});
+        auto [gone, nobody] =
+            co_await create_datagram_endpoint(make_noting, {.local_addr = {"127.0.0.1", 0}});
         const std::uint16_t port = here(gone).port();
         gone.close();
         co_await nobody->lost;
-        auto [client, protocol] = co_await create_datagram_endpoint(make_noting, {.remote_addr = {"127.0.0.1", port}});
+        auto [client, protocol] =
+            co_await create_datagram_endpoint(make_noting, {.remote_addr = {"127.0.0.1", port}});
         client.sendto("is anybody there?");
         co_await protocol->failed;
         EXPECT_THROW(std::rethrow_exception(protocol->errors.front()), ConnectionRefusedError);
@@ -96,7 +100,8 @@ TEST_P(DatagramProtocols, ARefusalIsToldAndTheSocketWorksOn) {
 
 TEST_P(DatagramProtocols, WithoutAnyAddressNothingCanBeSent) {
     run([]() -> Coro<> {
-        auto [transport, protocol] = co_await create_datagram_endpoint(make_noting, {.local_addr = {"127.0.0.1", 0}});
+        auto [transport, protocol] =
+            co_await create_datagram_endpoint(make_noting, {.local_addr = {"127.0.0.1", 0}});
         EXPECT_THROW(transport.sendto("x"), ValueError);
         transport.close();
         co_await protocol->lost;

@@ -271,6 +271,8 @@ Coro<> sends_and_receives(Work& work) {
     // The other one may have met the end by then.
     while (auto left = co_await receive.next()) ++work.done;
 }
-TEST_F(AnyVictim, OfAMemoryChannelLeavesItsItemToTheNext) { expect_nothing_missed_in_any_order(sends_and_receives); }
+TEST_F(AnyVictim, OfAMemoryChannelLeavesItsItemToTheNext) {
+    expect_nothing_missed_in_any_order(sends_and_receives);
+}
 
 }}  // namespace asyncio::task_test

@@ -16,8 +16,8 @@ namespace detail {
 struct DatagramTransportCore;
 }
 
-/// A socket for datagrams as its protocol sees it: a handle that can be copied. The socket stays open when all
-/// handles are gone; it ends by `close`, `abort`, or with the loop.
+/// A socket for datagrams as its protocol sees it: a handle that can be copied. The socket stays open when
+/// all handles are gone; it ends by `close`, `abort`, or with the loop.
 ///
 /// Threads     loop thread only
 /// Lifetime    may outlive the socket and the loop
@@ -30,8 +30,8 @@ class ASYNCIO_API DatagramTransport {
         : core_(std::move(core)) {}
     bool valid() const noexcept { return core_ != nullptr; }
 
-    /// Sends a datagram, or keeps it until the kernel's buffer has room; an empty address: to the remote one. What
-    /// the kernel refuses is told to `error_received`. May call the protocol's `pause_writing`.
+    /// Sends a datagram, or keeps it until the kernel's buffer has room; an empty address: to the remote one.
+    /// What the kernel refuses is told to `error_received`. May call the protocol's `pause_writing`.
     /// Throws  ValueError  no address, and the endpoint has no remote one
     void sendto(std::string_view data, const Address& address = Address());
     /// Sends what is kept, then closes. The protocol receives no more, but for `connection_lost`.
@@ -91,13 +91,15 @@ Coro<std::pair<DatagramTransport, std::shared_ptr<P>>> connect_datagrams(Factory
 template <DatagramFactory F>
 FactoryFunction<ProtocolOf<F>> datagram_factory(F&& factory) {
     refuse_fragile_closure<F>();
-    return [f = std::decay_t<F>(std::forward<F>(factory))]() mutable { return std::shared_ptr<ProtocolOf<F>>(f()); };
+    return [f = std::decay_t<F>(std::forward<F>(factory))]() mutable {
+        return std::shared_ptr<ProtocolOf<F>>(f());
+    };
 }
 
 }  // namespace detail
 
-/// Makes a socket for datagrams, for a protocol that `factory()` makes. Its `connection_made` was called when the
-/// await returns.
+/// Makes a socket for datagrams, for a protocol that `factory()` makes. Its `connection_made` was called when
+/// the await returns.
 ///
 /// Throws      as create_datagram_endpoint; what the factory throws
 /// Suspends    only to resolve a name
@@ -107,8 +109,8 @@ FactoryFunction<ProtocolOf<F>> datagram_factory(F&& factory) {
 template <detail::DatagramFactory F>
 Coro<std::pair<DatagramTransport, std::shared_ptr<detail::ProtocolOf<F>>>> create_datagram_endpoint(
     F&& factory, DatagramOptions options = DatagramOptions()) {
-    return detail::connect_datagrams<detail::ProtocolOf<F>>(detail::datagram_factory(std::forward<F>(factory)),
-                                                            create_datagram_endpoint(options));
+    return detail::connect_datagrams<detail::ProtocolOf<F>>(
+        detail::datagram_factory(std::forward<F>(factory)), create_datagram_endpoint(options));
 }
 
 }}  // namespace asyncio::v1
