@@ -120,6 +120,11 @@ Coro<> receive_all(CoreRef core) {
         cancelled = std::current_exception();
     }
     core->abort();
+    try {
+        co_await core->endpoint.wait_closed();
+    } catch (const CancelledError&) {
+        cancelled = std::current_exception();
+    }
     core->call("connection_lost", [](DatagramProtocol& p) { p.connection_lost(nullptr); });
     core->protocol.reset();
     if (cancelled != nullptr) std::rethrow_exception(cancelled);
