@@ -10,15 +10,20 @@ enum { block_bytes = 4096, slots_max = 1024 };
 static char buffers[slots_max][block_bytes];
 static uint64_t wanted[slots_max];
 
+// Written in pieces of 64 KiB, as a buffered file is: the page cache keeps them together, and reads them faster.
 static int make_file(long blocks) {
+    enum { piece = 16 };
+    static char pieces[piece][block_bytes];
     char path[] = "/tmp/bench-reads-XXXXXX";
     const int file = mkstemp(path);
     bench_prove(file >= 0 && unlink(path) == 0, "a temporary file");
-    for (long i = 0; i < blocks; ++i) {
-        const uint64_t number = (uint64_t)i;
-        memset(buffers[0], 'b', block_bytes);
-        memcpy(buffers[0], &number, sizeof number);
-        bench_prove(write(file, buffers[0], block_bytes) == block_bytes, "the file was written");
+    memset(pieces, 'b', sizeof pieces);
+    for (long i = 0; i < blocks; i += piece) {
+        for (long k = 0; k < piece; ++k) {
+            const uint64_t number = (uint64_t)(i + k);
+            memcpy(pieces[k], &number, sizeof number);
+        }
+        bench_prove(write(file, pieces, sizeof pieces) == sizeof pieces, "the file was written");
     }
     return file;
 }

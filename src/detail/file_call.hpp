@@ -7,6 +7,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "asyncio/core/backend.hpp"
 #include "asyncio/task/detail/thread_call.hpp"
@@ -14,10 +15,32 @@
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
-/// Lies in the awaiting frame, which lives until the call has ended: nobody can free what it names.
-class FileCall : public ThreadCall, public Operation {
+/// A call that a thread makes.
+class ThreadFileCall : public ThreadCall {
   public:
-    explicit FileCall(const FileRequest& request) noexcept;
+    ThreadFileCall(const FileRequest& request, std::int64_t& result) noexcept
+        : ThreadCall(&make, nullptr, type_spelling<FileRequest>(), ForeignCall::file),
+          request_(request),
+          result_(result) {}
+    /// For the coroutine that has suspended already. Throws what to_thread does.
+    void begin_for(PromiseBase* waiting) {
+        frame = waiting;
+        start();
+    }
+
+  private:
+    static void make(PoolJob* job) noexcept;
+    const FileRequest& request_;
+    std::int64_t& result_;
+};
+
+/// Lies in the awaiting frame, which lives until the call has ended: nobody can free what it names.
+class FileCall : public Leaf, public Operation {
+  public:
+    explicit FileCall(const FileRequest& request) noexcept
+        : Leaf(&ring_ops_), Operation(OperationKind::file, -1, &done), request_(request) {
+        Operation::file = &request_;
+    }
     FileCall(const FileCall&) = delete;
     FileCall& operator=(const FileCall&) = delete;
 
@@ -41,10 +64,10 @@ class FileCall : public ThreadCall, public Operation {
     void start();
     static CancelAnswer cancel(Leaf* leaf) noexcept;
     static void done(Operation* operation) noexcept;
-    static void run_on_thread(PoolJob* job) noexcept;
     static const LeafOps ring_ops_;
 
     FileRequest request_;
+    std::optional<ThreadFileCall> thread_;  // where the backend does not take it: larger than the rest
     bool started_ = false;
     bool at_once_ = false;
 };

@@ -104,7 +104,7 @@ const detail::FileRef& File::core(const char* doing) const {
 }
 
 ReadyEnter File::aenter() {
-    core("with")->require_open("with");
+    core("with")->require_not_closed("with");
     return ReadyEnter();
 }
 
@@ -116,14 +116,14 @@ const std::string& File::name() const { return core("name")->path; }
 const std::string& File::mode() const { return core("mode")->mode_text; }
 
 int File::fileno() const {
-    core("fileno")->require_open("fileno");
+    core("fileno")->require_not_closed("fileno");
     return core_->descriptor;
 }
 
 bool File::isatty() const { return ::isatty(fileno()) == 1; }
 
 std::uint64_t File::tell() const {
-    core("tell")->require_open("tell");
+    core("tell")->require_not_closed("tell");
     if (!core_->seekable) throw_os_error(ESPIPE, core_->subject("tell"));
     return static_cast<std::uint64_t>(core_->position());
 }

@@ -133,10 +133,14 @@ void FileCore::adopt(int its_descriptor) {
 
 std::string FileCore::subject(const char* doing) const { return std::string(doing) + " '" + path + "'"; }
 
+void FileCore::require_not_closed(const char* doing) const {
+    if (!is_open()) throw ValueError(subject(doing) + ": I/O operation on closed file");
+}
+
 void FileCore::require_open(const char* doing) const {
     if (current_loop->loop_id != loop_id)
         throw RuntimeError(subject(doing) + ": it belongs to another event loop");
-    if (!is_open()) throw ValueError(subject(doing) + ": I/O operation on closed file");
+    require_not_closed(doing);
 }
 
 void FileCore::require_reading(const char* doing) const {

@@ -46,6 +46,8 @@ struct FileCore {
     /// same.
     void adopt(int descriptor);
 
+    /// Throws ValueError
+    void require_not_closed(const char* doing) const;
     /// After the turn was taken, before anything else.
     /// Throws ValueError, RuntimeError
     void require_open(const char* doing) const;

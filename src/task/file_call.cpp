@@ -16,13 +16,6 @@ constexpr std::size_t at_once_max = 256 * 1024;
 
 const LeafOps FileCall::ring_ops_{&FileCall::cancel, nullptr, "a call of the file system"};
 
-FileCall::FileCall(const FileRequest& request) noexcept
-    : ThreadCall(&run_on_thread, nullptr, type_spelling<FileCall>(), ForeignCall::file),
-      Operation(OperationKind::file, -1, &done),
-      request_(request) {
-    Operation::file = &request_;
-}
-
 bool FileCall::await_ready() noexcept {
     if (request_.verb != FileVerb::read || request_.bytes > at_once_max) return false;
     LoopImpl* const loop = impl_of(current_loop);
@@ -36,8 +29,7 @@ bool FileCall::await_ready() noexcept {
 void FileCall::start() {
     started_ = true;
     LoopImpl* const loop = impl_of(current_loop);
-    if (!loop->backend->takes(request_.verb)) return ThreadCall::start();
-    ops = &ring_ops_;
+    if (!loop->backend->takes(request_.verb)) return thread_.emplace(request_, result).begin_for(frame);
     if (loop->backend->submit(*this)) return push_frame(loop, frame);
     ++loop->thread_jobs;  // like a thread's: it ends by itself, and virtual time waits for it
     suspend_on(loop, this);
@@ -64,9 +56,9 @@ void FileCall::done(Operation* operation) noexcept {
     wake(static_cast<FileCall*>(operation));
 }
 
-void FileCall::run_on_thread(PoolJob* job) noexcept {
-    auto* const call = static_cast<FileCall*>(job);
-    call->result = perform(call->request_);
+void ThreadFileCall::make(PoolJob* job) noexcept {
+    auto* const call = static_cast<ThreadFileCall*>(job);
+    call->result_ = perform(call->request_);
     call->report_back();
 }
 

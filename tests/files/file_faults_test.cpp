@@ -179,6 +179,8 @@ TEST_P(FileFaults, AFileMayOutliveItsLoop) {
         co_await file->write("written at last");
     });
     EXPECT_EQ(content_of(path), "");
+    EXPECT_EQ(file->tell(), 15u);
+    EXPECT_GE(file->fileno(), 0);
     run([&]() -> Coro<> {
         std::string text = co_await text_of<RuntimeError>(file->write("x"));
         EXPECT_EQ(text, "write '" + path + "': it belongs to another event loop");
