@@ -6,8 +6,10 @@
 // ends one task is woken; when it is done (`serve`) the next, as long as there is something for it, or the
 // kernel is asked anew. So a datagram wakes one task, and a task that is cancelled passes its turn on.
 //
-// Receiving is by recvmmsg(2), sixteen at a time, into memory that all endpoints of the loop share, and
-// copied out from there: see DatagramBatch. The first one is the caller's, the rest is `read_ahead`.
+// Receiving is by recvfrom(2) as long as datagrams come one by one, else by recvmmsg(2), sixteen at a time,
+// into memory that all endpoints of the loop share, and copied out from there: see DatagramBatch. The first
+// one is the caller's, the rest is `read_ahead`. (CPU time, 64 B on loopback, g++ -O2: bursts of 64, one by
+// one 465 ns each, in batches 410; a round trip between two endpoints 4.75 us, always in batches 5.2.)
 //
 // Closing: whoever waits is told, operations in flight are cancelled, and the descriptor is closed when the
 // kernel has let go of them (`close_if_free`): with epoll that is at once.
@@ -41,6 +43,9 @@ namespace {
 // The most that one call takes: UDP_MAX_SEGMENTS, and the longest datagram of IPv4.
 constexpr std::size_t segments_max = 64;
 constexpr std::size_t segmented_bytes_max = 65507;
+
+// After so many in a row that did not wait there may be more.
+constexpr int single_receptions = 2;
 
 constexpr WaitKind receiving("recvfrom");
 constexpr WaitKind sending("sendto");
@@ -197,14 +202,27 @@ void DatagramCore::give_first() noexcept {
     if (++taken == read_ahead.size()) drop_read_ahead();
 }
 
-/// What has come, up to a batch.
+/// What has come. One datagram, as long as they come one by one: asking for a batch and getting one or none
+/// costs a quarter of a microsecond more.
 void DatagramCore::fill() {
     if (part->datagram_batch == nullptr) part->datagram_batch = std::make_unique<DatagramBatch>();
+    if (at_once < single_receptions) {
+        std::pair<std::size_t, Address> got;
+        const std::span<char> room(part->datagram_batch->memory.get(), DatagramBatch::datagram_bytes);
+        if (!take_into(room, got)) return;
+        read_ahead.emplace_back(std::string(room.data(), got.first), got.second);
+    } else if (receive_batch() < DatagramBatch::count) {
+        at_once = 0;  // there was no more
+    }
+}
+
+/// Gives how many they were.
+std::size_t DatagramCore::receive_batch() {
     DatagramBatch& batch = *part->datagram_batch;
     for (mmsghdr& each : batch.messages) each.msg_hdr.msg_namelen = sizeof(sockaddr_storage);
     const std::int64_t count = attempt(
         [&] { return ::recvmmsg(descriptor, batch.messages, DatagramBatch::count, MSG_DONTWAIT, nullptr); });
-    if (count == -EAGAIN) return;
+    if (count == -EAGAIN) return 0;
     if (count < 0) throw_os_error(static_cast<int>(-count), subject("receive from "));
     read_ahead.reserve(static_cast<std::size_t>(count));
     for (std::int64_t i = 0; i < count; ++i) {
@@ -212,6 +230,7 @@ void DatagramCore::fill() {
         read_ahead.emplace_back(std::string(static_cast<char*>(batch.parts[i].iov_base), each.msg_len),
                                 Address(&batch.senders[i], each.msg_hdr.msg_namelen));
     }
+    return static_cast<std::size_t>(count);
 }
 
 bool DatagramCore::take_into(std::span<char> memory, std::pair<std::size_t, Address>& into) {
@@ -230,6 +249,7 @@ bool DatagramCore::take_into(std::span<char> memory, std::pair<std::size_t, Addr
         return ::recvfrom(descriptor, memory.data(), memory.size(), MSG_DONTWAIT,
                           reinterpret_cast<sockaddr*>(&from), &from_bytes);
     });
+    at_once = bytes >= 0 ? at_once + 1 : 0;
     if (bytes == -EAGAIN) return false;
     if (bytes < 0) throw_os_error(static_cast<int>(-bytes), subject("receive from "));
     into = {static_cast<std::size_t>(bytes), Address(&from, from_bytes)};

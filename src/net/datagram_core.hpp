@@ -82,6 +82,7 @@ struct DatagramCore : std::enable_shared_from_this<DatagramCore> {
     WaitQueue closers;
     std::vector<Datagram> read_ahead;  // … of which `taken` have been given away
     std::size_t taken = 0;
+    int at_once = 0;               // receptions in a row that found something
     const Address peer;            // empty: not connected
     DatagramCore* next = nullptr;  // in part->datagrams
     DatagramCore* previous = nullptr;
@@ -89,6 +90,7 @@ struct DatagramCore : std::enable_shared_from_this<DatagramCore> {
 
   private:
     void fill();
+    std::size_t receive_batch();
     /// The first of them is the caller's.
     void give_first() noexcept;
     void drop_read_ahead() noexcept {

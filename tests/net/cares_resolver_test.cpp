@@ -307,12 +307,12 @@ TEST_P(Cares, ALookupThatNobodyWantsAnyMoreIsGivenUp) {
     });
 }
 
-TEST_P(Cares, AThousandLookupsAtOnceNeedNoThread) {
+TEST_P(Cares, TwoHundredLookupsAtOnceNeedNoThread) {
     run([]() -> Coro<> {
         const auto body = [](DnsServer& server) -> Coro<> {
             const auto resolver = resolver_for(server, 2s, 5);
             std::vector<Coro<std::vector<Address>>> all;
-            for (int i = 0; i < 1000; ++i) {
+            for (int i = 0; i < 200; ++i) {
                 const std::string name = "n" + std::to_string(i) + ".test";
                 const auto ask = [](std::shared_ptr<Resolver> whom,
                                     std::string host) -> Coro<std::vector<Address>> {

@@ -16,7 +16,10 @@ ASYNCIO_ON_REAL_BACKENDS(Sendfile);
 /// A file with bytes that are all different places.
 class File {
   public:
-    explicit File(std::size_t bytes) : content_(pattern(bytes)), file_(std::tmpfile()) {
+    explicit File(std::size_t bytes) : content_(pattern(std::min(bytes, piece))), file_(std::tmpfile()) {
+        content_.reserve(bytes);
+        while (content_.size() < bytes)
+            content_.append(content_, 0, std::min(piece, bytes - content_.size()));
         EXPECT_EQ(std::fwrite(content_.data(), 1, bytes, file_), bytes);
         std::fflush(file_);
         std::rewind(file_);
@@ -28,6 +31,7 @@ class File {
     const std::string& content() const { return content_; }
 
   private:
+    static constexpr std::size_t piece = 999'983;  // no multiple of anybody's buffer
     std::string content_;
     std::FILE* file_;
 };
