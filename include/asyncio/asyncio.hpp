@@ -73,5 +73,7 @@
 #include "asyncio/net/resolver.hpp"
 #include "asyncio/net/server.hpp"
 #include "asyncio/net/sock.hpp"
+#include "asyncio/net/ssl_object.hpp"
 #include "asyncio/net/streams.hpp"
+#include "asyncio/net/tls.hpp"
 #include "asyncio/net/unix.hpp"
