@@ -70,6 +70,7 @@
 
 // Network
 #include "asyncio/net/address.hpp"
+#include "asyncio/net/pipe.hpp"
 #include "asyncio/net/resolver.hpp"
 #include "asyncio/net/server.hpp"
 #include "asyncio/net/sock.hpp"

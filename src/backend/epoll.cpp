@@ -39,6 +39,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -78,8 +79,12 @@ constexpr std::uint32_t edge_reading = EPOLLIN | EPOLLRDHUP | EPOLLET;
 constexpr std::uint32_t ended = EPOLLHUP | EPOLLERR;
 
 constexpr bool reads(OperationKind kind) noexcept {
-    return kind == OperationKind::accept || kind == OperationKind::receive ||
+    return kind == OperationKind::accept || kind == OperationKind::receive || kind == OperationKind::read ||
            kind == OperationKind::wait_readable;
+}
+
+constexpr bool is_now(OperationKind kind) noexcept {
+    return kind == OperationKind::send_now || kind == OperationKind::write_now;
 }
 
 constexpr bool is_wait(OperationKind kind) noexcept {
@@ -90,8 +95,8 @@ enum class SocketType : std::uint8_t { unknown, stream, other };
 
 // What is known of one descriptor.
 struct Slot {
-    Operation* reader = nullptr;  // held: accept, receive, wait_readable
-    Operation* writer = nullptr;  // held: connect, send, wait_writable
+    Operation* reader = nullptr;  // held: accept, receive, read, wait_readable
+    Operation* writer = nullptr;  // held: connect, send, write, wait_writable
     std::uint32_t generation = 0;
     std::uint32_t interest = 0;  // what epoll was told last; 0: (as far as we know) not registered
     bool may_read = true;        // invariant 1
@@ -223,13 +228,13 @@ bool EpollBackend::submit(Operation& operation) noexcept {
     Slot* slot = find(operation.descriptor);
     // What is never held does not arm the edge that would tell of room: where there is none, it must look
     // itself.
-    const bool look = slot == nullptr || (operation.kind == OperationKind::send_now &&
+    const bool look = slot == nullptr || (is_now(operation.kind) &&
                                           (slot->interest & (EPOLLET | EPOLLOUT)) != (EPOLLET | EPOLLOUT));
     if (look || (reads(operation.kind) ? slot->may_read : slot->may_write)) {
         const std::int64_t result = attempt(operation, slot);
         if (result != would_block) return end(operation, result);
     }
-    if (operation.kind == OperationKind::send_now) return end(operation, -EAGAIN);
+    if (is_now(operation.kind)) return end(operation, -EAGAIN);
     return hold(operation);
 }
 
@@ -351,9 +356,12 @@ ssize_t send_bytes(int descriptor, const void* from, std::size_t bytes) noexcept
 std::int64_t EpollBackend::attempt(Operation& operation, Slot* slot) noexcept {
     switch (operation.kind) {
         case OperationKind::accept: return attempt_accept(operation, slot);
-        case OperationKind::receive: return attempt_receive(operation, slot);
+        case OperationKind::receive:
+        case OperationKind::read: return attempt_receive(operation, slot);
         case OperationKind::send:
-        case OperationKind::send_now: return attempt_send(operation, slot);
+        case OperationKind::send_now:
+        case OperationKind::write:
+        case OperationKind::write_now: return attempt_send(operation, slot);
         case OperationKind::connect: return attempt_connect(operation);
         default: break;
     }
@@ -392,7 +400,8 @@ std::int64_t EpollBackend::attempt_receive(Operation& operation, Slot* slot) noe
     }
     ssize_t got;
     do {
-        got = receive_bytes(operation.descriptor, into, room);
+        got = operation.kind == OperationKind::receive ? receive_bytes(operation.descriptor, into, room)
+                                                       : ::read(operation.descriptor, into, room);
     } while (got < 0 && errno == EINTR);
     if (got < 0) {
         if (errno != EAGAIN) return -errno;
@@ -411,9 +420,13 @@ std::int64_t EpollBackend::attempt_send(Operation& operation, Slot* slot) noexce
     const std::size_t parts = std::min<std::size_t>(operation.part_count, IOV_MAX);
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < parts; ++i) bytes += operation.parts[i].bytes;
+    const bool socket = operation.kind == OperationKind::send || operation.kind == OperationKind::send_now;
     ssize_t sent;
     do {
-        if (parts == 1) {
+        if (!socket) {
+            sent = ::writev(operation.descriptor, reinterpret_cast<const iovec*>(operation.parts),
+                            static_cast<int>(parts));
+        } else if (parts == 1) {
             sent = send_bytes(operation.descriptor, operation.parts[0].data, bytes);
         } else {
             msghdr message{};
@@ -457,7 +470,9 @@ bool EpollBackend::is_stream(int descriptor, Slot& slot) noexcept {
         int type = 0;
         socklen_t size = sizeof type;
         const bool told = ::getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
-        slot.type = told && type == SOCK_STREAM ? SocketType::stream : SocketType::other;
+        struct stat status{};
+        const bool pipe = !told && ::fstat(descriptor, &status) == 0 && S_ISFIFO(status.st_mode);
+        slot.type = pipe || (told && type == SOCK_STREAM) ? SocketType::stream : SocketType::other;
     }
     return slot.type == SocketType::stream;
 }

@@ -383,12 +383,15 @@ bool IoUringBackend::submit(Operation& operation) noexcept {
             if (hints(operation.descriptor).may_read) result = accept_directly(operation);
             break;
         case OperationKind::receive:
+        case OperationKind::read:
             if (hints(operation.descriptor).may_read) result = receive_directly(operation);
             break;
         case OperationKind::send:
+        case OperationKind::write:
             if (hints(operation.descriptor).may_write) result = send_directly(operation);
             break;
-        case OperationKind::send_now:  // whatever the hint: nothing would ever correct it
+        case OperationKind::send_now:
+        case OperationKind::write_now:  // whatever the hint: nothing would ever correct it
             result = send_directly(operation);
             if (result == would_block) result = -EAGAIN;
             break;
@@ -458,7 +461,9 @@ std::int64_t IoUringBackend::receive_directly(Operation& operation) noexcept {
     }
     ssize_t got;
     do {
-        got = ::recv(operation.descriptor, into, room, MSG_DONTWAIT);
+        got = operation.kind == OperationKind::receive
+                  ? ::recv(operation.descriptor, into, room, MSG_DONTWAIT)
+                  : ::read(operation.descriptor, into, room);
     } while (got < 0 && errno == EINTR);
     if (got < 0 && errno != EAGAIN) return -errno;
     if (got < static_cast<ssize_t>(room)) note_reading(operation.descriptor, false);
@@ -470,9 +475,13 @@ std::int64_t IoUringBackend::send_directly(Operation& operation) noexcept {
     const std::size_t parts = std::min<std::size_t>(operation.part_count, IOV_MAX);
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < parts; ++i) bytes += operation.parts[i].bytes;
+    const bool socket = operation.kind == OperationKind::send || operation.kind == OperationKind::send_now;
     ssize_t sent;
     do {
-        if (parts == 1) {
+        if (!socket) {
+            sent = ::writev(operation.descriptor, reinterpret_cast<const iovec*>(operation.parts),
+                            static_cast<int>(parts));
+        } else if (parts == 1) {
             sent = ::send(operation.descriptor, operation.parts[0].data, bytes, flags);
         } else {
             msghdr message{};
@@ -540,8 +549,11 @@ void IoUringBackend::prepare(Operation& operation, io_uring_sqe* sqe) noexcept {
             }
             break;
         }
-        case OperationKind::send_now: ASYNCIO_ASSERT(false, "send_now is never held"); break;
+        case OperationKind::send_now:
+        case OperationKind::write_now: ASYNCIO_ASSERT(false, "it is never held"); break;
+        case OperationKind::read:
         case OperationKind::wait_readable: ::io_uring_prep_poll_add(sqe, descriptor, POLLIN); break;
+        case OperationKind::write:
         case OperationKind::wait_writable: ::io_uring_prep_poll_add(sqe, descriptor, POLLOUT); break;
     }
     ::io_uring_sqe_set_data64(sqe, reinterpret_cast<std::uintptr_t>(&operation) | tag_operation);
@@ -677,6 +689,22 @@ bool IoUringBackend::dispatch(const Completion& completion) noexcept {
         }
     } else if (operation.kind == OperationKind::send) {
         if (result > 0) note_writing(operation.descriptor, true);
+    } else if (result > 0 &&
+               (operation.kind == OperationKind::read || operation.kind == OperationKind::write)) {
+        // A non-blocking file ends at once in the ring, with -EAGAIN: so it was a poll.
+        const bool reading = operation.kind == OperationKind::read;
+        if (reading) {
+            note_reading(operation.descriptor, true);
+        } else {
+            note_writing(operation.descriptor, true);
+        }
+        result = operation.cancel_asked ? -ECANCELED
+                 : reading              ? receive_directly(operation)
+                                        : send_directly(operation);
+        if (result == would_block) {
+            hand_over(operation);
+            return false;
+        }
     }
     if (result == -EINTR && operation.cancel_asked) result = -ECANCELED;
 

@@ -196,6 +196,12 @@ void SignalHub::deliver() noexcept {
     }
 }
 
+void ignore_sigpipe() noexcept {
+    struct sigaction current{};
+    if (::sigaction(SIGPIPE, nullptr, &current) == 0 && current.sa_handler == SIG_DFL)
+        ::signal(SIGPIPE, SIG_IGN);
+}
+
 SignalHub& signal_hub_of(LoopImpl& loop) {
     loop.require_open();
     loop.check_thread("add_signal_handler");

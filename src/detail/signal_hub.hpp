@@ -54,6 +54,10 @@ class SignalHub {
     std::shared_ptr<void> keeps_waiting_;
 };
 
+/// A reader that has gone is an error of the write, not the end of the process: SIGPIPE is ignored, if it was
+/// at its default.
+void ignore_sigpipe() noexcept;
+
 /// The loop's, made when there is none.
 SignalHub& signal_hub_of(LoopImpl& loop);
 

@@ -1,4 +1,5 @@
-// Connection: a stream socket, as reader and writer share it. See the head of src/net/streams.cpp.
+// Connection: a descriptor that bytes flow through, as reader and writer share it: a stream socket, or one
+// end of a pipe. See the head of connection.cpp.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -10,16 +11,14 @@
 
 #include "asyncio/core/backend.hpp"
 #include "asyncio/net/address.hpp"
-#include "asyncio/net/streams.hpp"
-#include "net/inlet.hpp"
+#include "net/duplex.hpp"
 #include "net/net_part.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
-struct Connection final : Inlet {
-    // open → closing (close(): what is buffered is sent first) → shut (the descriptor closes as soon as the
-    // kernel holds no operation on it) → closed. abort() and a lost connection go straight to shut.
-    enum class State : std::uint8_t { open, closing, shut, closed };
+struct Connection final : Duplex {
+    /// The handles that it is made for. Without a writer the reader owns the descriptor.
+    enum class Ends : std::uint8_t { both, reading, writing };
 
     struct Op : Operation {
         Connection* connection;
@@ -29,7 +28,7 @@ struct Connection final : Inlet {
     /// What the kernel did not take at once. Few connections ever have it, and it is half as large as they
     /// are.
     struct Backlog {
-        explicit Backlog(Connection* c) noexcept : op(OperationKind::send, c->descriptor, &sent_done, c) {}
+        explicit Backlog(Connection* c) noexcept;
         Op op;
         std::string sending;   // what the kernel is sending: not touched while `op` is held
         std::size_t sent = 0;  // … of it
@@ -38,7 +37,8 @@ struct Connection final : Inlet {
     };
 
     /// Takes the descriptor over. `refs` is 2: the loop's share, and one for the caller.
-    Connection(NetPart& part, int fd, const Address& peer, std::size_t limit) noexcept;
+    Connection(NetPart& part, int fd, const Address& peer, std::size_t limit, bool is_socket = true,
+               Ends ends = Ends::both) noexcept;
     ~Connection() override;
     static void* operator new(std::size_t bytes) { return take_block(bytes); }
     static void operator delete(void* block, std::size_t bytes) noexcept { give_block(block, bytes); }
@@ -51,43 +51,32 @@ struct Connection final : Inlet {
     SpareBuffers* spares() noexcept override { return state < State::shut ? &part->spare_buffers : nullptr; }
 
     // ---- writing --------------------------------------------------------------------------------
-    void write(std::span<const std::string_view> parts);
-    void write_eof();
-    void set_limits(WriteBufferLimits limits);
-    std::size_t unsent() const noexcept {
+    void write(std::span<const std::string_view> parts) override;
+    void write_eof() override;
+    bool can_write_eof() const noexcept override { return ends != Ends::reading; }
+    std::size_t unsent() const noexcept override {
         return backlog == nullptr ? 0 : backlog->sending.size() - backlog->sent + backlog->queued.size();
     }
-    /// No write will go through any more.
-    bool write_lost() const noexcept { return loss != nullptr || state >= State::shut; }
-    [[noreturn]] void throw_lost() const;
 
     // ---- ending ---------------------------------------------------------------------------------
-    void close() noexcept;
-    void shut() noexcept;
-    void writer_dropped() noexcept;
+    void close() noexcept override;
+    void shut() noexcept override;
 
-    // ---- waiting writers ------------------------------------------------------------------------
-    void add_waiter(WriteBase* waiter) noexcept;
-    void remove_waiter(WriteBase* waiter) noexcept;
-
-    Address peer() const noexcept;
-    Address local() const noexcept;
+    std::string name() const override;
+    Address peer() const noexcept override;
+    Address local() const noexcept override;
+    int fileno() const noexcept override { return descriptor; }
 
     NetPart* part;
     int descriptor;
-    State state = State::open;
-    bool reader_gone = false;
-    bool paused = false;     // more was unsent than `high`, and not yet as little as `low`
-    bool eof_asked = false;  // write_eof()
+    const bool is_socket;
+    const Ends ends;
+    bool reader_gone;
     std::uint8_t peer_bytes = 0;
     Op receive_op;
     std::unique_ptr<Backlog> backlog;  // while something waits to be sent, or the kernel holds that operation
-    std::size_t high = default_stream_limit;
-    std::size_t low = default_stream_limit / 4;
-    WriteBase* first_waiter = nullptr;
-    std::exception_ptr loss;       // why the connection was lost; null if it was not
-    ServerCore* server = nullptr;  // whose client this is
-    Connection* next = nullptr;    // in part->connections
+    ServerCore* server = nullptr;      // whose client this is
+    Connection* next = nullptr;        // in part->connections
     Connection* previous = nullptr;
     alignas(4) std::byte peer_storage[28];  // an IPv4 or IPv6 address
 
@@ -101,12 +90,14 @@ struct Connection final : Inlet {
     void flushed() noexcept;
     void close_if_free() noexcept;
     void drop_unsent() noexcept;
-    void wake(WriteBase::Want want) noexcept;
     void note_loss(const char* doing, int error) noexcept;
     static void received_done(Operation* operation) noexcept;
     static void sent_done(Operation* operation) noexcept;
 };
 
+/// A descriptor of one direction that is no connected pair: see net/pipe.hpp. As `make_connection`.
+Connection* make_pipe_connection(NetPart& part, int descriptor, std::size_t limit, bool is_socket,
+                                 Connection::Ends ends);
 /// Makes the two handles of a connected socket. Takes the descriptor over, also when it throws.
 Streams make_streams(NetPart& part, int descriptor, const Address& peer, std::size_t limit);
 /// A connection of the running loop, with `refs` == 2. Takes the descriptor over, also when it throws.

@@ -15,6 +15,17 @@ namespace asyncio { inline namespace v1 { namespace detail {
 
 class ReadBase;
 
+/// Who stands on a stream in place of a reader and writer, and is told when they would be woken. It runs no
+/// user code there, and may pull, consume, write and close.
+struct Upper {
+    virtual void below_changed() noexcept = 0;  // bytes, the end or an error have come
+    virtual void below_drained() noexcept = 0;  // what was unsent is no more than `low`, or writing is lost
+    virtual void below_closed() noexcept = 0;
+
+  protected:
+    ~Upper() = default;
+};
+
 struct Inlet {
     enum class Pulled : std::uint8_t {
         now,    // something has changed: bytes, the end, an error
@@ -58,7 +69,8 @@ struct Inlet {
 
     LoopCore* const loop;
     ReadBase* reader = nullptr;  // the read that is going on
-    std::string bytes;           // the buffer: read up to `head`; empty when all of it was read
+    Upper* upper = nullptr;
+    std::string bytes;  // the buffer: read up to `head`; empty when all of it was read
     std::size_t head = 0;
     const std::size_t limit;
     std::exception_ptr error;  // what reads throw when the buffer is used up

@@ -43,7 +43,8 @@ void Inlet::received(const char* data, std::size_t count) noexcept {
             bytes.erase(0, head);
             head = 0;
         }
-        if (bytes.empty() && bytes.capacity() < count && reader != nullptr && reader->takes_pieces()) {
+        const bool pieces = upper != nullptr || (reader != nullptr && reader->takes_pieces());
+        if (pieces && bytes.empty() && bytes.capacity() < count) {
             if (SpareBuffers* const kept = spares()) kept->lend(bytes, count);
         }
         bytes.append(data, count);
@@ -54,6 +55,7 @@ void Inlet::received(const char* data, std::size_t count) noexcept {
 
 void Inlet::changed() noexcept {
     if (reader != nullptr) reader->progressed();
+    if (upper != nullptr) upper->below_changed();
 }
 
 void Inlet::consume(std::size_t count) noexcept {

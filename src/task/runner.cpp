@@ -34,6 +34,7 @@
 #include "asyncio/base/exception_group.hpp"
 #include "detail/context_slot.hpp"
 #include "detail/loop_impl.hpp"
+#include "detail/signal_hub.hpp"
 #include "detail/task_extra.hpp"
 
 namespace asyncio { inline namespace v1 {
@@ -149,10 +150,9 @@ class InterruptScope {
   public:
     InterruptScope(LoopImpl& loop, detail::PromiseBase* main) : loop_(loop) {
         loop.main_task = main;
-        struct sigaction current{};
-        if (::sigaction(SIGPIPE, nullptr, &current) == 0 && current.sa_handler == SIG_DFL)
-            ::signal(SIGPIPE, SIG_IGN);
+        detail::ignore_sigpipe();
         if (!in_main_thread()) return;
+        struct sigaction current{};
         // (Ours is what an add_signal_handler of an earlier run has put back.)
         if (::sigaction(SIGINT, nullptr, &current) != 0 ||
             (current.sa_handler != SIG_DFL && current.sa_handler != &on_sigint)) {

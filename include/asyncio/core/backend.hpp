@@ -55,6 +55,9 @@ enum class OperationKind : std::uint8_t {
                // 0: as much as that holds)
     send,      // all or a part of `parts`; never raises SIGPIPE
     send_now,  // the same, but it is never held: -EAGAIN where `send` would have to wait
+    read,   // `receive`, `send` and `send_now` for what is no socket: pipes, terminals (non-blocking), files;
+    write,  // whether SIGPIPE is raised is the process's matter
+    write_now,
     wait_readable,  // until `descriptor` can be read (or has an error or hang-up); level triggered, any
                     // pollable file; result: poll(2)'s events (more than 0), -EPERM for what is always ready
                     // (files, folders)

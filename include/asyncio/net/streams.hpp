@@ -25,8 +25,8 @@ inline constexpr std::size_t default_stream_limit = 64 * 1024;
 
 namespace detail {
 
-struct Inlet;       // where a reader's bytes come from: src/net/inlet.hpp
-struct Connection;  // a socket, an inlet with a way out: src/net/connection.hpp
+struct Inlet;   // where a reader's bytes come from: src/net/inlet.hpp
+struct Duplex;  // an inlet with a way out, such as a socket: src/net/duplex.hpp
 
 /// A read that waits. It claims the inlet for as long, pulls from it, and hands back what it has taken if it
 /// is cancelled.
@@ -155,14 +155,14 @@ class WriteBase : public Leaf {
   public:
     using ScopedAwaitableTag = void;
     /// Before it is awaited.
-    WriteBase(WriteBase&& other) noexcept : WriteBase(other.connection_, other.want_) {
+    WriteBase(WriteBase&& other) noexcept : WriteBase(other.stream_, other.want_) {
         ASYNCIO_ASSERT(other.frame == nullptr, "an awaiter is movable until it is awaited");
     }
 
-  protected:
     enum class Want : std::uint8_t { drained, closed };
-    WriteBase(Connection* connection, Want want) noexcept
-        : Leaf(&ops_), connection_(connection), want_(want) {}
+
+  protected:
+    WriteBase(Duplex* stream, Want want) noexcept : Leaf(&ops_), stream_(stream), want_(want) {}
     ~WriteBase() {
         if (held_) [[unlikely]]
             leave();
@@ -180,9 +180,9 @@ class WriteBase : public Leaf {
     void leave() noexcept;
     static CancelAnswer cancel(Leaf* leaf) noexcept;
     static const LeafOps ops_;
-    friend struct Connection;
+    friend struct Duplex;
 
-    Connection* connection_;
+    Duplex* stream_;
     WriteBase* next_ = nullptr;
     Want want_;
     bool listed_ = false;  // the connection will wake it
@@ -191,7 +191,7 @@ class WriteBase : public Leaf {
 
 class [[nodiscard("nothing is waited for before this is awaited")]] DrainAwaiter : public WriteBase {
   public:
-    explicit DrainAwaiter(Connection* connection) noexcept : WriteBase(connection, Want::drained) {}
+    explicit DrainAwaiter(Duplex* stream) noexcept : WriteBase(stream, Want::drained) {}
     bool await_ready() { return ready(); }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
@@ -202,7 +202,7 @@ class [[nodiscard("nothing is waited for before this is awaited")]] DrainAwaiter
 
 class [[nodiscard("nothing is waited for before this is awaited")]] ClosedAwaiter : public WriteBase {
   public:
-    explicit ClosedAwaiter(Connection* connection) noexcept : WriteBase(connection, Want::closed) {}
+    explicit ClosedAwaiter(Duplex* stream) noexcept : WriteBase(stream, Want::closed) {}
     bool await_ready() { return ready(); }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
@@ -215,8 +215,8 @@ template <std::size_t Count>
 class [[nodiscard("nothing is sent before this is awaited")]] SendAwaiter : public WriteBase {
   public:
     template <class... Parts>
-    explicit SendAwaiter(Connection* connection, Parts... parts) noexcept
-        : WriteBase(connection, Want::drained), parts_{parts...} {}
+    explicit SendAwaiter(Duplex* stream, Parts... parts) noexcept
+        : WriteBase(stream, Want::drained), parts_{parts...} {}
     bool await_ready() {
         if (cancel_pending()) return false;  // then nothing is written
         write(parts_);
@@ -369,16 +369,16 @@ class StreamWriter {
     using ExtraInfo = std::variant<std::monostate, Address, int>;
 
     /// For the library's own layers: adopts one share of the connection.
-    explicit StreamWriter(detail::Connection* adopted) noexcept : connection_(adopted) {}
-    StreamWriter(StreamWriter&& other) noexcept : connection_(std::exchange(other.connection_, nullptr)) {}
+    explicit StreamWriter(detail::Duplex* adopted) noexcept : stream_(adopted) {}
+    StreamWriter(StreamWriter&& other) noexcept : stream_(std::exchange(other.stream_, nullptr)) {}
     StreamWriter& operator=(StreamWriter&& other) noexcept {
         StreamWriter old(std::move(*this));
-        connection_ = std::exchange(other.connection_, nullptr);
+        stream_ = std::exchange(other.stream_, nullptr);
         return *this;
     }
     /// Closes the connection as `close` does. Debug mode names one that nobody had closed.
     ~StreamWriter() {
-        if (connection_ != nullptr) drop();
+        if (stream_ != nullptr) drop();
     }
 
     /// Sends the bytes, or buffers what the kernel does not take now. Never waits: who writes much awaits
@@ -405,7 +405,7 @@ class StreamWriter {
     /// Python      write and drain in one
     template <class... More>
     detail::SendAwaiter<1 + sizeof...(More)> send(std::string_view bytes, const More&... more) {
-        return detail::SendAwaiter<1 + sizeof...(More)>(connection_, bytes, std::string_view(more)...);
+        return detail::SendAwaiter<1 + sizeof...(More)>(stream_, bytes, std::string_view(more)...);
     }
     /// Waits until there is room for more to be written. Several tasks may.
     ///
@@ -413,11 +413,12 @@ class StreamWriter {
     /// Suspends    only if more is unsent than the limit allows; once after `close`
     /// Cancel      no effect on what was written
     /// Threads     loop thread
-    detail::DrainAwaiter drain() { return detail::DrainAwaiter(connection_); }
+    detail::DrainAwaiter drain() { return detail::DrainAwaiter(stream_); }
 
     /// Ends the sending direction after what was written; the peer reads to its end, and may go on sending.
     void write_eof();
-    bool can_write_eof() const noexcept { return true; }
+    /// False over TLS, which has no half-closed streams.
+    bool can_write_eof() const noexcept;
     /// Sends what is buffered, then closes. Reading ends now.
     void close() noexcept;
     /// Closes at once; what is buffered is dropped.
@@ -430,7 +431,7 @@ class StreamWriter {
     /// Suspends    only if it is not closed yet
     /// Cancel      no effect
     /// Threads     loop thread
-    detail::ClosedAwaiter wait_closed() { return detail::ClosedAwaiter(connection_); }
+    detail::ClosedAwaiter wait_closed() { return detail::ClosedAwaiter(stream_); }
 
     /// Python's way to ask for what follows: "peername" and "sockname" give an Address, "socket" the
     /// descriptor; any other name, and what is not there any more, std::monostate.
@@ -452,7 +453,7 @@ class StreamWriter {
   private:
     void write_parts(std::span<const std::string_view> parts);
     void drop() noexcept;
-    detail::Connection* connection_;
+    detail::Duplex* stream_;
 };
 
 /// Both ends of a connection: `auto [reader, writer] = co_await open_connection(…)`.

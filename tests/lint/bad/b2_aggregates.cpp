@@ -14,9 +14,6 @@ Coro<> named_braces() {
 Coro<> empty_braces() {
     co_await with_text({});  // BAD B2
 }
-Coro<> parentheses() {
-    co_await with_text(Text("x", 1));  // BAD B2
-}
 Coro<> to_reference() {
     co_await with_text_ref({.a = "x"});  // BAD B2
 }

@@ -1,9 +1,9 @@
 // The life of a connection.
 //
-// A Connection is the socket, its operations (one receive, one send: the contract allows no more) and its
-// buffers. Reader, writer, every wait and the loop hold shares in it, counted without atomics; it is freed
-// with the last one. The loop's share lasts as long as the descriptor is open, so the kernel never looks at
-// freed memory.
+// A Connection is the socket (or the end of a pipe, which has one of the two directions), its operations (one
+// receive, one send: the contract allows no more) and its buffers. Reader, writer, every wait and the loop
+// hold shares in it, counted without atomics; it is freed with the last one. The loop's share lasts as long
+// as the descriptor is open, so the kernel never looks at freed memory.
 //
 // Reading is in reader.cpp. Writing tries the kernel first, with the caller's memory (`send_now`, which is
 // never held). What it does not take is copied to a Backlog, which is made for that and goes when all of it
@@ -32,7 +32,7 @@
 // writes do nothing, and destroying them frees memory, no more. The loop asks for that (NetPart::shut_down)
 // when no task is left, so no wait can be broken by it. Handles may be dropped while the loop exists but does
 // not run; not on other threads.
-#include "asyncio/net/streams.hpp"
+#include "net/connection.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -41,8 +41,6 @@
 
 #include "asyncio/base/error.hpp"
 #include "detail/descriptor_table.hpp"
-#include "detail/warnings.hpp"
-#include "net/connection.hpp"
 #include "net/server_core.hpp"
 #include "net/sockets.hpp"
 
@@ -70,11 +68,15 @@ struct Hold {
 
 // ---- making one ---------------------------------------------------------------------------------
 
-Connection::Connection(NetPart& p, int fd, const Address& peer_name, std::size_t stream_limit) noexcept
-    : Inlet(p.loop, stream_limit),
+Connection::Connection(NetPart& p, int fd, const Address& peer_name, std::size_t stream_limit, bool socket,
+                       Ends handles) noexcept
+    : Duplex(p.loop, stream_limit),
       part(&p),
       descriptor(fd),
-      receive_op(OperationKind::receive, fd, &received_done, this) {
+      is_socket(socket),
+      ends(handles),
+      reader_gone(ends == Ends::writing),
+      receive_op(is_socket ? OperationKind::receive : OperationKind::read, fd, &received_done, this) {
     refs = 2;
     if (peer_name.size() <= sizeof peer_storage) {
         peer_bytes = static_cast<std::uint8_t>(peer_name.size());
@@ -86,13 +88,24 @@ Connection::Connection(NetPart& p, int fd, const Address& peer_name, std::size_t
     part->loop->descriptors->give_to_stream(fd);
 }
 
-Connection::~Connection() {
-    ASYNCIO_ASSERT(state == State::closed && reader == nullptr && first_waiter == nullptr);
-}
+Connection::~Connection() = default;
+
+Connection::Backlog::Backlog(Connection* c) noexcept
+    : op(c->is_socket ? OperationKind::send : OperationKind::write, c->descriptor, &sent_done, c) {}
 
 Connection* make_connection(NetPart& part, int descriptor, const Address& peer, std::size_t limit) {
     try {
         return new Connection(part, descriptor, peer, limit);
+    } catch (...) {
+        part.loop->backend->close_descriptor(descriptor);
+        throw;
+    }
+}
+
+Connection* make_pipe_connection(NetPart& part, int descriptor, std::size_t limit, bool is_socket,
+                                 Connection::Ends ends) {
+    try {
+        return new Connection(part, descriptor, Address(), limit, is_socket, ends);
     } catch (...) {
         part.loop->backend->close_descriptor(descriptor);
         throw;
@@ -105,12 +118,19 @@ Streams make_streams(NetPart& part, int descriptor, const Address& peer, std::si
     return Streams(StreamReader(connection), StreamWriter(connection));
 }
 
-Address Connection::peer() const noexcept {
-    if (peer_bytes != 0) return Address(peer_storage, peer_bytes);
-    return descriptor >= 0 ? peer_address(descriptor) : Address();
+std::string Connection::name() const {
+    if (!is_socket) return "the pipe on descriptor " + std::to_string(descriptor);
+    return peer().to_string();
 }
 
-Address Connection::local() const noexcept { return descriptor >= 0 ? local_address(descriptor) : Address(); }
+Address Connection::peer() const noexcept {
+    if (peer_bytes != 0) return Address(peer_storage, peer_bytes);
+    return descriptor >= 0 && is_socket ? peer_address(descriptor) : Address();
+}
+
+Address Connection::local() const noexcept {
+    return descriptor >= 0 && is_socket ? local_address(descriptor) : Address();
+}
 
 // ---- reading ------------------------------------------------------------------------------------
 
@@ -162,7 +182,7 @@ void Connection::received_done(Operation* operation) noexcept {
 
 void Connection::reader_dropped() noexcept {
     reader_gone = true;
-    if (loss != nullptr) shut();
+    if (loss != nullptr || ends == Ends::reading) shut();
 }
 
 // ---- writing ------------------------------------------------------------------------------------
@@ -197,7 +217,7 @@ void Connection::write(std::span<const std::string_view> parts) {
         skip -= from;
         (idle ? backlog->sending : backlog->queued).append(part_bytes.substr(from));
     }
-    if (unsent() > high) paused = true;
+    note_unsent();
     if (idle) push();
 }
 
@@ -205,6 +225,7 @@ void Connection::write(std::span<const std::string_view> parts) {
 /// bytes that were, or -errno.
 std::int64_t Connection::send_directly(std::span<const std::string_view> parts) noexcept {
     Operation& op = part->send_now;
+    op.kind = is_socket ? OperationKind::send_now : OperationKind::write_now;
     op.descriptor = descriptor;
     std::int64_t done = 0;
     for (std::size_t at = 0; at < parts.size();) {
@@ -252,10 +273,7 @@ bool Connection::take_sent(std::int64_t result) noexcept {
         backlog->sending = std::exchange(backlog->queued, std::string());
         backlog->sent = 0;
     }
-    if (paused && unsent() <= low) {
-        paused = false;
-        wake(WriteBase::Want::drained);
-    }
+    note_unsent();
     return true;
 }
 
@@ -268,26 +286,15 @@ void Connection::sent_done(Operation* operation) noexcept {
 
 void Connection::flushed() noexcept {
     backlog.reset();
-    if (eof_asked) end_sending(descriptor);
+    if (eof_asked && is_socket) end_sending(descriptor);
     if (state == State::closing) shut();
 }
 
 void Connection::write_eof() {
     if (state != State::open || loss != nullptr || eof_asked) return;
+    if (!is_socket) return close();
     eof_asked = true;
     if (backlog == nullptr) end_sending(descriptor);
-}
-
-void Connection::set_limits(WriteBufferLimits limits) {
-    if (limits.low == WriteBufferLimits().low) limits.low = limits.high / 4;
-    if (limits.low > limits.high) throw ValueError("set_write_buffer_limits: low is more than high");
-    high = limits.high;
-    low = limits.low;
-    if (unsent() > high) paused = true;
-    if (paused && unsent() <= low) {
-        paused = false;
-        wake(WriteBase::Want::drained);
-    }
 }
 
 // ---- ending -------------------------------------------------------------------------------------
@@ -295,7 +302,7 @@ void Connection::set_limits(WriteBufferLimits limits) {
 void Connection::note_loss(const char* doing, int why) noexcept {
     if (loss != nullptr) return;
     try {
-        loss = make_os_error(why, doing + peer().to_string());
+        loss = make_os_error(why, doing + name());
     } catch (...) {
         loss = std::current_exception();
     }
@@ -303,13 +310,13 @@ void Connection::note_loss(const char* doing, int why) noexcept {
 
 /// Nothing can be read any more, nor written.
 void Connection::lose(int why) noexcept {
-    note_loss("receive from ", why);
+    note_loss(is_socket ? "receive from " : "read from ", why);
     error = loss;
     shut();
 }
 
 void Connection::lose_writing(int why) noexcept {
-    note_loss("send to ", why);
+    note_loss(is_socket ? "send to " : "write to ", why);
     if (reader_gone || eof || state == State::closing) return shut();
     drop_unsent();
     wake(WriteBase::Want::drained);
@@ -341,7 +348,7 @@ void Connection::shut() noexcept {
     KernelBackend& backend = *part->loop->backend;
     const bool receiving = receive_op.held && !backend.cancel(receive_op);
     const bool sending_on = backlog != nullptr && backlog->op.held && !backend.cancel(backlog->op);
-    if (receiving || sending_on) shut_down_socket(descriptor);
+    if ((receiving || sending_on) && is_socket) shut_down_socket(descriptor);
     drop_unsent();
     if (!receiving || receive_op.buffer == nullptr) changed();
     wake(WriteBase::Want::drained);
@@ -359,47 +366,6 @@ void Connection::close_if_free() noexcept {
     wake(WriteBase::Want::closed);
     if (server != nullptr) client_closed(this);
     drop();  // the loop's share
-}
-
-void Connection::writer_dropped() noexcept {
-    if (state == State::open && loss == nullptr && part->loop->debug) {
-        warn_with(resource_warning, "unclosed StreamWriter", [this] {
-            return "unclosed StreamWriter to " + peer().to_string() +
-                   ": call close() and await wait_closed()";
-        });
-    }
-    close();
-    drop();
-}
-
-// ---- waiting writers ----------------------------------------------------------------------------
-
-void Connection::add_waiter(WriteBase* waiter) noexcept {
-    WriteBase** end = &first_waiter;
-    while (*end != nullptr) end = &(*end)->next_;
-    *end = waiter;
-    waiter->listed_ = true;
-}
-
-void Connection::remove_waiter(WriteBase* waiter) noexcept {
-    WriteBase** at = &first_waiter;
-    while (*at != waiter) at = &(*at)->next_;
-    *at = std::exchange(waiter->next_, nullptr);
-    waiter->listed_ = false;
-}
-
-void Connection::wake(WriteBase::Want want) noexcept {
-    for (WriteBase** at = &first_waiter; *at != nullptr;) {
-        WriteBase* const waiter = *at;
-        if (waiter->want_ != want) {
-            at = &waiter->next_;
-            continue;
-        }
-        *at = std::exchange(waiter->next_, nullptr);
-        waiter->listed_ = false;
-        waiter->frame->task->live.waits_on.clear();
-        push_frame(loop, waiter->frame);
-    }
 }
 
 }}}  // namespace asyncio::v1::detail
