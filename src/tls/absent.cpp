@@ -39,4 +39,8 @@ void SslContext::add_server_name(std::string_view, const SslContext&) { refuse()
 SslPurpose SslContext::purpose() const noexcept { return SslPurpose::SERVER_AUTH; }
 std::size_t SslContext::cached_sessions() const noexcept { return 0; }
 
+namespace detail {
+const SslContext& usual_ssl_context() { refuse(); }
+}  // namespace detail
+
 }}  // namespace asyncio::v1

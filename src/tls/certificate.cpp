@@ -61,8 +61,8 @@ std::string time_text(const ASN1_TIME* time) {
 
 std::vector<std::string> alt_names(const X509* certificate) {
     std::vector<std::string> names;
-    const Openssl<GENERAL_NAMES, &GENERAL_NAMES_free> found(static_cast<GENERAL_NAMES*>(
-        X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+    const Openssl<GENERAL_NAMES, &GENERAL_NAMES_free> found(
+        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
     if (found == nullptr) return names;
     for (int i = 0; i < sk_GENERAL_NAME_num(found.get()); ++i) {
         const GENERAL_NAME* const name = sk_GENERAL_NAME_value(found.get(), i);
@@ -94,8 +94,8 @@ SslCertificate describe(const X509* certificate) {
     made.subject = name_text(X509_get_subject_name(certificate));
     made.issuer = name_text(X509_get_issuer_name(certificate));
     const ASN1_INTEGER* const serial = X509_get0_serialNumber(certificate);
-    made.serial_number = hexadecimal(ASN1_STRING_get0_data(serial),
-                                     static_cast<std::size_t>(ASN1_STRING_length(serial)));
+    made.serial_number =
+        hexadecimal(ASN1_STRING_get0_data(serial), static_cast<std::size_t>(ASN1_STRING_length(serial)));
     made.subject_alt_names = alt_names(certificate);
     made.not_before = time_of(X509_get0_notBefore(certificate));
     made.not_after = time_of(X509_get0_notAfter(certificate));

@@ -99,8 +99,9 @@ int choose_protocol(SSL* ssl, const unsigned char** out, unsigned char* out_size
     const std::string& ours = TlsEngine::of(ssl)->context().alpn;
     if (ours.empty()) return SSL_TLSEXT_ERR_NOACK;
     unsigned char* chosen = nullptr;
-    const int found = SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(ours.data()),
-                                            static_cast<unsigned>(ours.size()), in, in_size);
+    const int found =
+        SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(ours.data()),
+                              static_cast<unsigned>(ours.size()), in, in_size);
     if (found != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_NOACK;
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;
@@ -128,14 +129,13 @@ int openssl_version(SslVersion version) noexcept {
 }  // namespace
 
 TlsContext::TlsContext(SslPurpose whom)
-    : purpose(whom),
+    : TlsProvider(whom, whom == SslPurpose::SERVER_AUTH),
       ctx(require_made(SslCtxPtr(SSL_CTX_new(TLS_method())))),
-      verify_mode(is_server() ? SslVerifyMode::CERT_NONE : SslVerifyMode::CERT_REQUIRED),
-      check_hostname(!is_server()) {
+      verify_mode(is_server() ? SslVerifyMode::CERT_NONE : SslVerifyMode::CERT_REQUIRED) {
     SSL_CTX_set_min_proto_version(ctx.get(), TLS1_2_VERSION);
     SSL_CTX_set_max_proto_version(ctx.get(), TLS1_3_VERSION);
-    SSL_CTX_set_options(ctx.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                       SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_options(ctx.get(),
+                        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     // A connection that rests keeps no buffers.
     SSL_CTX_set_mode(ctx.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_verify(ctx.get(), verify_flags(verify_mode), &TlsEngine::verified);
@@ -153,17 +153,17 @@ TlsContext::TlsContext(SslPurpose whom)
 }
 
 const TlsContext* TlsContext::for_name(std::string_view name) const noexcept {
-    if (const auto found = names.find(name); found != names.end()) return found->second.state().get();
+    if (const auto found = names.find(name); found != names.end()) return &of(found->second);
     const auto dot = name.find('.');
     if (dot == std::string_view::npos || dot == 0) return nullptr;
     for (const auto& [pattern, context] : names) {
         if (pattern.starts_with("*.") && std::string_view(pattern).substr(1) == name.substr(dot))
-            return context.state().get();
+            return &of(context);
     }
     return nullptr;
 }
 
-const SslContext& default_client_context() {
+const SslContext& usual_ssl_context() {
     static const SslContext context = create_default_context();
     return context;
 }
@@ -223,7 +223,8 @@ void trust_all(SSL_CTX* ctx, std::string_view pem, const std::string& subject) {
         if (X509_STORE_add_cert(store, certificate.get()) != 1) throw_ssl(subject);
         ++count;
     }
-    if (count == 0) throw SslError(subject + ": no certificate in it; it must be PEM, -----BEGIN CERTIFICATE-----");
+    if (count == 0)
+        throw SslError(subject + ": no certificate in it; it must be PEM, -----BEGIN CERTIFICATE-----");
 }
 
 struct PasswordGiven {
@@ -311,10 +312,10 @@ SslContext create_default_context(SslContextOptions options) {
 }
 
 void SslContext::load_verify_locations(VerifyLocations locations) {
-    SSL_CTX* const ctx = state_->ctx.get();
+    SSL_CTX* const ctx = TlsContext::of(*this).ctx.get();
     if (locations.cafile.empty() && locations.capath.empty() && locations.cadata.empty())
         throw ValueError("load_verify_locations: give one of cafile, capath and cadata");
-    state_->rules_changed();
+    TlsContext::of(*this).rules_changed();
     if (!locations.cafile.empty()) {
         const std::string pem = detail::read_file("load_verify_locations", locations.cafile);
         detail::trust_all(ctx, pem, detail::quoted("load_verify_locations", locations.cafile));
@@ -325,7 +326,7 @@ void SslContext::load_verify_locations(VerifyLocations locations) {
         if (SSL_CTX_load_verify_dir(ctx, std::string(locations.capath).c_str()) != 1)
             detail::throw_ssl(detail::quoted("load_verify_locations", locations.capath));
     }
-    if (!state_->is_server()) return;
+    if (!TlsContext::of(*this).is_server()) return;
     // A server names those whom it trusts to its clients, so that they can choose a certificate.
     STACK_OF(X509_OBJECT)* const trusted = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
     SSL_CTX_set_client_CA_list(ctx, nullptr);
@@ -336,10 +337,10 @@ void SslContext::load_verify_locations(VerifyLocations locations) {
 }
 
 void SslContext::load_default_certs() {
-    state_->rules_changed();
+    TlsContext::of(*this).rules_changed();
     ERR_clear_error();
     // A system without certificates is no error: the handshake says what is missing.
-    SSL_CTX_set_default_verify_paths(state_->ctx.get());
+    SSL_CTX_set_default_verify_paths(TlsContext::of(*this).ctx.get());
     ERR_clear_error();
 }
 
@@ -348,15 +349,16 @@ void SslContext::load_cert_chain(std::string_view certfile, std::string_view key
     const std::string certificates = detail::read_file("load_cert_chain", certfile);
     const std::string subject = detail::quoted("load_cert_chain", certfile);
     if (keyfile.empty())
-        return detail::use_chain(*state_, certificates, certificates, subject, subject, options.password);
+        return detail::use_chain(TlsContext::of(*this), certificates, certificates, subject, subject,
+                                 options.password);
     const std::string key = detail::read_file("load_cert_chain", keyfile);
-    detail::use_chain(*state_, certificates, key, subject, detail::quoted("load_cert_chain", keyfile),
-                      options.password);
+    detail::use_chain(TlsContext::of(*this), certificates, key, subject,
+                      detail::quoted("load_cert_chain", keyfile), options.password);
 }
 
 void SslContext::load_cert_chain_pem(std::string_view certificates, std::string_view key,
                                      CertChainOptions options) {
-    detail::use_chain(*state_, certificates, key, "load_cert_chain_pem", "load_cert_chain_pem",
+    detail::use_chain(TlsContext::of(*this), certificates, key, "load_cert_chain_pem", "load_cert_chain_pem",
                       options.password);
 }
 
@@ -375,65 +377,69 @@ void use_protocols(TlsContext& state, std::string wire) {
 }  // namespace
 
 void SslContext::set_alpn_protocols(std::initializer_list<std::string_view> protocols) {
-    use_protocols(*state_, detail::wire_of_protocols(protocols.begin(), protocols.size()));
+    use_protocols(TlsContext::of(*this), detail::wire_of_protocols(protocols.begin(), protocols.size()));
 }
 void SslContext::set_alpn_protocols(const std::vector<std::string_view>& protocols) {
-    use_protocols(*state_, detail::wire_of_protocols(protocols.data(), protocols.size()));
+    use_protocols(TlsContext::of(*this), detail::wire_of_protocols(protocols.data(), protocols.size()));
 }
 
 void SslContext::set_ciphers(std::string_view ciphers) {
     const std::string list(ciphers);
     ERR_clear_error();
-    if (SSL_CTX_set_cipher_list(state_->ctx.get(), list.c_str()) != 1)
+    if (SSL_CTX_set_cipher_list(TlsContext::of(*this).ctx.get(), list.c_str()) != 1)
         detail::throw_ssl("set_ciphers '" + list + "'");
 }
 
 void SslContext::set_minimum_version(SslVersion version) {
-    state_->minimum = version;
-    SSL_CTX_set_min_proto_version(state_->ctx.get(), detail::openssl_version(version));
-    state_->rules_changed();
+    TlsContext::of(*this).minimum = version;
+    SSL_CTX_set_min_proto_version(TlsContext::of(*this).ctx.get(), detail::openssl_version(version));
+    TlsContext::of(*this).rules_changed();
 }
-SslVersion SslContext::minimum_version() const noexcept { return state_->minimum; }
+SslVersion SslContext::minimum_version() const noexcept { return TlsContext::of(*this).minimum; }
 void SslContext::set_maximum_version(SslVersion version) {
-    state_->maximum = version;
-    SSL_CTX_set_max_proto_version(state_->ctx.get(), detail::openssl_version(version));
-    state_->rules_changed();
+    TlsContext::of(*this).maximum = version;
+    SSL_CTX_set_max_proto_version(TlsContext::of(*this).ctx.get(), detail::openssl_version(version));
+    TlsContext::of(*this).rules_changed();
 }
-SslVersion SslContext::maximum_version() const noexcept { return state_->maximum; }
+SslVersion SslContext::maximum_version() const noexcept { return TlsContext::of(*this).maximum; }
 
 void SslContext::set_verify_mode(SslVerifyMode mode) {
-    if (mode == SslVerifyMode::CERT_NONE && state_->check_hostname)
-        throw ValueError("set_verify_mode: CERT_NONE while the host's name is checked: call "
-                         "set_check_hostname(false) before");
-    state_->verify_mode = mode;
-    SSL_CTX_set_verify(state_->ctx.get(), detail::verify_flags(mode), &detail::TlsEngine::verified);
-    state_->rules_changed();
+    if (mode == SslVerifyMode::CERT_NONE && TlsContext::of(*this).check_hostname)
+        throw ValueError(
+            "set_verify_mode: CERT_NONE while the host's name is checked: call "
+            "set_check_hostname(false) before");
+    TlsContext::of(*this).verify_mode = mode;
+    SSL_CTX_set_verify(TlsContext::of(*this).ctx.get(), detail::verify_flags(mode),
+                       &detail::TlsEngine::verified);
+    TlsContext::of(*this).rules_changed();
 }
-SslVerifyMode SslContext::verify_mode() const noexcept { return state_->verify_mode; }
+SslVerifyMode SslContext::verify_mode() const noexcept { return TlsContext::of(*this).verify_mode; }
 
 void SslContext::set_check_hostname(bool on) {
-    state_->check_hostname = on;
-    if (on && state_->verify_mode == SslVerifyMode::CERT_NONE) set_verify_mode(SslVerifyMode::CERT_REQUIRED);
-    state_->rules_changed();
+    TlsContext::of(*this).check_hostname = on;
+    if (on && TlsContext::of(*this).verify_mode == SslVerifyMode::CERT_NONE)
+        set_verify_mode(SslVerifyMode::CERT_REQUIRED);
+    TlsContext::of(*this).rules_changed();
 }
-bool SslContext::check_hostname() const noexcept { return state_->check_hostname; }
+bool SslContext::check_hostname() const noexcept { return TlsContext::of(*this).check_hostname; }
 
 void SslContext::add_server_name(std::string_view name, const SslContext& context) {
     if (name.empty()) throw ValueError("add_server_name: the name is empty");
-    if (!state_->is_server() || !context.state_->is_server())
-        throw ValueError("add_server_name: both contexts are to be for servers: "
-                         "create_default_context({.purpose = SslPurpose::CLIENT_AUTH})");
+    if (!TlsContext::of(*this).is_server() || !TlsContext::of(context).is_server())
+        throw ValueError(
+            "add_server_name: both contexts are to be for servers: "
+            "create_default_context({.purpose = SslPurpose::CLIENT_AUTH})");
     std::string key(name);
     for (char& each : key) each = static_cast<char>(each >= 'A' && each <= 'Z' ? each + 32 : each);
     // Itself it is anyway, and would keep itself alive.
     if (context.state_ == state_) {
-        state_->names.erase(key);
+        TlsContext::of(*this).names.erase(key);
     } else {
-        state_->names.insert_or_assign(std::move(key), context);
+        TlsContext::of(*this).names.insert_or_assign(std::move(key), context);
     }
 }
 
-SslPurpose SslContext::purpose() const noexcept { return state_->purpose; }
-std::size_t SslContext::cached_sessions() const noexcept { return state_->sessions.size(); }
+SslPurpose SslContext::purpose() const noexcept { return TlsContext::of(*this).purpose; }
+std::size_t SslContext::cached_sessions() const noexcept { return TlsContext::of(*this).sessions.size(); }
 
 }}  // namespace asyncio::v1

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "net/tls_hook.hpp"
 #include "tls/openssl.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
@@ -32,10 +33,16 @@ class SessionCache {
     std::size_t count_ = 0;
 };
 
-struct TlsContext {
+struct TlsContext final : TlsProvider {
     explicit TlsContext(SslPurpose purpose);
-    TlsContext(const TlsContext&) = delete;
-    TlsContext& operator=(const TlsContext&) = delete;
+    static TlsContext& of(const SslContext& context) noexcept {
+        return static_cast<TlsContext&>(*context.state());
+    }
+
+    // In start.cpp.
+    DuplexRef begin(DuplexRef below, const TlsSettings& settings) override;
+    Coro<> handshake_done(DuplexRef stream) override;
+    void accept(Connection* connection, const TlsSettings& settings) override;
 
     bool is_server() const noexcept { return purpose == SslPurpose::CLIENT_AUTH; }
     /// What was checked before counts no more.
@@ -43,18 +50,13 @@ struct TlsContext {
     /// The context for the name that a client asks for; null: this one.
     const TlsContext* for_name(std::string_view name) const noexcept;
 
-    const SslPurpose purpose;
     SslCtxPtr ctx;
     SslVerifyMode verify_mode;
-    bool check_hostname;
     SslVersion minimum = SslVersion::TLSv1_2;
     SslVersion maximum = SslVersion::TLSv1_3;
-    std::string alpn;  // as it is sent: each with its length before it
+    std::string alpn;                                      // as it is sent: each with its length before it
     std::map<std::string, SslContext, std::less<>> names;  // of servers
     SessionCache sessions;                                 // of clients
 };
-
-/// The one of `{.ssl = true}`.
-const SslContext& default_client_context();
 
 }}}  // namespace asyncio::v1::detail

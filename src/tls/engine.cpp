@@ -1,15 +1,15 @@
 // TlsEngine: OpenSSL without input and output.
 //
-// OpenSSL reads and writes through a BIO of ours whose two ends are, while a call is under way, the bytes that
-// have come and a string for those that are to go. Both belong to the caller, who has one of each for a whole
-// loop: a connection keeps no buffers between calls (SSL_MODE_RELEASE_BUFFERS gives back OpenSSL's own) but
-// for a record that has come in part.
+// OpenSSL reads and writes through a BIO of ours whose two ends are, while a call is under way, the bytes
+// that have come and a string for those that are to go. Both belong to the caller, who has one of each for a
+// whole loop: a connection keeps no buffers between calls (SSL_MODE_RELEASE_BUFFERS gives back OpenSSL's own)
+// but for a record that has come in part.
 //
 // Invariants
 //   1. Each call empties the thread's error queue before it asks OpenSSL and looks at SSL_get_error right
 //      after: what another connection left there is not this one's failure.
-//   2. Callbacks are noexcept and only store: the exception they met (`in_callback_`), the certificate that was
-//      refused, a session. The caller of the C function turns that into an error.
+//   2. Callbacks are noexcept and only store: the exception they met (`in_callback_`), the certificate that
+//      was refused, a session. The caller of the C function turns that into an error.
 //   3. A call that failed has set `error_`; nothing is asked of OpenSSL afterwards. What it wrote until then,
 //      an alert as a rule, is in `out`.
 //   4. Input that has been taken is never needed again; `needs_input` has taken all of it.
@@ -123,10 +123,13 @@ TlsEngine::TlsEngine(const SslContext& rules, std::string_view server_hostname, 
     BIO_set_data(bio, this);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl_.get(), bio, bio);
-    if (context().is_server()) return SSL_set_accept_state(ssl_.get());
+    if (context().is_server()) {
+        SSL_set_accept_state(ssl_.get());
+        return;
+    }
     SSL_set_connect_state(ssl_.get());
     set_host(server_hostname);
-    if (const SessionPtr session = context_.state()->sessions.take(session_key()))
+    if (const SessionPtr session = TlsContext::of(context_).sessions.take(session_key()))
         SSL_set_session(ssl_.get(), session.get());
     ERR_clear_error();
 }
@@ -140,8 +143,9 @@ void TlsEngine::set_host(std::string_view server_hostname) {
     if (host_.ends_with('.')) host_.pop_back();
     if (host_.empty()) {
         if (context().check_hostname)
-            throw ValueError("TLS: the context checks the host's name, so give {.server_hostname = …}, or "
-                             "call set_check_hostname(false)");
+            throw ValueError(
+                "TLS: the context checks the host's name, so give {.server_hostname = …}, or "
+                "call set_check_hostname(false)");
         return;
     }
     if (host_.front() == '.' || host_.find('\0') != std::string::npos)
@@ -172,8 +176,8 @@ TlsEngine* TlsEngine::of(const SSL* ssl) noexcept { return static_cast<TlsEngine
 
 int TlsEngine::verified(int ok, X509_STORE_CTX* store) noexcept {
     if (ok == 1) return ok;
-    const auto* const ssl = static_cast<const SSL*>(
-        X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+    const auto* const ssl =
+        static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
     TlsEngine* const engine = of(ssl);
     engine->refusal_ = X509_STORE_CTX_get_error(store);
     X509* const certificate = X509_STORE_CTX_get_current_cert(store);
@@ -186,7 +190,7 @@ bool TlsEngine::keep_session(SSL_SESSION* session) noexcept {
     if (SSL_SESSION_is_resumable(session) != 1) return false;
     try {
         const std::string key = session_key();
-        context_.state()->sessions.put(key, SessionPtr(session));
+        TlsContext::of(context_).sessions.put(key, SessionPtr(session));
         return true;
     } catch (...) {
         return false;
@@ -289,8 +293,7 @@ std::string advice_for(const OpensslError& error, const SSL* ssl) {
 
 std::string advice_for(int refusal, const X509* certificate) {
     switch (refusal) {
-        case X509_V_ERR_CERT_HAS_EXPIRED:
-            return " (on " + time_text(X509_get0_notAfter(certificate)) + ")";
+        case X509_V_ERR_CERT_HAS_EXPIRED: return " (on " + time_text(X509_get0_notAfter(certificate)) + ")";
         case X509_V_ERR_CERT_NOT_YET_VALID:
             return " (before " + time_text(X509_get0_notBefore(certificate)) + "; are the clocks right?)";
         case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
@@ -319,8 +322,8 @@ std::exception_ptr TlsEngine::verification_error(const std::string& subject) con
     } else if (refused_ != nullptr) {
         text += advice_for(refusal_, refused_.get());
     }
-    return std::make_exception_ptr(SslCertVerificationError(
-        refusal_, message, subject + "certificate verify failed: " + text));
+    return std::make_exception_ptr(
+        SslCertVerificationError(refusal_, message, subject + "certificate verify failed: " + text));
 }
 
 std::exception_ptr TlsEngine::make_error(const char* doing) noexcept {
@@ -331,7 +334,8 @@ std::exception_ptr TlsEngine::make_error(const char* doing) noexcept {
         const std::string subject = doing + peer_ + ": ";
         if (found.is(ERR_LIB_SSL, SSL_R_CERTIFICATE_VERIFY_FAILED)) return verification_error(subject);
         std::string what = found.reason.empty() ? "it has failed" : found.reason;
-        if (found.data.find("memory") != std::string::npos || found.is(ERR_GET_LIB(found.code), ERR_R_MALLOC_FAILURE))
+        if (found.data.find("memory") != std::string::npos ||
+            found.is(ERR_GET_LIB(found.code), ERR_R_MALLOC_FAILURE))
             return std::make_exception_ptr(std::bad_alloc());
         if (ERR_GET_LIB(found.code) == ERR_LIB_SSL && found.number() >= SSL_AD_REASON_OFFSET) {
             what = std::string("the peer refuses, with the alert '") +
@@ -346,10 +350,10 @@ std::exception_ptr TlsEngine::make_error(const char* doing) noexcept {
 
 std::exception_ptr TlsEngine::truncated() const noexcept {
     try {
-        return std::make_exception_ptr(
-            SslEofError(SSL_R_UNEXPECTED_EOF_WHILE_READING, "unexpected eof while reading",
-                        "TLS: receive from " + peer_ +
-                            ": the connection ended without TLS's closing message: something may be missing"));
+        return std::make_exception_ptr(SslEofError(
+            SSL_R_UNEXPECTED_EOF_WHILE_READING, "unexpected eof while reading",
+            "TLS: receive from " + peer_ +
+                ": the connection ended without TLS's closing message: something may be missing"));
     } catch (...) {
         return std::current_exception();
     }

@@ -49,7 +49,7 @@ class TlsEngine {
     /// The stream has ended without the peer's having said so.
     std::exception_ptr truncated() const noexcept;
     std::string_view peer() const noexcept { return peer_; }
-    const TlsContext& context() const noexcept { return *context_.state(); }
+    const TlsContext& context() const noexcept { return TlsContext::of(context_); }
     std::shared_ptr<const TlsFacts> facts() const;
 
     // ---- for OpenSSL's callbacks ----------------------------------------------------------------
@@ -73,11 +73,11 @@ class TlsEngine {
     std::string host_;
     std::string peer_;
     std::exception_ptr error_;
-    std::exception_ptr in_callback_;     // what a callback met
-    std::string_view* in_ = nullptr;     // these two while a call is under way
+    std::exception_ptr in_callback_;  // what a callback met
+    std::string_view* in_ = nullptr;  // these two while a call is under way
     std::string* out_ = nullptr;
-    X509Ptr refused_;                    // the certificate that was refused,
-    int refusal_ = 0;                    // and why: X509_V_ERR_…
+    X509Ptr refused_;  // the certificate that was refused,
+    int refusal_ = 0;  // and why: X509_V_ERR_…
 };
 
 }}}  // namespace asyncio::v1::detail

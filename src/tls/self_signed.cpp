@@ -31,8 +31,8 @@ std::string alt_names_of(const std::string_view* names, std::size_t count) {
         if (name.empty() || name.find_first_of(", \t\r\n") != std::string::npos)
             throw ValueError("make_self_signed_certificate: '" + name + "' is no host's name");
         unsigned char bytes[16];
-        const bool numeric = ::inet_pton(AF_INET, name.c_str(), bytes) == 1 ||
-                             ::inet_pton(AF_INET6, name.c_str(), bytes) == 1;
+        const bool numeric =
+            ::inet_pton(AF_INET, name.c_str(), bytes) == 1 || ::inet_pton(AF_INET6, name.c_str(), bytes) == 1;
         text += (text.empty() ? "" : ",") + std::string(numeric ? "IP:" : "DNS:") + name;
     }
     return text;
@@ -73,7 +73,8 @@ SelfSignedCertificate make(const std::string_view* names, std::size_t count) {
     X509_NAME* const name = X509_get_subject_name(x);
     const std::string shown = std::string(names[0].substr(0, 64));
     require(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
-                                       reinterpret_cast<const unsigned char*>(shown.c_str()), -1, -1, 0) == 1);
+                                       reinterpret_cast<const unsigned char*>(shown.c_str()), -1, -1,
+                                       0) == 1);
     require(X509_set_issuer_name(x, name) == 1);
     add_extension(x, NID_subject_alt_name, alt_names);
     add_extension(x, NID_basic_constraints, "critical,CA:TRUE");

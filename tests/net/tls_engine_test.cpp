@@ -19,9 +19,7 @@ SslContext server_context(const MadeCertificate& shown) {
     return context;
 }
 
-SslContext client_context() {
-    return create_default_context({.cafile = certificates().root.certificate});
-}
+SslContext client_context() { return create_default_context({.cafile = certificates().root.certificate}); }
 
 /// Two ends and what is on the way between them.
 class Ends {
@@ -32,7 +30,9 @@ class Ends {
 
     /// To the end of it, or to where it sticks.
     void shake_hands() {
-        for (int i = 0; i < 20'000 && (client_result == Result::needs_input || server_result == Result::needs_input); ++i) {
+        for (int i = 0;
+             i < 20'000 && (client_result == Result::needs_input || server_result == Result::needs_input);
+             ++i) {
             const std::size_t before = moved;
             step(client, client_result, to_client, to_server);
             step(server, server_result, to_server, to_client);
@@ -92,7 +92,9 @@ std::string refusal(const SslContext& for_client, const SslContext& for_server,
     EXPECT_EQ(ends.client_result, Result::failed);
     const auto* const refused = exception_cast<SslCertVerificationError>(ends.client.error());
     EXPECT_NE(refused, nullptr) << text_of(ends.client.error());
-    if (refused != nullptr && code != 0) EXPECT_EQ(refused->verify_code(), code);
+    if (refused != nullptr && code != 0) {
+        EXPECT_EQ(refused->verify_code(), code);
+    }
     EXPECT_NE(exception_cast<OSError>(ends.client.error()), nullptr);
     // The other side is told.
     EXPECT_EQ(ends.server_result, Result::failed);
@@ -232,23 +234,29 @@ TEST(TlsEngine, AChangeOfTheRulesForgetsTheSessions) {
 // ---- certificates -------------------------------------------------------------------------------
 
 TEST(TlsEngine, ACertificateThatHasExpiredIsRefused) {
-    const std::string text = refusal(client_context(), server_context(certificates().expired), "localhost", 10);
-    EXPECT_EQ(text,
-              "TLS handshake with server:443: certificate verify failed: certificate has expired (on 2000-02-01 "
-              "00:00:00 UTC)");
+    const std::string text =
+        refusal(client_context(), server_context(certificates().expired), "localhost", 10);
+    EXPECT_EQ(
+        text,
+        "TLS handshake with server:443: certificate verify failed: certificate has expired (on 2000-02-01 "
+        "00:00:00 UTC)");
 }
 
 TEST(TlsEngine, ACertificateOfTheFutureIsRefused) {
-    const std::string text = refusal(client_context(), server_context(certificates().not_yet_valid), "localhost", 9);
+    const std::string text =
+        refusal(client_context(), server_context(certificates().not_yet_valid), "localhost", 9);
     EXPECT_NE(text.find("certificate is not yet valid (before 2049-01-01"), std::string::npos) << text;
 }
 
 TEST(TlsEngine, ACertificateForAnotherHostIsRefused) {
-    const std::string text = refusal(client_context(), server_context(certificates().other_host), "localhost", 62);
-    EXPECT_EQ(text,
-              "TLS handshake with server:443: certificate verify failed: hostname mismatch, the certificate is not "
-              "for 'localhost' but for other.example");
-    const std::string numeric = refusal(client_context(), server_context(certificates().other_host), "127.0.0.1", 64);
+    const std::string text =
+        refusal(client_context(), server_context(certificates().other_host), "localhost", 62);
+    EXPECT_EQ(
+        text,
+        "TLS handshake with server:443: certificate verify failed: hostname mismatch, the certificate is not "
+        "for 'localhost' but for other.example");
+    const std::string numeric =
+        refusal(client_context(), server_context(certificates().other_host), "127.0.0.1", 64);
     EXPECT_NE(numeric.find("IP address mismatch, the certificate is not for '127.0.0.1'"), std::string::npos)
         << numeric;
 }
@@ -256,7 +264,8 @@ TEST(TlsEngine, ACertificateForAnotherHostIsRefused) {
 TEST(TlsEngine, ASelfSignedCertificateIsRefusedUnlessItIsTrusted) {
     const SslContext server = server_context(certificates().self_signed);
     const std::string text = refusal(client_context(), server, "localhost", 18);
-    EXPECT_NE(text.find("self-signed certificate: 'CN=self_signed'; if you trust it, say so"), std::string::npos)
+    EXPECT_NE(text.find("self-signed certificate: 'CN=self_signed'; if you trust it, say so"),
+              std::string::npos)
         << text;
     Ends ends(create_default_context({.cadata = certificates().self_signed.certificate_pem}), server);
     ends.shake_hands();
@@ -368,9 +377,10 @@ TEST(TlsEngine, AServerThatSpeaksSomethingElseIsFoundOut) {
     EXPECT_EQ(client.handshake(in, out), Result::needs_input);
     in = "HTTP/1.1 400 Bad Request\r\n\r\n";
     EXPECT_EQ(client.handshake(in, out), Result::failed);
-    EXPECT_EQ(text_of(client.error()),
-              "TLS handshake with server:80: wrong version number; the other side does not speak TLS: is it the "
-              "right port?");
+    EXPECT_EQ(
+        text_of(client.error()),
+        "TLS handshake with server:80: wrong version number; the other side does not speak TLS: is it the "
+        "right port?");
     EXPECT_EQ(client.handshake(in, out), Result::failed) << "it stays so";
 }
 

@@ -65,9 +65,7 @@ class Maker {
 
   private:
     std::string path(const std::string& name) const { return made.folder + "/" + name; }
-    void write(const std::string& name, const std::string& text) const {
-        std::ofstream(path(name)) << text;
-    }
+    void write(const std::string& name, const std::string& text) const { std::ofstream(path(name)) << text; }
     std::string read(const std::string& file) const {
         std::stringstream text;
         text << std::ifstream(file).rdbuf();
@@ -86,8 +84,10 @@ class Maker {
         one.key_pem = read(one.key);
     }
     MadeCertificate self_signed(const std::string& name, const std::string& section) const {
-        openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -config openssl.cnf -keyout " +
-                name + ".key -out " + name + ".pem -subj '/CN=" + name + "' -extensions " + section);
+        openssl(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -config openssl.cnf "
+            "-keyout " +
+            name + ".key -out " + name + ".pem -subj '/CN=" + name + "' -extensions " + section);
         MadeCertificate one;
         read_pems(one, name);
         return one;
@@ -109,8 +109,8 @@ class Maker {
         made.intermediate = sign("intermediate", "v3_ca", "root");
         made.localhost = sign("localhost", "v3_localhost", "root");
         made.other_host = sign("other_host", "v3_other", "root");
-        made.expired = sign("expired", "v3_localhost", "root",
-                            "-startdate 20000101000000Z -enddate 20000201000000Z");
+        made.expired =
+            sign("expired", "v3_localhost", "root", "-startdate 20000101000000Z -enddate 20000201000000Z");
         made.not_yet_valid = sign("not_yet_valid", "v3_localhost", "root",
                                   "-startdate 20490101000000Z -enddate 20490201000000Z");
         made.without_intermediate = sign("behind", "v3_localhost", "intermediate");

@@ -15,6 +15,11 @@ namespace asyncio { inline namespace v1 {
 
 class SslContext;
 
+namespace detail {
+/// The context of `{.ssl = true}`, in the library asyncio::tls.
+const SslContext& usual_ssl_context();
+}  // namespace detail
+
 /// The `ssl` of options: nothing; `true`, for the rules that suit public servers; or a context.
 ///
 /// Lifetime    the call that it is passed to copies what it needs
@@ -22,17 +27,22 @@ class SslOption {
   public:
     constexpr SslOption() noexcept = default;
     template <std::same_as<bool> Bool>
-    constexpr SslOption(Bool on) noexcept : on_(on) {}
-    SslOption(const SslContext& context ASYNCIO_LIFETIMEBOUND) noexcept : context_(&context), on_(true) {}
-    constexpr SslOption(const SslContext* context) noexcept : context_(context), on_(context != nullptr) {}
+    constexpr SslOption(Bool on) noexcept : usual_(on ? &detail::usual_ssl_context : nullptr), given_(true) {}
+    SslOption(const SslContext& context ASYNCIO_LIFETIMEBOUND) noexcept : context_(&context), given_(true) {}
+    constexpr SslOption(const SslContext* context) noexcept : context_(context), given_(context != nullptr) {}
 
-    constexpr explicit operator bool() const noexcept { return on_; }
-    /// Null: the default one.
+    constexpr explicit operator bool() const noexcept { return context_ != nullptr || usual_ != nullptr; }
+    /// It was not left out; `false` is given, too.
+    constexpr bool given() const noexcept { return given_; }
+    /// The context that was given; null if none was.
     constexpr const SslContext* context() const noexcept { return context_; }
+    /// That, or the usual one of `true`. Throws as create_default_context.
+    const SslContext& rules() const { return context_ != nullptr ? *context_ : usual_(); }
 
   private:
     const SslContext* context_ = nullptr;
-    bool on_ = false;
+    const SslContext& (*usual_)() = nullptr;
+    bool given_ = false;
 };
 
 /// The cipher of a connection.
@@ -42,13 +52,14 @@ struct SslCipher {
     std::string name;      ///< "TLS_AES_256_GCM_SHA384"
     std::string protocol;  ///< "TLSv1.3"
     int secret_bits = 0;
+    friend bool operator==(const SslCipher&, const SslCipher&) = default;
 };
 
 /// A certificate, as far as programs ask.
 ///
 /// Python      the dict of SSLObject.getpeercert()
 struct SslCertificate {
-    std::string subject;                         ///< "CN=example.org,O=Example"
+    std::string subject;  ///< "CN=example.org,O=Example"
     std::string issuer;
     std::string serial_number;                   ///< hexadecimal digits
     std::vector<std::string> subject_alt_names;  ///< "DNS:example.org", "IP Address:127.0.0.1"
@@ -58,6 +69,9 @@ struct SslCertificate {
 
     /// SHA-256 of `der`, as hexadecimal digits: for those who pin a certificate.
     std::string fingerprint() const;
+    friend bool operator==(const SslCertificate& a, const SslCertificate& b) noexcept {
+        return a.der == b.der;
+    }
 };
 
 namespace detail {
@@ -99,6 +113,8 @@ class SslObject {
     bool session_reused() const noexcept { return facts_->session_reused; }
     /// The context that the connection was made with.
     const SslContext& context() const noexcept { return *facts_->context; }
+    /// The same answer to the same question.
+    friend bool operator==(const SslObject&, const SslObject&) = default;
 
   private:
     std::shared_ptr<const detail::TlsFacts> facts_;

@@ -3,6 +3,8 @@
 // Python's module `ssl` as far as asyncio needs it. A context is given to `open_connection`, `start_server`,
 // `StreamWriter::start_tls` or an HTTP client; who only wants to talk to a public server writes
 // `{.ssl = true}`.
+//
+// Link asyncio::tls (pkg-config: asyncio-tls) for all of this; asyncio::http brings it along.
 #pragma once
 #include <cstdint>
 #include <initializer_list>
@@ -112,7 +114,7 @@ struct CertChainOptions {
 static_assert(OptionStruct<CertChainOptions>);
 
 namespace detail {
-struct TlsContext;
+struct TlsProvider;  // what the net layer needs of a context: src/net/tls_hook.hpp
 }
 
 /// The rules for TLS connections: whom to trust, what to show, which versions and protocols. A handle: copies
@@ -127,7 +129,7 @@ struct TlsContext;
 class SslContext {
   public:
     /// For the library's own layers.
-    explicit SslContext(std::shared_ptr<detail::TlsContext> state) noexcept : state_(std::move(state)) {}
+    explicit SslContext(std::shared_ptr<detail::TlsProvider> state) noexcept : state_(std::move(state)) {}
 
     /// Trusts these as well.
     ///
@@ -181,10 +183,10 @@ class SslContext {
     std::size_t cached_sessions() const noexcept;
 
     /// For the library's own layers.
-    const std::shared_ptr<detail::TlsContext>& state() const noexcept { return state_; }
+    const std::shared_ptr<detail::TlsProvider>& state() const noexcept { return state_; }
 
   private:
-    std::shared_ptr<detail::TlsContext> state_;
+    std::shared_ptr<detail::TlsProvider> state_;
 };
 
 /// A context with sound rules. For clients (SERVER_AUTH): the server must prove its name with a certificate
