@@ -34,6 +34,7 @@ LAYERS = {"base": 0, "core": 1, "time": 1, "task": 2, "sync": 2, "net": 3, "proc
 LAYERS |= {"interop": 3}  # opt-in headers for other libraries
 LAYERS |= {"backend": 1, "detail": 2}  # folders of src/; src/detail is private to src/, and open to all of it
 SIDEWAYS = {"net", "process", "files"}
+SIDEWAYS_ALLOWED = {("process", "net")}  # the pipes of a subprocess are streams
 PROTO_USERS = {"http", "testing", "debug", "proto"}
 EVERYTHING_USERS = {"testing", "debug"}
 
@@ -378,7 +379,7 @@ class Tidy:
                 self.say(relative, number, "layer", f"{area} does not know HTTP: only http includes proto")
         elif target in EVERYTHING_USERS:
             self.say(relative, number, "layer", f"{area} does not include {target}: give {target} a hook in {area} that it reads")
-        elif target in SIDEWAYS and area in SIDEWAYS:
+        elif target in SIDEWAYS and area in SIDEWAYS and (area, target) not in SIDEWAYS_ALLOWED:
             self.say(relative, number, "layer", f"{area} and {target} stand side by side: move what both need below them")
         elif target in LAYERS and area in LAYERS and LAYERS[target] > LAYERS[area]:
             self.say(relative, number, "layer", f"{area} is below {target}: move the common part down, or turn the "

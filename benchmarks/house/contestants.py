@@ -68,6 +68,7 @@ FAMILIES = {
     "asyncio": Family(have_python("asyncio"), "python3", ["/usr/bin/python3", "--version"]),
     "uvloop": Family(have_python("uvloop"), "python3-uvloop", ["dpkg-query", "-Wf", "${Version}", "python3-uvloop"]),
     "aiohttp": Family(have_python("aiohttp"), "python3-aiohttp", ["dpkg-query", "-Wf", "${Version}", "python3-aiohttp"]),
+    "aiofiles": Family(have_python("aiofiles"), "python3-aiofiles", ["dpkg-query", "-Wf", "${Version}", "python3-aiofiles"]),
     "nginx": Family(have_program("nginx"), "nginx-light", ["dpkg-query", "-Wf", "${Version}", "nginx"]),
     "curl": Family(have_header("curl/curl.h", "x86_64-linux-gnu/curl/curl.h"), "libcurl4-openssl-dev", ["curl", "--version"]),
     "wrk": Family(have_program("wrk"), "wrk", ["dpkg-query", "-Wf", "${Version}", "wrk"]),
@@ -89,6 +90,7 @@ RIVALS = {
         Rival("nginx", "nginx", "nginx"),
         Rival("aiohttp", "aiohttp", "aiohttp"),
         Rival("aiohttp-uvloop", "aiohttp on uvloop", "aiohttp"),
+        Rival("aiofiles", "aiofiles", "aiofiles"),
     ]
 }
 OURS = {
@@ -112,7 +114,7 @@ def label(name):
 
 
 def is_python(name):
-    return name in RIVALS and RIVALS[name].family in ("asyncio", "uvloop", "aiohttp")
+    return name in RIVALS and RIVALS[name].family in ("asyncio", "uvloop", "aiohttp", "aiofiles")
 
 
 def families_here():
@@ -144,8 +146,12 @@ def python_program(name, program, **args):
 def process_command(name, job, args):
     if name in OURS:
         return [str(BIN / f"job_{job}"), *words(args | OUR_ARGS[name])]
+    if name == "floor" and job == "file_read":
+        return [str(BIN / "floor_uring_reads"), *words(args)]
     if name == "floor":
         return [str(BIN / "floor_tasks"), f"job={job}", *words(args)]
+    if name == "aiofiles":
+        return [python_with("aiofiles"), str(BENCHMARKS / "rivals" / "python" / "files.py"), f"job={job}", *words(args)]
     if name in ("asio", "libuv"):
         return [str(BIN / f"{name}_tasks"), f"job={job}", *words(args)]
     if name == "go":

@@ -50,8 +50,18 @@
 #include "asyncio/task/with.hpp"
 #include "asyncio/task/zip.hpp"
 
-// Signals
+// Processes and signals
+#include "asyncio/process/environment.hpp"
 #include "asyncio/process/signals.hpp"
+#include "asyncio/process/subprocess.hpp"
+#include "asyncio/process/subprocess_protocol.hpp"
+
+// Files
+#include "asyncio/files/file.hpp"
+#include "asyncio/files/os.hpp"
+#include "asyncio/files/path_view.hpp"
+#include "asyncio/files/tempfile.hpp"
+#include "asyncio/files/watcher.hpp"
 
 // Synchronisation
 #include "asyncio/core/wait_queue.hpp"
@@ -70,11 +80,15 @@
 
 // Network
 #include "asyncio/net/address.hpp"
+#include "asyncio/net/datagram.hpp"
 #include "asyncio/net/pipe.hpp"
+#include "asyncio/net/protocol.hpp"
 #include "asyncio/net/resolver.hpp"
+#include "asyncio/net/sendfile.hpp"
 #include "asyncio/net/server.hpp"
 #include "asyncio/net/sock.hpp"
 #include "asyncio/net/ssl_object.hpp"
 #include "asyncio/net/streams.hpp"
 #include "asyncio/net/tls.hpp"
+#include "asyncio/net/transport.hpp"
 #include "asyncio/net/unix.hpp"

@@ -46,6 +46,7 @@
 // The wake descriptor has a multishot poll, and is read when that fires. (A read in the ring would fail at
 // once with EAGAIN, as the descriptor is non-blocking.)
 #include "asyncio/core/backend.hpp"
+#include "backend/io_uring_files.hpp"
 #include "detail/backend_io_uring.hpp"
 
 #if defined(ASYNCIO_HAVE_LIBURING)
@@ -160,6 +161,9 @@ class IoUringBackend final : public KernelBackend {
 
     Backend kind() const noexcept override { return Backend::io_uring; }
     bool submit(Operation& operation) noexcept override;
+    bool takes(FileVerb verb) const noexcept override {
+        return (file_verbs_ >> static_cast<unsigned>(verb) & 1) != 0;
+    }
     bool cancel(Operation& operation) noexcept override;
     void close_descriptor(int descriptor) noexcept override;
     void poll(std::uint64_t deadline) noexcept override;
@@ -217,6 +221,7 @@ class IoUringBackend final : public KernelBackend {
     // One for each submission queue entry: the kernel reads it when it takes the entry.
     std::unique_ptr<msghdr[]> messages_;
     bool poll_first_ = false;
+    std::uint32_t file_verbs_ = 0;  // see file_verbs_of
     alignas(64) char hot_buffer_[hot_buffer_bytes];
 };
 
@@ -344,6 +349,7 @@ bool IoUringBackend::open(const RingLimits& limits, std::string_view& reason) no
     open_ = true;
     disabled_ = (flags & IORING_SETUP_R_DISABLED) != 0;
     poll_first_ = (flags & IORING_SETUP_COOP_TASKRUN) != 0;  // both since Linux 5.19
+    file_verbs_ = file_verbs_of(ring_);
     messages_.reset(new (std::nothrow) msghdr[ring_.sq.ring_entries]);
     if (messages_ == nullptr) reason = "no memory for the io_uring backend";
     return messages_ != nullptr;
@@ -404,6 +410,7 @@ bool IoUringBackend::submit(Operation& operation) noexcept {
             if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) return end(operation, -EPERM);
             break;
         }
+        case OperationKind::file: ASYNCIO_DASSERT(takes(operation.file->verb)); break;
     }
     if (result != would_block) return end(operation, result);
     operation.held = true;
@@ -555,6 +562,7 @@ void IoUringBackend::prepare(Operation& operation, io_uring_sqe* sqe) noexcept {
         case OperationKind::wait_readable: ::io_uring_prep_poll_add(sqe, descriptor, POLLIN); break;
         case OperationKind::write:
         case OperationKind::wait_writable: ::io_uring_prep_poll_add(sqe, descriptor, POLLOUT); break;
+        case OperationKind::file: prepare_file(*operation.file, sqe); break;
     }
     ::io_uring_sqe_set_data64(sqe, reinterpret_cast<std::uintptr_t>(&operation) | tag_operation);
 }

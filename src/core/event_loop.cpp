@@ -381,6 +381,7 @@ void LoopImpl::shut_down() {
     for (;;) {
         if (task_count == 0 && !std::exchange(parts_told, true)) {
             descriptors->remove_all();
+            if (processes != nullptr) processes->shut_down();
             if (net != nullptr) net->shut_down();
         }
         if (task_count == 0 && backend->in_flight() == 0 && (ready.size() == 0 || turns_left-- <= 0)) break;
@@ -695,6 +696,7 @@ void EventLoop::close() {
         impl_->drop_spare_posts();
         impl_->exception_handler = nullptr;
     }
+    impl_->processes.reset();
     impl_->net.reset();
     impl_->backend.reset();
     detail::unregister_loop(impl_.get());

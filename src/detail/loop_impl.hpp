@@ -198,6 +198,7 @@ struct LoopImpl final : LoopCore {
     TaskInTheMaking* in_the_making = nullptr;      // by task factories that are called just now
     std::shared_ptr<DescriptorTable> descriptors;  // whose they are, and the callbacks of add_reader
     std::unique_ptr<LoopPart> net;                 // made by the first connection, server or name lookup
+    std::unique_ptr<LoopPart> processes;           // made by the first subprocess
     Post* posted = nullptr;                        // taken from `remote`, waiting for room in the ready queue
     FreeBlock* spare_posts = nullptr;  // of posts that have run, on their way back to those who post
     unsigned spare_posts_count = 0;

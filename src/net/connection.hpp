@@ -66,6 +66,7 @@ struct Connection final : Duplex {
     Address peer() const noexcept override;
     Address local() const noexcept override;
     int fileno() const noexcept override { return descriptor; }
+    int sendfile_descriptor() const noexcept override { return descriptor; }
 
     NetPart* part;
     int descriptor;

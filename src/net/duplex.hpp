@@ -43,6 +43,9 @@ struct Duplex : Inlet {
     virtual int fileno() const noexcept = 0;
     /// What TLS has agreed on; null without it.
     virtual std::shared_ptr<const TlsFacts> tls_facts() const { return nullptr; }
+    /// What the kernel may write to by itself, when nothing is unsent; -1: the bytes are changed on their
+    /// way.
+    virtual int sendfile_descriptor() const noexcept { return -1; }
 
     // ---- what all have -----------------------------------------------------------------------------
     virtual void set_limits(WriteBufferLimits limits);

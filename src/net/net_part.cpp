@@ -7,6 +7,7 @@
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/net/resolver.hpp"
 #include "net/connection.hpp"
+#include "net/datagram_core.hpp"
 #include "net/server_core.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
@@ -54,7 +55,8 @@ NetPart& running_net_part_with_sockets() {
 }
 
 NetPart::~NetPart() {
-    ASYNCIO_ASSERT(connections == nullptr && servers == nullptr, "a loop is gone whose sockets are open");
+    ASYNCIO_ASSERT(connections == nullptr && servers == nullptr && datagrams == nullptr,
+                   "a loop is gone whose sockets are open");
 }
 
 void NetPart::shut_down() noexcept {
@@ -67,7 +69,27 @@ void NetPart::shut_down() noexcept {
         each->shut();
         each = following;
     }
+    for (DatagramCore* each = datagrams; each != nullptr;) {
+        DatagramCore* const following = each->next;
+        each->shut();
+        each = following;
+    }
+    while (bound != nullptr) bound->loop_closes();
     if (default_resolver != nullptr) shut_down_default_resolver(*default_resolver);
+}
+
+void LoopBound::bind(NetPart& part) noexcept {
+    part_ = &part;
+    next_ = part.bound;
+    if (next_ != nullptr) next_->previous_ = this;
+    part.bound = this;
+}
+
+void LoopBound::unbind() noexcept {
+    NetPart* const part = std::exchange(part_, nullptr);
+    if (part == nullptr) return;
+    (previous_ != nullptr ? previous_->next_ : part->bound) = next_;
+    if (next_ != nullptr) next_->previous_ = previous_;
 }
 
 }}}  // namespace asyncio::v1::detail

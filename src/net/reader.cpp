@@ -176,7 +176,8 @@ bool ReadBase::satisfied() noexcept {
         case Want::some: return amount_ == 0 || unread != 0 || inlet_->ended();
         case Want::exactly: return unread >= amount_ || inlet_->ended();
         case Want::line:
-        case Want::until: return search() || inlet_->ended();
+        case Want::until:
+        case Want::until_any: return search() || inlet_->ended();
         case Want::all: return inlet_->ended();
         case Want::into_some: return amount_ == 0 || progress_ != 0 || unread != 0 || inlet_->ended();
         case Want::into_all: return progress_ + unread >= amount_ || inlet_->ended();
@@ -189,12 +190,47 @@ bool ReadBase::satisfied() noexcept {
 bool ReadBase::search() noexcept {
     if (found_ || overrun_) return true;
     const std::string_view unread = inlet_->unread();
+    if (want_ == Want::until_any) return search_any(unread);
     if (unread.size() < progress_ + amount_) return false;
     const std::size_t at = unread.find(std::string_view(target_, amount_), progress_);
     found_ = at != std::string_view::npos;
     progress_ = found_ ? at : unread.size() + 1 - amount_;
     overrun_ = !found_ && progress_ > inlet_->limit;
     return found_ || overrun_;
+}
+
+/// The match that ends first wins; of those that end there the shortest, which is CPython's choice, too.
+bool ReadBase::search_any(std::string_view unread) noexcept {
+    std::size_t end = unread.size();
+    std::size_t start = 0;
+    std::size_t longest = 0;
+    for (const std::string_view separator : separators()) {
+        longest = std::max(longest, separator.size());
+        const std::size_t at = unread.substr(0, end).find(separator, progress_);
+        if (at == std::string_view::npos) continue;
+        if (found_ && at + separator.size() == end && at < start) continue;
+        found_ = true;
+        start = at;
+        end = at + separator.size();
+    }
+    if (found_) {
+        progress_ = start;
+    } else if (unread.size() + 1 > progress_ + longest) {
+        progress_ = unread.size() + 1 - longest;
+    }
+    overrun_ = !found_ && progress_ > inlet_->limit;
+    return found_ || overrun_;
+}
+
+/// Of the separator at `progress_`.
+std::size_t ReadBase::found_length() const noexcept {
+    if (want_ != Want::until_any) return amount_;
+    const std::string_view at = inlet_->unread().substr(progress_);
+    std::size_t length = at.size();
+    for (const std::string_view separator : separators()) {
+        if (at.starts_with(separator)) length = std::min(length, separator.size());
+    }
+    return length;
 }
 
 std::size_t ReadBase::take_directly(const char* data, std::size_t count) noexcept {
@@ -283,12 +319,12 @@ std::string ReadBase::take_line() {
     if (overrun_) throw_overrun("separator is not found, and the chunk exceeds the limit");
     if (progress_ > inlet_->limit)
         throw_overrun("separator is found, but the chunk is longer than the limit");
-    return inlet_->take(progress_ + amount_);
+    return inlet_->take(progress_ + found_length());
 }
 
 void ReadBase::throw_overrun(const char* text) {
     const std::size_t consumed = progress_;
-    if (want_ == Want::until) throw LimitOverrunError(text, consumed);
+    if (want_ != Want::line) throw LimitOverrunError(text, consumed);
     inlet_->consume(found_ ? consumed + amount_ : inlet_->unread().size());
     throw ValueError(std::string("readline: ") + text);
 }
@@ -343,6 +379,11 @@ std::size_t StreamReader::checked_count(std::ptrdiff_t n) {
 std::string_view StreamReader::checked_separator(std::string_view separator) {
     if (separator.empty()) throw ValueError("readuntil: the separator has at least one byte");
     return separator;
+}
+
+void StreamReader::check_separators(std::span<const std::string_view> separators) {
+    if (separators.empty()) throw ValueError("readuntil: there is at least one separator");
+    for (const std::string_view separator : separators) static_cast<void>(checked_separator(separator));
 }
 
 void StreamReader::drop() noexcept {

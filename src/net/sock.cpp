@@ -1,15 +1,13 @@
 #include "asyncio/net/sock.hpp"
 
-#include <fcntl.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/checkpoint.hpp"
 #include "detail/loop_impl.hpp"
+#include "net/sockets.hpp"
 
 namespace asyncio { inline namespace v1 {
 
@@ -27,15 +25,6 @@ std::optional<std::size_t> attempt(const char* name, int socket, Call call) {
         if (result >= 0) return static_cast<std::size_t>(result);
         if (errno == EAGAIN || errno == EWOULDBLOCK) return std::nullopt;
         if (errno != EINTR) throw_os_error(errno, on_socket(name, socket));
-    }
-}
-
-void require_non_blocking(const char* call, int socket) {
-    const int flags = ::fcntl(socket, F_GETFL);
-    if (flags < 0) throw_os_error(errno, on_socket(call, socket));
-    if ((flags & O_NONBLOCK) == 0) {
-        throw ValueError(on_socket(call, socket) +
-                         ": it is in blocking mode, which would hold up the loop: set O_NONBLOCK");
     }
 }
 
@@ -113,7 +102,7 @@ Coro<std::size_t> EventLoop::sock_sendto(int socket, std::string_view data, Addr
 }
 
 Coro<std::pair<int, Address>> EventLoop::sock_accept(int socket) {
-    require_non_blocking("accept", socket);
+    detail::require_non_blocking("accept", socket);
     co_await checkpoint();
     for (;;) {
         Sender peer;
@@ -129,7 +118,7 @@ Coro<std::pair<int, Address>> EventLoop::sock_accept(int socket) {
 }
 
 Coro<> EventLoop::sock_connect(int socket, Address address) {
-    require_non_blocking("connect", socket);
+    detail::require_non_blocking("connect", socket);
     co_await checkpoint();
     const auto subject = [&] { return "connect " + address.to_string(); };
     const auto* const native = static_cast<const sockaddr*>(address.data());
@@ -141,29 +130,6 @@ Coro<> EventLoop::sock_connect(int socket, Address address) {
     socklen_t bytes = sizeof error;
     if (::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &bytes) != 0) error = errno;
     if (error != 0) throw_os_error(error, subject());
-}
-
-Coro<std::uint64_t> EventLoop::sock_sendfile(int socket, int file, std::uint64_t offset,
-                                             std::optional<std::uint64_t> count) {
-    require_non_blocking("sendfile", socket);
-    co_await checkpoint();
-    constexpr std::uint64_t piece_max = std::uint64_t{1} << 30;
-    auto position = static_cast<off_t>(offset);
-    std::uint64_t sent = 0;
-    while (!count || sent < *count) {
-        const std::size_t wanted = std::min(count ? *count - sent : piece_max, piece_max);
-        const auto moved =
-            attempt("sendfile", socket, [&] { return ::sendfile(socket, file, &position, wanted); });
-        if (!moved) {
-            co_await wait_writable(socket);
-        } else if (*moved == 0) {
-            break;  // the end of the file
-        } else {
-            sent += *moved;
-            co_await checkpoint();
-        }
-    }
-    co_return sent;
 }
 
 }}  // namespace asyncio::v1

@@ -19,8 +19,10 @@ CancelAnswer unasked(Leaf*) noexcept { return CancelAnswer::pending; }
 
 }  // namespace
 
-const LeafOps ForeignCall::kinds_[] = {
-    {&cancel, nullptr, "to_thread"}, {&cancel, nullptr, "adapt"}, {&cancel, nullptr, "from_callback"}};
+const LeafOps ForeignCall::kinds_[] = {{&cancel, nullptr, "to_thread"},
+                                       {&cancel, nullptr, "adapt"},
+                                       {&cancel, nullptr, "from_callback"},
+                                       {&cancel, nullptr, "a call of the file system"}};
 const LeafOps ForeignCall::warning_ops_{&unasked, &ForeignCall::warn, "to_thread"};
 const LeafOps ForeignCall::stop_ops_{&unasked, &ForeignCall::stop_now, "to_thread"};
 
@@ -96,15 +98,23 @@ void ForeignCall::stop_now(Leaf* leaf) noexcept {
     }
 }
 
+const char* ForeignCall::advice() const noexcept {
+    switch (static_cast<Kind>(ops - kinds_)) {
+        case to_thread:
+            return "let the function look at its std::stop_token, or use to_thread(abandon_on_cancel, …)";
+        case file:
+            return "the file system has to answer first (a pipe without a peer, a disk or server that is "
+                   "slow)";
+        default: return "give it a way to be stopped (its last argument)";
+    }
+}
+
 void ForeignCall::warn(Leaf* leaf) noexcept {
     const ForeignCall* const call = static_cast<Helper*>(leaf)->call;
     warn_with(remark, "a task was cancelled a second ago, and what it waits for has not ended", [&] {
         return std::string("the task that waits in ") + call->ops->what + " at " +
                place_text(call->frame->where) +
-               " was cancelled a second ago, and what it waits for has not ended: " +
-               (call->ops == &kinds_[to_thread] ? "let the function look at its std::stop_token, or use "
-                                                  "to_thread(abandon_on_cancel, …)"
-                                                : "give it a way to be stopped (its last argument)");
+               " was cancelled a second ago, and what it waits for has not ended: " + call->advice();
     });
 }
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "support/paths.hpp"
+
 namespace conformance {
 
 /// An operation, or a list of them, as it stands in the file.
@@ -23,7 +25,7 @@ struct Program {
 /// Where the programs are: data/, or what `record.py --more` wrote.
 inline std::string data_folder() {
     const char* const other = std::getenv("ASYNCIO_CONFORMANCE_DATA");
-    return other != nullptr ? other : ASYNCIO_TESTS_DIR "/conformance/data";
+    return other != nullptr ? other : std::string(asyncio::test::tests_folder) + "/conformance/data";
 }
 
 /// The programs of `<style>.json`.

@@ -55,7 +55,7 @@ TEST_F(StreamCancel, EveryRead) {
                     got += one;
                     co_await p.reader.read_into(std::span(memory.data(), 2));
                     got.append(memory, 0, 2);
-                    const std::string until = co_await p.reader.readuntil("7");
+                    const std::string until = co_await p.reader.readuntil("7", "67");
                     got += until;
                     const std::size_t known = p.reader.buffered().size();
                     const bool more = co_await p.reader.read_more();

@@ -3,6 +3,7 @@
 
 #include "net_fixture.hpp"
 #include "program.hpp"
+#include "support/paths.hpp"
 
 namespace asyncio::test { namespace {
 

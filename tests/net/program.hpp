@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/paths.hpp"
+
 extern char** environ;
 
 namespace asyncio::test {
@@ -60,7 +62,7 @@ class Program {
 };
 
 inline std::string peer_script(const char* name) {
-    return std::string(ASYNCIO_TESTS_DIR "/net/peers/") + name;
+    return std::string(tests_folder) + "/net/peers/" + name;
 }
 
 }  // namespace asyncio::test

@@ -61,6 +61,9 @@ Coro<std::string> call_read_all(StreamReader& reader) { co_return co_await reade
 Coro<std::string> call_readline(StreamReader& reader) { co_return co_await reader.readline(); }
 Coro<std::string> call_readexactly(StreamReader& reader) { co_return co_await reader.readexactly(9); }
 Coro<std::string> call_readuntil(StreamReader& reader) { co_return co_await reader.readuntil("--end"); }
+Coro<std::string> call_readuntil_any(StreamReader& reader) {
+    co_return co_await reader.readuntil("--END", "end--end", "nd--e", "ff");
+}
 Coro<std::string> call_read_into(StreamReader& reader) {
     std::string memory(9, '?');
     co_await reader.read_into(memory);
@@ -102,6 +105,7 @@ const Method methods[] = {
     {"readline", "12345678\n", "12345678\n", "XYZ", &call_readline},
     {"readexactly", "123456789", "123456789", "XYZ", &call_readexactly},
     {"readuntil", "12---end--end", "12---end", "--endXYZ", &call_readuntil},
+    {"readuntil any", "12-end--end-", "12-end--e", "nd-XYZ", &call_readuntil_any},
     {"read_into", "123456789", "123456789", "XYZ", &call_read_into},
     {"readinto_some", "123456789", "123456789", "XYZ", &call_readinto_some},
     {"read", "123456789", "123456789", "XYZ", &call_read_some},
@@ -258,6 +262,72 @@ TEST_P(StreamReaderTest, ReadUntilStopsAtTheLimitAndLeavesTheData) {
         const std::string separator = co_await p.reader.readuntil("AAA");
         EXPECT_EQ(head, "some data");
         EXPECT_EQ(separator, "AAA");
+        co_await finish(p.writer);
+    });
+}
+
+// ---- several separators -------------------------------------------------------------------------
+
+TEST_P(StreamReaderTest, OfSeveralSeparatorsTheOneThatEndsFirstCounts) {
+    run([]() -> Coro<> {
+        Pair p = unix_pair();
+        p.peer.send("one\r\ntwo\nthree;four");
+        const std::string one = co_await p.reader.readuntil("\n", "\r\n", ";");
+        const std::string two = co_await p.reader.readuntil("\r\n", "\n");
+        EXPECT_EQ(one, "one\r\n");
+        EXPECT_EQ(two, "two\n");
+        const std::vector<std::string_view> separators(1, ";");
+        const std::string three = co_await p.reader.readuntil(separators);
+        EXPECT_EQ(three, "three;");
+        p.peer.end_sending();
+        try {
+            co_await p.reader.readuntil("\n", ";");
+            ADD_FAILURE() << "no error";
+        } catch (const IncompleteReadError& error) {
+            EXPECT_EQ(error.partial(), "four");
+            EXPECT_FALSE(error.expected());
+        }
+        co_await finish(p.writer);
+    });
+}
+
+// The cases of CPython's test_readuntil_multi_separator and its neighbours, by what they demand.
+TEST_P(StreamReaderTest, TheSeparatorThatEndsFirstNeedNotBeTheFirstToBegin) {
+    run([]() -> Coro<> {
+        Pair p = unix_pair();
+        p.peer.send("AAABAACxSEPP");
+        const std::string shortest = co_await p.reader.readuntil("AAB", "B", "AABA");
+        EXPECT_EQ(shortest, "AAAB");
+        const std::string inner = co_await p.reader.readuntil("AACxSEP", "xS");
+        EXPECT_EQ(inner, "AACxS");
+        const std::string last = co_await p.reader.readuntil("EPP", "Q");
+        EXPECT_EQ(last, "EPP");
+        co_await finish(p.writer);
+    });
+}
+
+TEST_P(StreamReaderTest, TheLimitOfSeveralSeparatorsIsThatOfOne) {
+    run([]() -> Coro<> {
+        Pair p = unix_pair(3);
+        p.peer.send("some dataAA");
+        try {
+            co_await p.reader.readuntil("AAA", "BBBB");
+            ADD_FAILURE() << "no error";
+        } catch (const LimitOverrunError& error) {
+            EXPECT_EQ(error.consumed(), 8u);  // what may be the beginning of the longest is kept
+        }
+        p.peer.send("A");
+        co_await p.reader.read_more();
+        try {
+            co_await p.reader.readuntil("AAA", "BBBB");
+            ADD_FAILURE() << "no error";
+        } catch (const LimitOverrunError& error) {
+            EXPECT_EQ(error.consumed(), 9u);
+            EXPECT_NE(std::string_view(error.what()).find("is found"), std::string_view::npos);
+        }
+        EXPECT_EQ(p.reader.buffered(), "some dataAAA");
+        EXPECT_THROW(static_cast<void>(p.reader.readuntil("x", "")), ValueError);
+        EXPECT_THROW(static_cast<void>(p.reader.readuntil(std::span<const std::string_view>())), ValueError);
         co_await finish(p.writer);
     });
 }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "support/paths.hpp"
 #include "tools/program.hpp"
 
 namespace {
@@ -15,7 +16,9 @@ using tools_test::Ended;
 using tools_test::Peer;
 using tools_test::run;
 
-std::string program(const std::string& name) { return std::string(ASYNCIO_BIN_DIR) + "/" + name; }
+std::string program(const std::string& name) {
+    return std::string(asyncio::test::programs_folder) + "/" + name;
+}
 
 std::vector<std::string> lines_of(const std::string& text) {
     std::vector<std::string> lines;
@@ -39,7 +42,8 @@ testing::AssertionResult contains(const std::string& text, const std::string& pa
 
 class AsyncioFetch : public testing::Test {
   protected:
-    AsyncioFetch() : server_({"python3", std::string(ASYNCIO_TESTS_DIR) + "/tools/bad_server.py"}) {}
+    AsyncioFetch()
+        : server_({"python3", std::string(asyncio::test::tests_folder) + "/tools/bad_server.py"}) {}
     void SetUp() override { ASSERT_FALSE(server_.first_line().empty()) << "python3 does not run"; }
     std::string url(const std::string& path) const {
         return "http://127.0.0.1:" + server_.first_line() + path;

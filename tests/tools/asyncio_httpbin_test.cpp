@@ -7,13 +7,14 @@
 #include <chrono>
 #include <filesystem>
 
+#include "support/paths.hpp"
 #include "tools/program.hpp"
 
 namespace {
 
 using tools_test::read_all;
 
-const std::string program = std::string(ASYNCIO_BIN_DIR) + "/asyncio-httpbin";
+const std::string program = std::string(asyncio::test::programs_folder) + "/asyncio-httpbin";
 
 /// A client that asks for a hundred megabytes and takes one byte.
 class SlowClient {

@@ -7,14 +7,15 @@
 #include <filesystem>
 
 #include "support/certificates.hpp"
+#include "support/paths.hpp"
 #include "tools/program.hpp"
 
 namespace {
 
 using tools_test::read_all;
 
-const std::string httpbin = std::string(ASYNCIO_BIN_DIR) + "/asyncio-httpbin";
-const std::string fetch = std::string(ASYNCIO_BIN_DIR) + "/asyncio-fetch";
+const std::string httpbin = std::string(asyncio::test::programs_folder) + "/asyncio-httpbin";
+const std::string fetch = std::string(asyncio::test::programs_folder) + "/asyncio-fetch";
 
 /// A server that runs while this lives.
 class Httpbin {

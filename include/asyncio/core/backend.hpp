@@ -28,13 +28,18 @@
 //      `poll`, `cancel` never fail.
 //  10. `send_now` ends in `submit`, so that the memory it names may be anybody's. It is not submitted while a
 //      `send` is held.
-//  11. Somebody else may do the waiting: `descriptor` can be read (poll(2)) as soon as `poll` has something
+//  11. `file` is submitted only where `takes` its verb: a call of the file system. It goes on to its end if
+//  the
+//      kernel has begun it, cancelled or not.
+//  12. Somebody else may do the waiting: `descriptor` can be read (poll(2)) as soon as `poll` has something
 //      to tell, provided that `flush` has passed on what was queued since the last one.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string_view>
+
+#include "asyncio/core/detail/file_request.hpp"
 
 namespace asyncio { inline namespace v1 {
 
@@ -62,6 +67,7 @@ enum class OperationKind : std::uint8_t {
                     // pollable file; result: poll(2)'s events (more than 0), -EPERM for what is always ready
                     // (files, folders)
     wait_writable,  // the same for writing
+    file,           // the call that `file` tells of
 };
 
 /// One piece of memory to send (the layout of struct iovec).
@@ -80,9 +86,10 @@ struct Operation {
     void (*complete)(Operation*) noexcept;
 
     union {
-        void* buffer;           // receive
-        const SendPart* parts;  // send, send_now
-        const void* address;    // connect: a sockaddr
+        void* buffer;             // receive
+        const SendPart* parts;    // send, send_now
+        const void* address;      // connect: a sockaddr
+        const FileRequest* file;  // file
     };
     union {
         std::size_t bytes;          // receive: room in `buffer`, or the most that is wanted
@@ -119,6 +126,8 @@ class KernelBackend {
 
     virtual Backend kind() const noexcept = 0;
     virtual bool submit(Operation& operation) noexcept = 0;
+    /// Whether such a call of the file system may be submitted; elsewhere threads make them.
+    virtual bool takes(FileVerb) const noexcept { return false; }
     virtual bool cancel(Operation& operation) noexcept = 0;
     virtual void close_descriptor(int descriptor) noexcept = 0;
     /// `deadline`: ns of `now`'s clock; 0: do not wait; no_deadline: only for completions and `wake`.

@@ -25,6 +25,7 @@ namespace asyncio { inline namespace v1 {
 class Address;
 struct AddressInfo;
 struct AddressInfoOptions;
+struct SendfileOptions;
 class AnyCoro;
 class AnyTask;
 class EventLoop;
@@ -267,7 +268,13 @@ class EventLoop {
     /// Cancel  unknown: close the socket
     /// Threads loop thread
     Coro<> sock_connect(int socket, Address address);
-    /// Sends a file, or `count` bytes of it, from `offset` on; how many. The file's own position stays.
+    /// Sends a file, or `count` bytes of it, from `offset` on; how many. The file's own position stays. (With
+    /// options: `#include <asyncio/net/sendfile.hpp>`; what the kernel cannot send by itself is read and
+    /// written.)
+    /// Suspends if the call would block
+    /// Cancel  a part may have been sent: `*options.sent`
+    /// Threads loop thread
+    Coro<std::uint64_t> sock_sendfile(int socket, int file, SendfileOptions options);
     /// Suspends if the call would block
     /// Cancel  a part may have been sent
     /// Threads loop thread

@@ -16,3 +16,4 @@
 #include "asyncio/core/descriptor.hpp"
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/net/address.hpp"
+#include "asyncio/net/sendfile.hpp"

@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "asyncio/base/option.hpp"
 #include "asyncio/core/coro.hpp"
 #include "asyncio/net/address.hpp"
+#include "asyncio/net/sendfile.hpp"
 #include "asyncio/net/ssl_object.hpp"
 
 namespace asyncio { inline namespace v1 {
@@ -28,8 +30,9 @@ inline constexpr std::size_t default_stream_limit = 64 * 1024;
 
 namespace detail {
 
-struct Inlet;   // where a reader's bytes come from: src/net/inlet.hpp
-struct Duplex;  // an inlet with a way out, such as a socket: src/net/duplex.hpp
+struct Inlet;         // where a reader's bytes come from: src/net/inlet.hpp
+struct Duplex;        // an inlet with a way out, such as a socket: src/net/duplex.hpp
+struct StreamAccess;  // the way in for the library's own layers: src/net/stream_access.hpp
 
 /// A read that waits. It claims the inlet for as long, pulls from it, and hands back what it has taken if it
 /// is cancelled.
@@ -54,7 +57,7 @@ class ReadBase : public Leaf {
     bool takes_directly() const noexcept { return want_ == Want::into_some || want_ == Want::into_all; }
     /// It takes pieces out of the buffer, rather than the buffer itself.
     bool takes_pieces() const noexcept {
-        return want_ == Want::more || want_ == Want::line || want_ == Want::until;
+        return want_ == Want::more || want_ == Want::line || want_ == Want::until || want_ == Want::until_any;
     }
     /// So many bytes were put there already.
     void took_directly(std::size_t count) noexcept { progress_ += count; }
@@ -65,6 +68,7 @@ class ReadBase : public Leaf {
         exactly,    // `amount_`
         line,       // up to "\n"
         until,      // up to the separator, `amount_` bytes at `target_`
+        until_any,  // up to one of `amount_` separators, an array of std::string_view at `target_`
         all,        // up to the end
         into_some,  // at least a byte into `amount_` bytes at `target_`
         into_all,   // all `amount_` bytes at `target_`
@@ -80,6 +84,10 @@ class ReadBase : public Leaf {
     std::string take_text();
     std::size_t take_count();
     bool take_more();
+    /// An awaiter that has the separators in itself was moved.
+    void look_for(const std::string_view* separators) noexcept {
+        target_ = reinterpret_cast<const char*>(separators);
+    }
 
   private:
     // idle: has no claim · pulling: asks the inlet for bytes · waiting: the inlet will call progressed() ·
@@ -92,6 +100,11 @@ class ReadBase : public Leaf {
     bool advance() noexcept;
     bool satisfied() noexcept;
     bool search() noexcept;
+    bool search_any(std::string_view unread) noexcept;
+    std::span<const std::string_view> separators() const noexcept {
+        return {reinterpret_cast<const std::string_view*>(target_), amount_};
+    }
+    std::size_t found_length() const noexcept;
     void wake_up() noexcept;
     void check_cancelled();
     void give_back() noexcept;
@@ -109,7 +122,7 @@ class ReadBase : public Leaf {
     bool found_ = false;    // a separator, at progress_
     bool overrun_ = false;  // no separator in as many bytes as the limit allows
     std::size_t amount_;
-    const char* target_;        // memory to fill, or a separator
+    const char* target_;        // memory to fill, or a separator, or several
     std::size_t progress_ = 0;  // bytes filled, or searched
 };
 
@@ -124,6 +137,9 @@ class [[nodiscard("nothing is read before this is awaited")]] ReadAwaiter : publ
   protected:
     ReadAwaiter(Inlet* inlet, Want want, std::string_view separator) noexcept
         : ReadBase(inlet, want, separator.size(), separator.data()) {}
+    ReadAwaiter(Inlet* inlet, std::span<const std::string_view> separators) noexcept
+        : ReadBase(inlet, Want::until_any, separators.size(),
+                   reinterpret_cast<const char*>(separators.data())) {}
 };
 
 class [[nodiscard("nothing is read before this is awaited")]] LineAwaiter : public ReadAwaiter {
@@ -131,6 +147,25 @@ class [[nodiscard("nothing is read before this is awaited")]] LineAwaiter : publ
     explicit LineAwaiter(Inlet* inlet) noexcept : ReadAwaiter(inlet, Want::line, "\n") {}
     LineAwaiter(Inlet* inlet, std::string_view separator) noexcept
         : ReadAwaiter(inlet, Want::until, separator) {}
+    LineAwaiter(Inlet* inlet, std::span<const std::string_view> separators) noexcept
+        : ReadAwaiter(inlet, separators) {}
+};
+
+/// Of several separators, which lie in here.
+template <std::size_t Count>
+class [[nodiscard("nothing is read before this is awaited")]] UntilAnyAwaiter : public LineAwaiter {
+  public:
+    UntilAnyAwaiter(Inlet* inlet, const std::array<std::string_view, Count>& separators) noexcept
+        : LineAwaiter(inlet, std::span<const std::string_view>(separators)), separators_(separators) {
+        look_for(separators_.data());
+    }
+    UntilAnyAwaiter(UntilAnyAwaiter&& other) noexcept
+        : LineAwaiter(std::move(other)), separators_(other.separators_) {
+        look_for(separators_.data());
+    }
+
+  private:
+    std::array<std::string_view, Count> separators_;
 };
 
 class [[nodiscard("nothing is read before this is awaited")]] FillAwaiter : public ReadBase {
@@ -303,6 +338,25 @@ class StreamReader {
     detail::LineAwaiter readuntil(std::string_view separator = "\n") {
         return detail::LineAwaiter(inlet_, checked_separator(separator));
     }
+    /// Reads up to and with whichever of the separators ends first: `readuntil("\r\n", "\n")`.
+    ///
+    /// Throws      as above
+    /// Suspends    only if no separator is there
+    /// Cancel      nothing is lost
+    /// Threads     loop thread
+    /// Lifetime    the separators' bytes, and the span's array, until the await has ended
+    /// Python      readuntil of a tuple
+    template <std::convertible_to<std::string_view>... More>
+    detail::UntilAnyAwaiter<2 + sizeof...(More)> readuntil(std::string_view one, std::string_view other,
+                                                           const More&... more) {
+        const std::array<std::string_view, 2 + sizeof...(More)> all{one, other, std::string_view(more)...};
+        check_separators(all);
+        return detail::UntilAnyAwaiter<2 + sizeof...(More)>(inlet_, all);
+    }
+    detail::LineAwaiter readuntil(std::span<const std::string_view> separators) {
+        check_separators(separators);
+        return detail::LineAwaiter(inlet_, separators);
+    }
     /// Fills `memory`, without a copy in between where it is large.
     ///
     /// Throws      IncompleteReadError  the stream ended before; as `read`
@@ -349,7 +403,9 @@ class StreamReader {
   private:
     static std::size_t checked_count(std::ptrdiff_t n);
     static std::string_view checked_separator(std::string_view separator);
+    static void check_separators(std::span<const std::string_view> separators);
     void drop() noexcept;
+    friend detail::StreamAccess;
     detail::Inlet* inlet_;
 };
 
@@ -426,6 +482,29 @@ class StreamWriter {
     /// Threads     loop thread
     detail::DrainAwaiter drain() { return detail::DrainAwaiter(stream_); }
 
+    /// Sends a file, or a part of it, after what was written: by the kernel, without a copy through the
+    /// program, where that can be. Nothing else may be written before it has ended. The file's own position
+    /// is neither used nor changed (of a pipe what is read is gone).
+    ///
+    /// Returns     how many bytes; fewer than `count` if the file ends before
+    /// Throws      ConnectionResetError, BrokenPipeError, OSError  the stream is lost, or the file cannot be
+    ///             read: `*options.sent` says how far it has got; SendfileNotAvailableError  as the options
+    ///             say; ValueError  an offset into a pipe; RuntimeError  after write_eof, or it is another
+    ///             loop's
+    /// Suspends    only if there is no room, or the kernel cannot do it
+    /// Cancel      `*options.sent` bytes have been or will be sent
+    /// Threads     loop thread
+    /// Lifetime    the file stays open until the await has ended
+    /// Python      loop.sendfile(transport, file)
+    Coro<std::uint64_t> sendfile(int file, SendfileOptions options = SendfileOptions());
+    /// The same of the file at `path`.
+    ///
+    /// Throws      FileNotFoundError, PermissionError, OSError  it cannot be opened; as above
+    /// Suspends    always: it is opened on a thread
+    /// Cancel      as above
+    /// Threads     loop thread
+    Coro<std::uint64_t> sendfile(std::string_view path, SendfileOptions options = SendfileOptions());
+
     /// Ends the sending direction after what was written; the peer reads to its end, and may go on sending.
     void write_eof();
     /// False over TLS, which has no half-closed streams.
@@ -484,6 +563,7 @@ class StreamWriter {
   private:
     void write_parts(std::span<const std::string_view> parts);
     void drop() noexcept;
+    friend detail::StreamAccess;
     detail::Duplex* stream_;
 };
 
@@ -506,17 +586,24 @@ struct ConnectOptions {
     AddressFamily family = AddressFamily::any;  ///< only addresses of this kind
     HostPort local_addr = {};                   ///< where to connect from; a numeric host
     Duration timeout = Duration::none();        ///< for the name lookup, all attempts, and TLS's handshake
-    SslOption ssl = {};                         ///< `true`, or a context: see net/tls.hpp
-    std::string_view server_hostname = {};      ///< whom the certificate must be for; else the host
+    /// After so long without a connection the next address is tried besides; none(): only when one has
+    /// failed.
+    Duration happy_eyeballs_delay = std::chrono::milliseconds(250);
+    /// How many addresses of the first one's family come before the families take turns; 0: as the resolver
+    /// gave them.
+    unsigned interleave = 1;
+    SslOption ssl = {};                     ///< `true`, or a context: see net/tls.hpp
+    std::string_view server_hostname = {};  ///< whom the certificate must be for; else the host
     Duration ssl_handshake_timeout = std::chrono::seconds(60);
     /// How long `close` waits for the peer to say goodbye as well, from its last sign of life; 0: not at all.
     Duration ssl_shutdown_timeout = std::chrono::seconds(30);
 };
 static_assert(OptionStruct<ConnectOptions>);
 
-/// Connects to `host`, a name or a numeric address. The addresses of a name are tried one after another.
-/// TCP_NODELAY is set. With `{.ssl = true}` or `{.ssl = context}` TLS is spoken, and has shaken hands when
-/// this returns.
+/// Connects to `host`, a name or a numeric address. The addresses of a name are tried in turn, IPv6 and IPv4
+/// alternating; the next one starts when one has failed or `happy_eyeballs_delay` has passed, and the first
+/// that connects is taken. TCP_NODELAY is set. With `{.ssl = true}` or `{.ssl = context}` TLS is spoken, and
+/// has shaken hands when this returns.
 ///
 /// Over TLS the reader gives the end of the stream when the peer has said so inside of TLS; if the connection
 /// just ends, reads throw SslEofError after what has come, since somebody may have cut it off.
@@ -528,7 +615,10 @@ static_assert(OptionStruct<ConnectOptions>);
 /// Suspends    usually; the loop is never blocked, names are looked up on threads of the resolver
 /// Cancel      what was begun is given up
 /// Threads     loop thread
-/// Python      asyncio.open_connection; `timeout` besides. There a stream of TLS that is cut off just ends
+/// Python      asyncio.open_connection; `timeout` besides. There happy_eyeballs_delay is None by default, so
+///             that a first address that never answers holds up the others, and a stream of TLS that is cut
+///             off just ends
+/// See         RFC 8305
 Coro<Streams> open_connection(std::string_view host, std::uint16_t port,
                               ConnectOptions options = ConnectOptions());
 /// Connects to an address.

@@ -13,7 +13,7 @@ struct RemoteState;
 /// caller's.
 class ForeignCall : public Leaf {
   public:
-    enum Kind : unsigned { to_thread, adapt, from_callback };
+    enum Kind : unsigned { to_thread, adapt, from_callback, file };
     using Ask = void (*)(ForeignCall*);
     /// `ask` is called in a turn of its own after a cancel; may be null. What it throws is reported.
     ForeignCall(Kind kind, Ask ask) noexcept : ForeignCall(&kinds_[kind], ask) {}
@@ -48,6 +48,7 @@ class ForeignCall : public Leaf {
     static const LeafOps warning_ops_;
     static const LeafOps stop_ops_;
     void end_helpers() noexcept;
+    const char* advice() const noexcept;
 
     Ask ask_to_stop_;
     std::shared_ptr<RemoteState> remote_;

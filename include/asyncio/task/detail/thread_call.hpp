@@ -24,8 +24,8 @@ struct PoolJob {
 /// A call that the await always waits for: everything lies in the awaiter.
 class ThreadCall : public ForeignCall, public PoolJob {
   public:
-    ThreadCall(void (*run)(PoolJob*) noexcept, Ask ask, const char* what) noexcept
-        : ForeignCall(to_thread, ask), PoolJob(run, what) {}
+    ThreadCall(void (*run)(PoolJob*) noexcept, Ask ask, const char* what, Kind kind = to_thread) noexcept
+        : ForeignCall(kind, ask), PoolJob(run, what) {}
     /// Before it is awaited.
     ThreadCall(ThreadCall&& other) noexcept
         : ForeignCall(static_cast<ForeignCall&&>(other)), PoolJob(other.run, other.what) {}
@@ -39,8 +39,6 @@ class ThreadCall : public ForeignCall, public PoolJob {
   protected:
     /// Throws CancelledError if the task was cancelled meanwhile.
     void finish() { throw_if_cancelled(frame->task); }
-
-  private:
     void start();
 };
 

@@ -1,0 +1,122 @@
+// Opening, and what the handle does by itself.
+#include "asyncio/files/file.hpp"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <string>
+#include <utility>
+
+#include "asyncio/base/error.hpp"
+#include "asyncio/core/event_loop.hpp"
+#include "detail/warnings.hpp"
+#include "files/file_core.hpp"
+
+namespace asyncio { inline namespace v1 {
+namespace detail {
+
+namespace {
+
+const char* advice_for(int error) noexcept {
+    return error == EMFILE ? "the process has as many descriptors open as it may (ulimit -n)" : "";
+}
+
+Coro<File> open_file(FileRef file, int flags, unsigned permissions) {
+    FileRequest request(FileVerb::open);
+    request.path = file->path.c_str();
+    request.flags = flags;
+    request.mode = permissions;
+    FileCall call(request);
+    const std::int64_t result = co_await call;
+    if (result < 0) {
+        throw_late_cancel();
+        throw_os_error(static_cast<int>(-result), file->subject("open"),
+                       advice_for(static_cast<int>(-result)));
+    }
+    file->adopt(static_cast<int>(result));
+    throw_late_cancel();
+    co_return File(std::move(file));
+}
+
+Coro<File> give(File file) { co_return file; }
+
+/// A descriptor that is closed unless somebody takes it.
+struct OwnDescriptor {
+    int descriptor;
+    explicit OwnDescriptor(int fd) noexcept : descriptor(fd) {}
+    OwnDescriptor(const OwnDescriptor&) = delete;
+    OwnDescriptor& operator=(const OwnDescriptor&) = delete;
+    ~OwnDescriptor() {
+        if (descriptor >= 0) ::close(descriptor);
+    }
+};
+
+}  // namespace
+
+std::string checked_path(PathView path, const char* doing) {
+    if (path.text().find('\0') != std::string_view::npos)
+        throw ValueError(std::string(doing) + ": the path contains a zero byte");
+    return std::string(path.text());
+}
+
+Coro<File> open_path(PathView path, std::string_view mode, OpenOptions options, Where where) {
+    static_cast<void>(get_running_loop());
+    FileRef file(new FileCore(checked_path(path, "open"), mode, options, where));
+    const int flags = file->mode.flags | options.flags | O_CLOEXEC;
+    return open_file(std::move(file), flags, options.permissions);
+}
+
+Coro<File> open_descriptor(int descriptor, std::string_view mode, OpenOptions options, Where where) {
+    OwnDescriptor own(descriptor);
+    static_cast<void>(get_running_loop());
+    FileRef file(new FileCore("descriptor " + std::to_string(descriptor), mode, options, where));
+    if (descriptor < 0) throw_os_error(EBADF, file->subject("open"));
+    file->adopt(std::exchange(own.descriptor, -1));
+    return give(File(std::move(file)));
+}
+
+}  // namespace detail
+
+const detail::FileRef& File::core(const char* doing) const {
+    if (core_.get() == nullptr)
+        throw ValueError(std::string(doing) + ": this File was moved from: the other one is open");
+    return core_;
+}
+
+ReadyEnter File::aenter() {
+    core("with")->require_open("with");
+    return ReadyEnter();
+}
+
+bool File::closed() const noexcept { return core_.get() == nullptr || !core_->is_open(); }
+bool File::readable() const noexcept { return core_.get() != nullptr && core_->mode.reads; }
+bool File::writable() const noexcept { return core_.get() != nullptr && core_->mode.writes; }
+bool File::seekable() const noexcept { return core_.get() != nullptr && core_->seekable; }
+const std::string& File::name() const { return core("name")->path; }
+const std::string& File::mode() const { return core("mode")->mode_text; }
+
+int File::fileno() const {
+    core("fileno")->require_open("fileno");
+    return core_->descriptor;
+}
+
+bool File::isatty() const { return ::isatty(fileno()) == 1; }
+
+std::uint64_t File::tell() const {
+    core("tell")->require_open("tell");
+    if (!core_->seekable) throw_os_error(ESPIPE, core_->subject("tell"));
+    return static_cast<std::uint64_t>(core_->position());
+}
+
+void File::drop() noexcept {
+    if (!closed() && detail::in_debug_mode()) {
+        detail::warn_with(detail::resource_warning, "unclosed file", [&] {
+            return "unclosed " + core_->subject("file") + ", opened at " +
+                   detail::place_text(core_->opened_at) + ": co_await file.close(), or use with(open(…), …)";
+        });
+    }
+    core_ = detail::FileRef();
+}
+
+}}  // namespace asyncio::v1

@@ -1,0 +1,261 @@
+// The kernel tells of changes through a descriptor (inotify), which is read when it can be. A watch is of one
+// folder; for a tree each folder in it gets one, on a thread. A folder that is made while it is watched may
+// have something in it before its own watch is there: what is found then is told as created, perhaps for a
+// second time.
+#include "asyncio/files/watcher.hpp"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstring>
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <vector>
+
+#include "asyncio/base/error.hpp"
+#include "asyncio/core/checkpoint.hpp"
+#include "asyncio/core/descriptor.hpp"
+#include "asyncio/core/event_loop.hpp"
+#include "asyncio/task/to_thread.hpp"
+#include "files/file_core.hpp"
+
+namespace asyncio { inline namespace v1 {
+namespace detail {
+
+namespace {
+
+constexpr std::uint32_t wanted = IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE |
+                                 IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF;
+using Kind = FileChange::Kind;
+
+/// A watch that was made.
+struct Watch {
+    int number;
+    std::string path;
+    bool is_dir;
+};
+
+/// What `add_watches` has done.
+struct Added {
+    std::vector<Watch> watches;
+    std::vector<FileChange> found;  // in folders below the first
+};
+
+std::string subject(const std::string& path) { return "watch '" + path + "'"; }
+
+Watch add_watch(int descriptor, const std::string& path) {
+    const int number = ::inotify_add_watch(descriptor, path.c_str(), wanted);
+    if (number < 0) {
+        throw_os_error(errno, subject(path),
+                       errno == ENOSPC ? "this user may have no more (fs.inotify.max_user_watches)" : "");
+    }
+    struct stat status;
+    return {number, path, ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)};
+}
+
+/// On a thread. Throws OSError if the first cannot be watched; what has gone meanwhile below it is left out.
+Added add_watches(int descriptor, const std::string& path, bool recursive) {
+    Added added;
+    added.watches.push_back(add_watch(descriptor, path));
+    if (!recursive || !added.watches.front().is_dir) return added;
+    for (std::size_t at = 0; at < added.watches.size(); ++at) {
+        std::error_code gone;
+        const std::string folder = added.watches[at].path;
+        for (std::filesystem::directory_iterator each(folder, gone), end; !gone && each != end;
+             each.increment(gone)) {
+            const bool is_dir = each->symlink_status(gone).type() == std::filesystem::file_type::directory;
+            added.found.emplace_back(Kind::created, is_dir, 0, each->path().native());
+            if (!is_dir) continue;
+            try {
+                added.watches.push_back(add_watch(descriptor, each->path().native()));
+            } catch (const OSError& error) {
+                if (error.code().value() != ENOENT) throw;
+            }
+        }
+    }
+    return added;
+}
+
+}  // namespace
+
+struct WatcherState {
+    explicit WatcherState(LoopImpl* its_loop) noexcept : loop(its_loop), loop_id(its_loop->loop_id) {}
+    WatcherState(const WatcherState&) = delete;
+    WatcherState& operator=(const WatcherState&) = delete;
+    ~WatcherState() {
+        if (descriptor < 0) return;
+        LoopCore* const here = running_loop();
+        if (here != nullptr && here->loop_id == loop_id) {
+            loop->backend->close_descriptor(descriptor);
+        } else {
+            ::close(descriptor);
+        }
+    }
+
+    void take(const inotify_event& event);
+
+    LoopImpl* loop;
+    std::uint32_t loop_id;
+    int descriptor = -1;
+    struct Place {
+        std::string path;
+        bool recursive = false;
+        bool first = false;  // it was asked for by name: nobody else tells of it
+    };
+    std::map<int, Place> places;      // by the kernel's number
+    std::deque<FileChange> changes;   // not told yet
+    std::deque<std::string> folders;  // that were made in a tree, and are not watched yet
+    bool waiting = false;
+};
+
+void WatcherState::take(const inotify_event& event) {
+    if ((event.mask & IN_Q_OVERFLOW) != 0) {
+        changes.emplace_back(Kind::overflow, false, 0, std::string());
+        return;
+    }
+    const auto found = places.find(event.wd);
+    if (found == places.end()) return;
+    if ((event.mask & IN_IGNORED) != 0) {
+        places.erase(found);
+        return;
+    }
+    const Place& place = found->second;
+    const bool is_self = event.len == 0;
+    if (is_self && !place.first) return;  // the folder above has told it
+    const bool is_dir = (event.mask & IN_ISDIR) != 0;
+    const std::string path = is_self ? place.path : place.path + "/" + event.name;
+    struct {
+        std::uint32_t bit;
+        Kind kind;
+    } const kinds[] = {
+        {IN_CREATE, Kind::created},        {IN_MODIFY, Kind::modified},      {IN_CLOSE_WRITE, Kind::closed},
+        {IN_ATTRIB, Kind::attributes},     {IN_DELETE, Kind::removed},       {IN_DELETE_SELF, Kind::removed},
+        {IN_MOVED_FROM, Kind::moved_from}, {IN_MOVE_SELF, Kind::moved_from}, {IN_MOVED_TO, Kind::moved_to}};
+    for (const auto& each : kinds) {
+        if ((event.mask & each.bit) != 0) changes.emplace_back(each.kind, is_dir, event.cookie, path);
+    }
+    if (is_dir && place.recursive && (event.mask & (IN_CREATE | IN_MOVED_TO)) != 0) folders.push_back(path);
+}
+
+namespace {
+
+using StatePtr = std::shared_ptr<WatcherState>;
+
+void note(WatcherState& state, Added added, bool recursive, bool tells) {
+    bool first = !tells;
+    for (Watch& each : added.watches) {
+        WatcherState::Place& place = state.places[each.number];
+        place.path = std::move(each.path);
+        place.recursive = recursive;
+        place.first |= std::exchange(first, false);
+    }
+    if (!tells) return;
+    for (FileChange& each : added.found) state.changes.push_back(std::move(each));
+}
+
+Coro<> add_to(StatePtr state, std::string path, bool recursive) {
+    if (current_loop->loop_id != state->loop_id)
+        throw RuntimeError(subject(path) + ": the watcher belongs to another event loop");
+    Added added = co_await to_thread(&add_watches, state->descriptor, std::move(path), recursive);
+    note(*state, std::move(added), recursive, false);
+}
+
+/// Folders that were made in a tree.
+Coro<> follow(WatcherState* state) {
+    while (!state->folders.empty()) {
+        Added added;
+        try {
+            added = co_await to_thread(&add_watches, state->descriptor, state->folders.front(), true);
+        } catch (const FileNotFoundError&) {
+            // It has gone again.
+        } catch (const NotADirectoryError&) {
+            // So has one above it.
+        }
+        state->folders.pop_front();
+        note(*state, std::move(added), true, true);
+    }
+}
+
+/// What the kernel has, as much as there is room for; waits for nothing.
+void drain(WatcherState& state) {
+    alignas(inotify_event) char buffer[16 * 1024];
+    ssize_t bytes;
+    do {
+        bytes = ::read(state.descriptor, buffer, sizeof buffer);
+    } while (bytes < 0 && errno == EINTR);
+    if (bytes < 0 && errno != EAGAIN) throw_os_error(errno, "reading what has changed");
+    for (const char* at = buffer; at < buffer + bytes;) {
+        const auto* const event = reinterpret_cast<const inotify_event*>(at);
+        state.take(*event);
+        at += sizeof(inotify_event) + event->len;
+    }
+}
+
+class Waiting {
+  public:
+    explicit Waiting(WatcherState& state) : state_(state) {
+        if (std::exchange(state_.waiting, true))
+            throw RuntimeError("FileWatcher.next(): another task waits here already");
+    }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+    ~Waiting() { state_.waiting = false; }
+
+  private:
+    WatcherState& state_;
+};
+
+Coro<std::optional<FileChange>> next_change(StatePtr state) {
+    if (current_loop->loop_id != state->loop_id)
+        throw RuntimeError("FileWatcher.next(): it belongs to another event loop");
+    const Waiting waiting(*state);
+    co_await checkpoint();
+    for (;;) {
+        if (!state->folders.empty()) co_await follow(state.get());
+        if (!state->changes.empty()) break;
+        drain(*state);
+        if (!state->changes.empty() || !state->folders.empty()) continue;
+        if (state->places.empty()) co_return std::nullopt;
+        co_await wait_readable(state->descriptor);
+    }
+    std::optional<FileChange> change(std::move(state->changes.front()));
+    state->changes.pop_front();
+    co_return change;
+}
+
+Coro<FileWatcher> begin(StatePtr state, std::string path, bool recursive) {
+    state->descriptor = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (state->descriptor < 0)
+        throw_os_error(errno, subject(path),
+                       "this user or process may have no more (fs.inotify.max_user_instances)");
+    co_await add_to(state, std::move(path), recursive);
+    co_return FileWatcher(std::move(state));
+}
+
+}  // namespace
+}  // namespace detail
+
+Coro<> FileWatcher::add(PathView path, WatchOptions options) {
+    return detail::add_to(state_, detail::checked_path(path, "watch"), options.recursive);
+}
+
+Coro<std::optional<FileChange>> FileWatcher::next() { return detail::next_change(state_); }
+
+Coro<FileWatcher> watch(PathView path, WatchOptions options) {
+    detail::LoopImpl* const loop = &get_running_loop().impl();
+    if (loop->backend->kind() == Backend::sim) {
+        throw RuntimeError(
+            "watch: the backend 'sim' sees no files change: choose another with ASYNCIO_BACKEND= (epoll, "
+            "io_uring) or "
+            "{.backend = …}");
+    }
+    return detail::begin(std::make_shared<detail::WatcherState>(loop), detail::checked_path(path, "watch"),
+                         options.recursive);
+}
+
+}}  // namespace asyncio::v1

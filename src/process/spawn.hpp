@@ -1,0 +1,54 @@
+// Spawning: a program is started with some descriptors in place of its standard streams.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "asyncio/process/subprocess.hpp"
+
+namespace asyncio { inline namespace v1 { namespace detail {
+
+/// A descriptor that is closed with its owner.
+class OwnedDescriptor {
+  public:
+    OwnedDescriptor() noexcept = default;
+    explicit OwnedDescriptor(int descriptor) noexcept : descriptor_(descriptor) {}
+    OwnedDescriptor(OwnedDescriptor&& other) noexcept : descriptor_(other.give()) {}
+    OwnedDescriptor& operator=(OwnedDescriptor&& other) noexcept {
+        std::swap(descriptor_, other.descriptor_);
+        return *this;
+    }
+    ~OwnedDescriptor();
+    int get() const noexcept { return descriptor_; }
+    int give() noexcept { return std::exchange(descriptor_, -1); }
+
+  private:
+    int descriptor_ = -1;
+};
+
+/// What a program is started with: copies of what the options look at.
+struct SpawnRequest {
+    SpawnRequest(std::vector<std::string> program_and_arguments, const SubprocessOptions& options,
+                 const char* function);
+
+    const char* what;  // the public function, for messages
+    std::vector<std::string> arguments;
+    std::vector<std::string> environment;
+    bool has_environment;
+    std::string executable;
+    std::string cwd;
+    std::vector<int> pass_fds;
+    SubprocessOptions options;  // what of them are numbers
+
+    std::string subject() const { return std::string(what) + " '" + executable + "'"; }
+};
+
+/// A program that runs, and the ends of its pipes that are ours; -1 where there is none.
+struct Spawned {
+    int pid = -1;
+    OwnedDescriptor in, out, err;
+};
+
+/// Throws  as create_subprocess_exec
+Spawned spawn_program(const SpawnRequest& request);
+
+}}}  // namespace asyncio::v1::detail

@@ -1,0 +1,168 @@
+// FileWatcher: what changes is told.
+#include "asyncio/files/watcher.hpp"
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "files/files_fixture.hpp"
+
+namespace asyncio::test { namespace {
+
+using Kind = FileChange::Kind;
+
+const char* name_of(Kind kind) {
+    constexpr const char* names[] = {"created", "modified",   "closed",   "attributes",
+                                     "removed", "moved_from", "moved_to", "overflow"};
+    return names[static_cast<int>(kind)];
+}
+
+class Watching : public FilesTest {
+  protected:
+    /// The next change, as "created a/b".
+    Coro<std::string> told(FileWatcher& watcher) const {
+        auto change = co_await wait_for(watcher.next(), 10s);
+        if (!change) co_return "the end";
+        const std::size_t root = folder.path().size();
+        co_return std::string(name_of(change->kind)) + " " +
+            (change->path.size() > root ? change->path.substr(root + 1) : std::string(".")) +
+            (change->is_dir ? "/" : "");
+    }
+};
+ASYNCIO_ON_REAL_BACKENDS(Watching);
+
+TEST_P(Watching, AFileIsFollowedFromItsBeginningToItsEnd) {
+    run([&]() -> Coro<> {
+        auto watcher = co_await asyncio::watch(folder.path());
+        auto first = create_task(told(watcher));
+        co_await sleep(1ms);
+        EXPECT_FALSE(first.done());
+        folder.put("a", "content");
+        std::filesystem::rename(folder / "a", folder / "b");
+        std::filesystem::permissions(folder / "b", std::filesystem::perms::owner_read);
+        std::filesystem::create_directory(folder / "c");
+        std::filesystem::remove(folder / "b");
+        std::string change = co_await first;
+        EXPECT_EQ(change, "created a");
+        for (const char* wanted : {"modified a", "closed a", "moved_from a", "moved_to b", "attributes b",
+                                   "created c/", "removed b"}) {
+            change = co_await told(watcher);
+            EXPECT_EQ(change, wanted);
+        }
+    });
+}
+
+TEST_P(Watching, AMoveHasOneCookie) {
+    folder.put("a", "");
+    run([&]() -> Coro<> {
+        auto watcher = co_await asyncio::watch(folder.path());
+        std::filesystem::rename(folder / "a", folder / "b");
+        auto from = co_await watcher.next();
+        auto to = co_await watcher.next();
+        EXPECT_EQ(from->kind, Kind::moved_from);
+        EXPECT_EQ(to->kind, Kind::moved_to);
+        EXPECT_EQ(from->cookie, to->cookie);
+        EXPECT_NE(from->cookie, 0u);
+    });
+}
+
+TEST_P(Watching, OneFileIsWatchedUntilItIsGone) {
+    const std::string path = folder.put("a", "");
+    run([&]() -> Coro<> {
+        auto watcher = co_await asyncio::watch(path);
+        folder.put("other", "");
+        folder.put("a", "more");
+        std::vector<std::string> changes;
+        std::string change = co_await told(watcher);
+        while (change != "closed a") {
+            EXPECT_EQ(change, "modified a");
+            change = co_await told(watcher);
+        }
+        std::filesystem::remove(path);
+        change = co_await told(watcher);
+        EXPECT_EQ(change, "attributes a");  // its number of names
+        change = co_await told(watcher);
+        EXPECT_EQ(change, "removed a");
+        change = co_await told(watcher);
+        EXPECT_EQ(change, "the end");
+        change = co_await told(watcher);
+        EXPECT_EQ(change, "the end");
+    });
+}
+
+TEST_P(Watching, ATreeIsWatchedWithWhatIsAddedToIt) {
+    std::filesystem::create_directories(folder / "a/b");
+    run([&]() -> Coro<> {
+        auto watcher = co_await asyncio::watch(folder.path(), {.recursive = true});
+        folder.put("a/b/deep", "");
+        std::string change = co_await told(watcher);
+        EXPECT_EQ(change, "created a/b/deep");
+        change = co_await told(watcher);
+        EXPECT_EQ(change, "closed a/b/deep");
+        std::filesystem::create_directories(folder / "new/newer");
+        change = co_await told(watcher);
+        EXPECT_EQ(change, "created new/");
+        // Made before the folder above was watched; found there.
+        change = co_await told(watcher);
+        EXPECT_EQ(change, "created new/newer/");
+        folder.put("new/newer/file", "");
+        do change = co_await told(watcher);
+        while (change == "created new/newer/");  // seen by both
+        EXPECT_EQ(change, "created new/newer/file");
+    });
+}
+
+TEST_P(Watching, MoreMayBeWatchedByOne) {
+    const std::string one = folder.put("one", "");
+    const std::string other = folder.put("other", "");
+    run([&]() -> Coro<> {
+        auto watcher = co_await asyncio::watch(one);
+        co_await watcher.add(other);
+        std::filesystem::permissions(other, std::filesystem::perms::owner_read);
+        std::string change = co_await told(watcher);
+        EXPECT_EQ(change, "attributes other");
+        std::string text = co_await text_of<FileNotFoundError>(watcher.add(folder / "none"));
+        EXPECT_EQ(text, "watch '" + (folder / "none") + "': No such file or directory [Errno 2]");
+        text = co_await text_of<FileNotFoundError>(asyncio::watch(folder / "none"));
+        EXPECT_EQ(text, "watch '" + (folder / "none") + "': No such file or directory [Errno 2]");
+        auto waiting = create_task(told(watcher));
+        co_await sleep(0s);
+        text = co_await text_of<RuntimeError>(watcher.next());
+        EXPECT_EQ(text, "FileWatcher.next(): another task waits here already");
+        waiting.cancel();
+        co_await wait(std::vector<Task<std::string>>(1, waiting));
+        std::filesystem::permissions(one, std::filesystem::perms::owner_read);
+        change = co_await told(watcher);  // a cancel misses nothing
+        EXPECT_EQ(change, "attributes one");
+    });
+}
+
+TEST(WatchingOnSim, IsRefusedByName) {
+    run_and_check(
+        []() -> Coro<> {
+            EXPECT_THROW(static_cast<void>(asyncio::watch("/tmp")), RuntimeError);
+            co_return;
+        },
+        {.backend = Backend::sim});
+}
+
+TEST(WatchingCancels, AtEachPointNothingIsLeft) {
+    const Folder folder;
+    expect_each_cancel_point(
+        [&]() -> Coro<> {
+            auto watcher = co_await asyncio::watch(folder.path(), {.recursive = true});
+            folder.put("a", "");
+            std::filesystem::create_directory(folder / "b");
+            auto change = co_await watcher.next();
+            EXPECT_EQ(change->kind, Kind::created);
+            for (int i = 0; i < 2; ++i) change = co_await watcher.next();
+            EXPECT_EQ(change->path, folder / "b");
+        },
+        [&] {
+            std::filesystem::remove(folder / "a");
+            std::filesystem::remove(folder / "b");
+        },
+        {.simulate = false});
+}
+
+}}  // namespace asyncio::test
