@@ -74,7 +74,7 @@ struct Duplex : Inlet {
 /// The stream that users of `stream` mean: what stands on it, if anything does.
 inline Duplex& topmost(Duplex& stream) noexcept {
     Duplex* top = &stream;
-    while (top->upper != nullptr) top = &top->upper->stream();
+    while (top->upper != nullptr && top->upper->stream() != nullptr) top = top->upper->stream();
     return *top;
 }
 

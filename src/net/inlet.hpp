@@ -22,8 +22,8 @@ struct Upper {
     virtual void below_changed() noexcept = 0;  // bytes, the end or an error have come
     virtual void below_drained() noexcept = 0;  // what was unsent is no more than `low`, or writing is lost
     virtual void below_closed() noexcept = 0;   // … or writing is lost
-    /// What it is to those above it.
-    virtual Duplex& stream() noexcept = 0;
+    /// The stream that it is to those above it; null if it is none.
+    virtual Duplex* stream() noexcept { return nullptr; }
 
   protected:
     ~Upper() = default;

@@ -94,7 +94,8 @@ namespace {
 
 /// What a reader reads from: what stands on the stream that it was made for, if anything does.
 Inlet& on_top(Inlet& inlet) noexcept {
-    return inlet.upper == nullptr ? inlet : topmost(inlet.upper->stream());
+    return inlet.upper == nullptr || inlet.upper->stream() == nullptr ? inlet
+                                                                      : topmost(*inlet.upper->stream());
 }
 
 }  // namespace

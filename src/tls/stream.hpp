@@ -49,7 +49,7 @@ struct TlsStream final : Duplex, Upper {
     void below_changed() noexcept override;
     void below_drained() noexcept override;
     void below_closed() noexcept override;
-    Duplex& stream() noexcept override { return *this; }
+    Duplex* stream() noexcept override { return this; }
 
     /// Of the handshake, then of the closing.
     struct Limit : Timer {
