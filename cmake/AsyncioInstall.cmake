@@ -39,6 +39,7 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/asyncioConfigVersion.cma
 install(
     FILES "${PROJECT_BINARY_DIR}/asyncioConfig.cmake" "${PROJECT_BINARY_DIR}/asyncioConfigVersion.cmake"
           "${PROJECT_SOURCE_DIR}/cmake/FindLiburing.cmake" "${PROJECT_SOURCE_DIR}/cmake/FindLlhttp.cmake"
+          "${PROJECT_SOURCE_DIR}/cmake/FindCares.cmake"
     DESTINATION "${package_dir}")
 
 # pkg-config. A static library needs what it links privately on every link line, so there those are public
@@ -49,8 +50,12 @@ string(REGEX REPLACE "/$" "" pc_prefix "${pc_prefix}")
 set(pc_core_requires "")
 set(pc_http_requires "")
 if(ASYNCIO_HAVE_LIBURING)
-    set(pc_core_requires "liburing")
+    list(APPEND pc_core_requires "liburing")
 endif()
+if(ASYNCIO_HAVE_CARES)
+    list(APPEND pc_core_requires "libcares")
+endif()
+list(JOIN pc_core_requires ", " pc_core_requires)
 if(ASYNCIO_HAVE_SYSTEM_LLHTTP)
     set(pc_http_requires "libllhttp")
 endif()

@@ -27,4 +27,24 @@ for compiler in "${compilers[@]}"; do
     # shellcheck disable=SC2016
     printf '%s\n' "${headers[@]}" | xargs -P "$(nproc)" -I{} bash -c 'check_one "$1" "$2"' _ "$compiler" {} || exit 1
 done
-echo "headers: ${#headers[@]} headers compile alone with ${compilers[*]}"
+
+# Of the Asio adapter the other half, in use, where Boost is here.
+boost=""
+if echo '#include <boost/asio.hpp>' | "${compilers[0]}" -std=c++20 -fsyntax-only -x c++ - 2>/dev/null; then
+    boost=", interop/asio.hpp with Boost.Asio, too"
+    for compiler in "${compilers[@]}"; do
+        if ! "$compiler" -std=c++20 -Wall -Wextra -Werror -DASYNCIO_USE_BOOST_ASIO -fsyntax-only -Iinclude -x c++ - <<'END'; then
+#include "asyncio/interop/asio.hpp"
+#include <boost/asio.hpp>
+asyncio::Coro<std::size_t> reads_later(boost::asio::steady_timer& timer, boost::asio::ip::tcp::socket& socket) {
+    co_await timer.async_wait(asyncio::interop::use_coro);
+    char bytes[3];
+    co_return co_await boost::asio::async_read(socket, boost::asio::buffer(bytes), asyncio::interop::use_coro);
+}
+END
+            echo "check_headers: interop/asio.hpp does not compile with Boost.Asio and $compiler" >&2
+            exit 1
+        fi
+    done
+fi
+echo "headers: ${#headers[@]} headers compile alone with ${compilers[*]}$boost"

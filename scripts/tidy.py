@@ -46,6 +46,7 @@ KERNEL_HEADERS = [
     (r"sys/(socket|un|uio|sendfile)\.h|netinet/.*|arpa/.*|net/if\.h|ifaddrs\.h",
      {"backend", "net", "process", "files", "tls"}, "use the types of asyncio/net/"),
     (r"openssl/.*", {"tls"}, "OpenSSL stays behind src/tls"),
+    (r"ares\.h", {"net"}, "c-ares stays behind src/net/cares_resolver.cpp"),
     (r"llhttp\.h", {"proto"}, "llhttp stays behind the codec of src/proto"),
     (r"(fmt|CLI)/.*", set(), "only tools use fmt and CLI11"),
     (r"unistd\.h|fcntl\.h|signal\.h|pthread\.h|dirent\.h|sched\.h|sys/.*|termios\.h|dlfcn\.h|execinfo\.h|elf\.h",

@@ -85,7 +85,6 @@ CASES = [
     process("generator", "", "an item of an async generator that is ready", [NS], ["floor", *PYTHON], 10_000_000),
     process("exception", "1", "an exception through 1 await", [US], ["floor", "asio", *PYTHON], 100_000, args={"depth": 1}),
     process("exception", "10", "an exception through 10 awaits", [US], ["floor", "asio", *PYTHON], 20_000, args={"depth": 10}),
-    # Queue: here come `queue` (1 and 1024 places) and `ping_pong`, with the issue that builds Queue.
     process("cancel_collect", "one", "start, cancel and collect one sleeping task", [US], ["asio", "tokio", "go", *PYTHON],
             200_000, args={"case": "one"}),
     process("cancel_collect", "many", "cancel and collect 100,000 sleeping tasks", [Metric("value", "time", "s")],
@@ -119,6 +118,10 @@ CASES = [
             1_000_000, cores="0,1", args={"producers": 8}),
     process("to_thread", "", "to_thread, a round trip", [US], ["asio", "libuv", "tokio", *PYTHON], 20_000, slow=5_000,
             cores="0,1"),
+    process("run_in_executor", "1", "run_in_executor, a round trip", [US], ["tokio", *PYTHON], 20_000, slow=5_000, cores="0,1",
+            args={"in_flight": 1}),
+    process("run_in_executor", "64", "run_in_executor, 64 calls at a time, per call", [US], ["tokio", *PYTHON], 200_000,
+            slow=20_000, cores="0,1", args={"in_flight": 64}),
     process("queue", "1", "a queue of 1, per item", [NS], TASKS, 10_000_000, slow=200_000, args={"size": 1}),
     process("queue", "1024", "a queue of 1024, per item", [NS], TASKS, 20_000_000, slow=1_000_000, args={"size": 1024}),
     process("queue", "pingpong", "two queues of 1, a round trip", [NS], TASKS, 5_000_000, slow=200_000,

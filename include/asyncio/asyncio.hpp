@@ -80,7 +80,9 @@
 
 // Network
 #include "asyncio/net/address.hpp"
+#include "asyncio/net/cares_resolver.hpp"
 #include "asyncio/net/datagram.hpp"
+#include "asyncio/net/datagram_protocol.hpp"
 #include "asyncio/net/pipe.hpp"
 #include "asyncio/net/protocol.hpp"
 #include "asyncio/net/resolver.hpp"

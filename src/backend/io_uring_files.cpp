@@ -66,7 +66,10 @@ void prepare_file(const FileRequest& r, ::io_uring_sqe* sqe) noexcept {
     // -1 is the descriptor's own position (IORING_FEAT_RW_CUR_POS, since Linux 5.6).
     const auto offset = static_cast<__u64>(r.offset < 0 ? -1 : r.offset);
     switch (r.verb) {
-        case FileVerb::open: ::io_uring_prep_openat(sqe, AT_FDCWD, r.path, r.flags, r.mode); break;
+        case FileVerb::open:
+            ::io_uring_prep_openat(sqe, AT_FDCWD, r.path, r.flags, r.mode);
+            if (r.waits) sqe->flags |= IOSQE_ASYNC;
+            break;
         case FileVerb::close: ::io_uring_prep_close(sqe, r.descriptor); break;
         case FileVerb::read:
             ::io_uring_prep_read(sqe, r.descriptor, r.buffer, length(r.bytes), offset);

@@ -2,6 +2,7 @@
 #include "asyncio/core/context.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -86,25 +87,46 @@ namespace {
 
 // Of this thread while it runs no loop; null if it has none yet.
 constinit thread_local ContextRef* thread_slot = nullptr;
+// Its thread_local objects are being destroyed, and its slot has been.
+constinit thread_local bool thread_ends = false;
 
-/// Makes the thread's slot, and takes it away when the thread ends.
+/// The thread's slot, which goes when the thread ends.
 class OwnThreadSlot {
   public:
     OwnThreadSlot() = default;
     OwnThreadSlot(const OwnThreadSlot&) = delete;
     OwnThreadSlot& operator=(const OwnThreadSlot&) = delete;
     ~OwnThreadSlot() {
-        if (thread_slot == slot_) thread_slot = nullptr;
-        delete slot_;
+        thread_ends = true;
+        if (thread_slot == &slot_) thread_slot = nullptr;
+        // Before it is destroyed, while it is not used any more: its values may set variables when they go.
+        const ContextRef last = std::move(slot_);
     }
-    ContextRef* make() {
-        if (slot_ == nullptr) slot_ = new ContextRef();
-        return slot_;
-    }
+    ContextRef* slot() noexcept { return &slot_; }
 
   private:
-    ContextRef* slot_ = nullptr;
+    ContextRef slot_;
 };
+
+/// For destructors that run later than that one: other thread_local objects of the thread, and of the main
+/// thread all globals. Nobody is left who could free it; the list lets leak checkers see that.
+ContextRef* make_late_slot() {
+    struct Late {
+        ContextRef slot;
+        Late* next = nullptr;
+    };
+    static constinit std::atomic<Late*> all{nullptr};
+    auto* const late = new Late();
+    late->next = all.load(std::memory_order_relaxed);
+    while (!all.compare_exchange_weak(late->next, late, std::memory_order_relaxed)) {}  // never followed
+    return &late->slot;
+}
+
+ContextRef* make_thread_slot() {
+    if (thread_ends) return make_late_slot();
+    static thread_local OwnThreadSlot own;
+    return own.slot();
+}
 
 LoopImpl* loop_that_runs() noexcept {
     LoopImpl* const loop = impl_of(current_loop);
@@ -123,8 +145,7 @@ ContextRef* find_slot() noexcept {
 ContextRef* make_slot() {
     LoopImpl* const loop = loop_that_runs();
     if (loop == nullptr) {
-        static thread_local OwnThreadSlot own;
-        if (thread_slot == nullptr) thread_slot = own.make();
+        if (thread_slot == nullptr) thread_slot = make_thread_slot();
         return thread_slot;
     }
     ContextRef* const slot =
@@ -134,7 +155,8 @@ ContextRef* make_slot() {
 }
 
 const ContextRef& current_context() noexcept {
-    static const ContextRef none;
+    // Not destroyed: globals' destructors may ask.
+    static const ContextRef& none = *new ContextRef();
     const ContextRef* const slot = find_slot();
     return slot != nullptr ? *slot : none;
 }

@@ -1,9 +1,11 @@
 // EventLoop: making one, its callbacks, running and closing it.
 //
 // Closing ("Shutdown" in ARCHITECTURE.md): live tasks are cancelled in order of creation and driven until
-// none is left, with the tasks that their cleanup creates; then the parts of higher layers give up their
-// connections; then the kernel must hold nothing; then the pool's threads are joined for the shutdown
-// timeout; then posts are refused, and what was scheduled and has not run is destroyed.
+// none is left, with the tasks that their cleanup creates; then the pools take no more calls, and the loop
+// runs on until their threads have ended, for the shutdown timeout: a call may wait for a coroutine that it
+// has given to this loop. Tasks that are left then are cancelled, too. The parts of higher layers give up
+// their connections; the kernel must hold nothing; the threads are joined; then posts are refused, and what
+// was scheduled and has not run is destroyed.
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
@@ -377,8 +379,13 @@ void LoopImpl::shut_down() {
     const std::uint64_t began = backend->now();
     std::uint64_t warn_at = began + first_warning_ns;
     int turns_left = turns_at_the_end;
+    bool pools_ended = false;
     bool parts_told = false;
     for (;;) {
+        if (task_count == 0 && !std::exchange(pools_ended, true)) {
+            run_until_pools_end(this);
+            continue;
+        }
         if (task_count == 0 && !std::exchange(parts_told, true)) {
             descriptors->remove_all();
             if (processes != nullptr) processes->shut_down();

@@ -640,6 +640,7 @@ void LoopImpl::set_debug(bool on) noexcept {
     if (left_behind) refuse_forked_loop();
     if (debug == on) return;
     debug = on;
+    note_binding();
     keep_watchdog();
     if (running_now && !stopping) stopping = restarting = true;
 }

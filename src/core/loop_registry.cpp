@@ -168,7 +168,19 @@ void register_loop(LoopImpl* loop) {
     assert_context = &running_task_text;
     registry.loops.push_back(loop);
     loop->loop_id = registry.next_id++ & 0x3fffffff;
+    loop->note_binding();
     loop->magic = static_cast<std::uint16_t>(record_magic | (1 + loop->loop_id % 0x0fff));
+}
+
+bool runs_on_another_thread(std::uint32_t loop_id) noexcept {
+    if (current_loop != nullptr && current_loop->loop_id == loop_id) return false;
+    LoopRegistry& registry = loop_registry();
+    std::lock_guard lock(registry.mutex);
+    for (const LoopImpl* loop : registry.loops) {
+        if (loop->loop_id != loop_id) continue;
+        return loop->debug && loop->running_now && loop->thread != std::this_thread::get_id();
+    }
+    return false;
 }
 
 void unregister_loop(LoopImpl* loop) noexcept {

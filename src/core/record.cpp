@@ -10,6 +10,7 @@
 #include <cxxabi.h>
 
 #include <new>
+#include <thread>
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/detail/record.hpp"
@@ -80,6 +81,12 @@ void require_own(const PromiseBase* record, const char* what) {
                            " belongs to its loop's thread and cannot be " + what +
                            " on another: use its remote() handle");
     }
+}
+
+bool may_look_from_outside(const PromiseBase* record) noexcept {
+    if (record->magic == record_magic || record->is(done)) return true;
+    LoopCore* const own = loop_of(record);
+    return own == nullptr || !impl_of(own)->running_now || impl_of(own)->thread == std::this_thread::get_id();
 }
 
 // ---- waiters ------------------------------------------------------------------------------------

@@ -95,9 +95,40 @@ void WaitQueue::abandoned() noexcept {
     detail::assert_failed("nobody waits", text, __FILE__, __LINE__);
 }
 
-void LoopBinding::throw_elsewhere(const char* what) {
-    throw RuntimeError("this " + std::string(what) +
-                       " is bound to a different event loop, that of its first wait: make one for each loop");
+// ---- LoopBinding --------------------------------------------------------------------------------
+
+namespace {
+
+std::string misuse(const char* what) {
+    return std::string(what) +
+           " was called on another thread than that of the loop whose tasks use it: let that loop do it, by "
+           "loop.remote().call_soon_threadsafe";
+}
+
+}  // namespace
+
+/// The first wait; or one since which debug mode was switched on or off; or it is wrong here.
+void LoopBinding::bind(const char* what) {
+    const LoopCore* const here = detail::current_loop;
+    if (word_ != 0 && (word_ & ~detail::watched_binding) != here->loop_id) {
+        throw RuntimeError(
+            "this " + std::string(what) +
+            " is bound to a different event loop, that of its first wait: make one for each loop");
+    }
+    word_ = here->binding;
+}
+
+bool LoopBinding::is_out_of_reach() const noexcept {
+    return detail::runs_on_another_thread(word_ & ~detail::watched_binding);
+}
+
+void LoopBinding::throw_if_out_of_reach(const char* what) const {
+    if (is_out_of_reach()) throw RuntimeError(misuse(what));
+}
+
+void LoopBinding::assert_within_reach(const char* what) const noexcept {
+    if (is_out_of_reach())
+        detail::assert_failed("on its loop's thread", misuse(what).c_str(), __FILE__, __LINE__);
 }
 
 }}  // namespace asyncio::v1

@@ -156,6 +156,8 @@ struct LoopImpl final : LoopCore {
     void note_special() noexcept {
         special = debug || has_contexts || task_factory != nullptr || !running_now;
     }
+    /// The same for what primitives keep of this loop.
+    void note_binding() noexcept { binding = loop_id | (debug ? watched_binding : 0); }
     /// From here on something of this loop may run in a context that is not empty.
     void note_contexts() noexcept { has_contexts = special = true; }
     /// For a callback that is about to run; `leave_callback_context` follows.
@@ -221,6 +223,7 @@ struct LoopImpl final : LoopCore {
     bool has_contexts = false;
     bool closed = false;
     bool closing = false;
+    std::uint64_t pools_deadline = 0;  // it closes: until when its pools' threads are waited for
     bool stopping = false;
     bool restarting = false;  // … to run on in another way: see kind_of_passes
     bool entered_thread = false;
@@ -242,6 +245,8 @@ void register_loop(LoopImpl* loop);
 void unregister_loop(LoopImpl* loop) noexcept;
 /// The loop of a task that is not done, or that a future is awaited on; null if there is none (any more).
 LoopCore* loop_of(const PromiseBase* record) noexcept;
+/// The loop with this number is in debug mode, and runs on a thread that is not this one. Any thread.
+bool runs_on_another_thread(std::uint32_t loop_id) noexcept;
 /// Ends a child process that uses the loop of its parent.
 [[noreturn]] ASYNCIO_COLD void refuse_forked_loop() noexcept;
 

@@ -68,8 +68,10 @@ class ThreadPool {
 /// Throws  RuntimeError  shutdown_default_executor was called
 ThreadPool& default_pool(LoopImpl* loop);
 
-/// The loop closes: joins the threads of its default executors for its shutdown timeout. What still runs then
-/// is named and left behind.
+/// The loop closes: its default executors take no more calls, and it runs on until their threads have ended,
+/// at most for its shutdown timeout.
+void run_until_pools_end(LoopImpl* loop) noexcept;
+/// Then: joins those threads. What still runs when the time is up is named and left behind.
 void end_pools(LoopImpl* loop) noexcept;
 
 }}}  // namespace asyncio::v1::detail

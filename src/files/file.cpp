@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <string>
@@ -22,13 +23,42 @@ const char* advice_for(int error) noexcept {
     return error == EMFILE ? "the process has as many descriptors open as it may (ulimit -n)" : "";
 }
 
+/// A descriptor that is closed unless somebody takes it.
+struct OwnDescriptor {
+    int descriptor;
+    explicit OwnDescriptor(int fd) noexcept : descriptor(fd) {}
+    OwnDescriptor(const OwnDescriptor&) = delete;
+    OwnDescriptor& operator=(const OwnDescriptor&) = delete;
+    ~OwnDescriptor() {
+        if (descriptor >= 0) ::close(descriptor);
+    }
+};
+
+/// Opened through the ring, which at first behaves as if O_NONBLOCK were set: a pipe is open at once without
+/// a peer, or refused, where open(2) waits.
+bool has_not_waited(std::int64_t result, int flags) noexcept {
+    if ((flags & O_NONBLOCK) != 0 || !impl_of(current_loop)->backend->takes(FileVerb::open)) return false;
+    struct stat status;
+    return result == -ENXIO ||
+           (result >= 0 && ::fstat(static_cast<int>(result), &status) == 0 && S_ISFIFO(status.st_mode));
+}
+
+Coro<std::int64_t> open_and_wait(FileRequest request, std::int64_t opened) {
+    // Open until there is another, or a peer that has just come would meet nobody.
+    const OwnDescriptor first(static_cast<int>(opened));
+    request.waits = true;
+    FileCall call(request);
+    co_return co_await call;
+}
+
 Coro<File> open_file(FileRef file, int flags, unsigned permissions) {
     FileRequest request(FileVerb::open);
     request.path = file->path.c_str();
     request.flags = flags;
     request.mode = permissions;
     FileCall call(request);
-    const std::int64_t result = co_await call;
+    std::int64_t result = co_await call;
+    if (has_not_waited(result, flags)) result = co_await open_and_wait(request, result);
     if (result < 0) {
         throw_late_cancel();
         throw_os_error(static_cast<int>(-result), file->subject("open"),
@@ -40,17 +70,6 @@ Coro<File> open_file(FileRef file, int flags, unsigned permissions) {
 }
 
 Coro<File> give(File file) { co_return file; }
-
-/// A descriptor that is closed unless somebody takes it.
-struct OwnDescriptor {
-    int descriptor;
-    explicit OwnDescriptor(int fd) noexcept : descriptor(fd) {}
-    OwnDescriptor(const OwnDescriptor&) = delete;
-    OwnDescriptor& operator=(const OwnDescriptor&) = delete;
-    ~OwnDescriptor() {
-        if (descriptor >= 0) ::close(descriptor);
-    }
-};
 
 }  // namespace
 

@@ -40,7 +40,7 @@ class FileBuffer {
         } else {
             const std::size_t grown = std::max(size() + wanted, size() * 2);
             std::unique_ptr<char[]> made(new char[grown]);
-            if (!empty()) std::memcpy(made.get(), bytes_.get() + begin_, size());
+            content().copy(made.get(), size());
             bytes_ = std::move(made);
             room_ = grown;
         }
@@ -53,8 +53,7 @@ class FileBuffer {
     }
     void append(std::string_view data) {
         make_room(data.size());
-        std::memcpy(end(), data.data(), data.size());
-        put(data.size());
+        put(data.copy(end(), data.size()));
     }
     void take(std::size_t count) noexcept {
         ASYNCIO_ASSERT(count <= size());

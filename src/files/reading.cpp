@@ -5,7 +5,6 @@
 // directly, by offset, and are booked at their end; where there are no offsets (pipes) they take the first
 // way.
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -123,7 +122,7 @@ Coro<std::size_t> read_into(FileRef ref, std::span<char> into) {
     if (file->dirty) co_await turn_to_reading(file);
     if (goes_directly(file, into.size())) {
         const std::size_t ahead = file->ahead();
-        std::memcpy(into.data(), file->buffer.content().data(), ahead);
+        file->buffer.content().copy(into.data(), ahead);
         const std::size_t got = co_await read_at(ref, into.subspan(ahead), file->place, "readinto");
         file->buffer.clear(file->buffering);
         file->place += static_cast<std::int64_t>(got);
@@ -132,8 +131,7 @@ Coro<std::size_t> read_into(FileRef ref, std::span<char> into) {
     bool more = true;
     while (more && file->ahead() < into.size()) more = co_await fill(file, into.size() - file->ahead());
     const std::size_t count = std::min(into.size(), file->ahead());
-    std::copy_n(file->buffer.content().data(), count, into.data());
-    file->buffer.take(count);
+    file->buffer.take(file->buffer.content().copy(into.data(), count));
     co_return count;
 }
 

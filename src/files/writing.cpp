@@ -202,8 +202,9 @@ Coro<std::int64_t> call_surely(FileRequest request, Closing& closing) {
 
 Coro<> close_descriptor(FileCore* file, Closing& closing) {
     FileRequest request(FileVerb::close);
-    request.descriptor = std::exchange(file->descriptor, -1);
+    request.descriptor = file->descriptor;
     std::int64_t result = co_await call_surely(request, closing);
+    file->descriptor = -1;  // not before: without memory for that coroutine it would be nobody's
     if (result < 0) closing.note(static_cast<int>(-result), file->subject("close"));
     if (!file->removes) co_return;
     FileRequest removal(FileVerb::unlink);

@@ -2,6 +2,10 @@
 // lost without it. What is left of the Condition: one line of waiters, all of whom are woken by each change;
 // each looks, in its own turn, whether it is its own (`go_on`), and else waits again behind the others. A
 // cancelled one wakes the next, since its own wake-up may have been meant for more than itself.
+//
+// Whoever comes last goes on at once, and may destroy the barrier before the turns of those it has let go (in
+// Python they keep it alive). So the woken stay in line until their turn, and the destructor tells them what
+// they would have seen.
 #include "asyncio/sync/barrier.hpp"
 
 namespace asyncio { inline namespace v1 {
@@ -14,19 +18,30 @@ Barrier::Barrier(std::ptrdiff_t parties) : parties_(static_cast<std::size_t>(par
 
 void Barrier::do_reset() noexcept {
     phase_ = count_ > 0 ? Phase::resetting : Phase::filling;
-    queue_.unpark_all();
+    wake_all();
 }
 
 void Barrier::do_abort() noexcept {
     phase_ = Phase::broken;
-    queue_.unpark_all();
+    wake_all();
 }
 
 /// One less is inside; the last of a lot lets the next come in.
 void Barrier::leave() noexcept {
     if (--count_ != 0) return;
     if (phase_ == Phase::resetting || phase_ == Phase::draining) phase_ = Phase::filling;
-    queue_.unpark_all();
+    wake_all();
+}
+
+void Barrier::wake_all() noexcept {
+    while (queue_.unpark_one()) {}
+}
+
+/// The barrier goes. (~WaitQueue asserts that nobody is left who needs it.)
+void Barrier::let_go() noexcept {
+    for (WaitPlace* each = queue_.front(); each != nullptr; each = queue_.front()) {
+        if (!static_cast<Wait*>(each)->let_go()) return;
+    }
 }
 
 void Barrier::Wait::start() {
@@ -38,7 +53,7 @@ void Barrier::Wait::start() {
 bool Barrier::Wait::arrive() noexcept {
     Barrier& barrier = *barrier_;
     if (barrier.phase_ == Phase::broken) {
-        stage_ = Stage::failed;
+        stage_ = Stage::aborted;
         return true;
     }
     if (barrier.phase_ != Phase::filling) {
@@ -50,7 +65,7 @@ bool Barrier::Wait::arrive() noexcept {
     stage_ = Stage::inside;
     if (barrier.count_ == barrier.parties_) {
         barrier.phase_ = Phase::draining;
-        barrier.queue_.unpark_all();
+        barrier.wake_all();
         return end(Stage::passed);
     }
     park(barrier.queue_);
@@ -64,30 +79,56 @@ bool Barrier::Wait::end(Stage stage) noexcept {
     return true;
 }
 
+/// How the wait has ended; `before`: it has not.
+Barrier::Wait::Stage Barrier::Wait::verdict() const noexcept {
+    if (cancelled()) return Stage::cancelled;
+    switch (barrier_->phase_) {
+        case Phase::filling: return Stage::before;
+        case Phase::draining: return stage_ == Stage::inside ? Stage::passed : Stage::before;
+        case Phase::resetting: return stage_ == Stage::inside ? Stage::reset : Stage::before;
+        case Phase::broken: return Stage::aborted;
+    }
+    return Stage::before;
+}
+
+/// The barrier goes. False: this one still needs it.
+bool Barrier::Wait::let_go() noexcept {
+    const Stage ended = verdict();
+    if (ended == Stage::before) return false;
+    leave();
+    stage_ = ended;
+    barrier_ = nullptr;
+    return true;
+}
+
 bool Barrier::Wait::go_on(WaitPlace& waiter) noexcept { return static_cast<Wait&>(waiter).go_on(); }
 
 bool Barrier::Wait::go_on() noexcept {
-    Barrier& barrier = *barrier_;
     if (yielded()) return true;
+    if (barrier_ == nullptr) {
+        if (cancelled()) {  // perhaps later than it was let go
+            cancel_.emplace(take_cancel());
+            stage_ = Stage::cancelled;
+        }
+        return true;
+    }
+    Barrier& barrier = *barrier_;
     leave();
-    if (cancelled()) {
+    const Stage ended = verdict();
+    if (ended == Stage::cancelled) {
         cancel_.emplace(take_cancel());
         barrier.queue_.unpark_one();
-        return end(Stage::cancelled);
     }
-    if (stage_ == Stage::outside && barrier.phase_ != Phase::draining && barrier.phase_ != Phase::resetting)
-        return arrive();
-    if (stage_ == Stage::outside || barrier.phase_ == Phase::filling) {
-        park(barrier.queue_);
-        return false;
-    }
-    return end(barrier.phase_ == Phase::draining ? Stage::passed : Stage::failed);
+    if (ended != Stage::before) return end(ended);
+    if (stage_ == Stage::outside && barrier.phase_ == Phase::filling) return arrive();
+    park(barrier.queue_);
+    return false;
 }
 
 void Barrier::Wait::fail() {
     if (cancel_.has_value()) throw *cancel_;
     if (stage_ == Stage::before) throw_if_cancelled();
-    throw BrokenBarrierError(barrier_->broken()
+    throw BrokenBarrierError(stage_ == Stage::aborted
                                  ? "the barrier was aborted: reset it before tasks wait at it again"
                                  : "the barrier was reset while this task waited at it");
 }

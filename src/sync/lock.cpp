@@ -24,6 +24,13 @@ void Lock::take_turn(WaitPlace& waiter) noexcept {
     }
 }
 
+bool Lock::try_acquire_watched() noexcept { return !binding_.runs_elsewhere() && do_try_acquire(); }
+
+void Lock::release_watched() {
+    binding_.check_thread("Lock.release");
+    do_release();
+}
+
 void Lock::throw_not_locked() {
     throw RuntimeError(
         "release of a Lock that is not locked: release it once for each acquire, or let "

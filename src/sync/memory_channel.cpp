@@ -13,26 +13,17 @@ WouldBlock::~WouldBlock() = default;
 
 namespace detail {
 
-void ChannelBase::close_send(std::uint32_t end) noexcept {
-    for (WaitPlace* each = senders.first(); each != nullptr;) {
+/// `same` wait at ends like this one, of which there are `ends`; `others` at those of the other side.
+void ChannelBase::close_end(std::uint32_t end, WaitQueue& same, std::uint32_t& ends,
+                            WaitQueue& others) noexcept {
+    for (WaitPlace* each = same.first(); each != nullptr;) {
         auto& waiter = static_cast<ChannelWait&>(*each);
-        each = senders.after(waiter);
+        each = same.after(waiter);
         if (waiter.end_ != end) continue;
         waiter.closed_ = true;
-        senders.dismiss(waiter);
+        same.dismiss(waiter);
     }
-    if (--send_ends == 0) receivers.unpark_all();
-}
-
-void ChannelBase::close_receive(std::uint32_t end) noexcept {
-    for (WaitPlace* each = receivers.first(); each != nullptr;) {
-        auto& waiter = static_cast<ChannelWait&>(*each);
-        each = receivers.after(waiter);
-        if (waiter.end_ != end) continue;
-        waiter.closed_ = true;
-        receivers.dismiss(waiter);
-    }
-    if (--receive_ends == 0) senders.unpark_all();
+    if (--ends == 0) others.unpark_all();
 }
 
 MemoryChannelStatistics ChannelBase::statistics() const noexcept {

@@ -17,7 +17,8 @@ constinit const WaitKind QueueBase::Getting::kind{"Queue.get", &QueueBase::Getti
 constinit const WaitKind QueueBase::Putting::kind{"Queue.put", &QueueBase::Putting::go_on};
 
 void QueueBase::Getting::start_otherwise() {
-    if (base_->count_ != 0) return yield_to_turn();  // the step's budget is spent, no more
+    if (base_->runs_elsewhere()) base_->binding_.require("Queue");  // which throws
+    if (base_->count_ != 0) return yield_to_turn();                 // the step's budget is spent, no more
     if (base_->shut_down_) throw QueueShutDown();
     base_->binding_.require("Queue");
     park(base_->getters_);
@@ -37,6 +38,7 @@ void QueueBase::Getting::pass_on() noexcept {
 }
 
 void QueueBase::Putting::start_otherwise() {
+    if (base_->runs_elsewhere()) base_->binding_.require("Queue");  // which throws
     if (base_->shut_down_) throw QueueShutDown();
     if (!base_->full()) return yield_to_turn();  // the step's budget is spent, no more
     base_->binding_.require("Queue");
@@ -57,6 +59,7 @@ void QueueBase::Putting::pass_on() noexcept {
 }
 
 void QueueBase::shut_down(bool immediate) noexcept {
+    binding_.assert_thread("Queue.shutdown");
     shut_down_ = true;
     if (immediate) {
         unfinished_ -= count_ < unfinished_ ? count_ : unfinished_;

@@ -90,6 +90,8 @@ void AsCompletedCore::admit() {
     // Two that wait would have to be woken in turn, and who comes later could take what the first was woken
     // for.
     if (waiting_ != nullptr) throw RuntimeError("another task waits in next() of this as_completed already");
+    if (started_ && loop_ != current_loop)
+        throw RuntimeError("next() of an as_completed that belongs to another event loop: iterate there");
     if (started_) return;
     // Nobody could wait for them where this is dropped.
     for (const GatherChild& child : children_) {

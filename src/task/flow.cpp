@@ -1,4 +1,8 @@
 // Flow: who brings, who takes, who waits for whom.
+//
+// An item stays with the task that brings it until the consumer has its turn. If that task is cancelled in
+// between, the item is gone, and what it was woken for with it: so the consumer looks in its turn, and waits
+// again. The cancelled task then brings its CancelledError.
 #include "asyncio/task/flow.hpp"
 
 #include <new>
@@ -10,7 +14,8 @@ namespace asyncio { inline namespace v1 { namespace detail {
 
 const LeafOps Parcel::ops_{&Parcel::cancel, nullptr, "Flow"};
 const LeafOps FlowCore::Room::ops_{&FlowCore::Room::cancel, nullptr, "Flow"};
-const LeafOps FlowCore::NextBase::ops_{&FlowCore::NextBase::cancel, nullptr, "Flow"};
+const LeafOps FlowCore::NextBase::ops_{
+    &FlowCore::NextBase::cancel, &FlowCore::NextBase::turn, "Flow", nullptr, nullptr, false, true};
 
 // ---- those who bring ----------------------------------------------------------------------------
 
@@ -119,6 +124,8 @@ void FlowCore::withdraw(Parcel* parcel) noexcept {
     } else {
         parcel->hook_.unlink();
     }
+    // Who was woken for it cannot wait once more: what is missing is said there, and not that all is over.
+    if (consumer_ != nullptr && consumer_->woken_ && !answerable() && !leaving_) lost_one_ = true;
 }
 
 void FlowCore::remove(Parcel* parcel) noexcept {
@@ -171,7 +178,8 @@ bool FlowCore::answerable() noexcept {
 void FlowCore::wake_consumer() noexcept {
     if (consumer_ != nullptr && !consumer_->woken_ && answerable()) {
         consumer_->woken_ = true;
-        wake(consumer_);
+        consumer_->frame->task->live.waits_on.clear();
+        push_turn(current_loop, consumer_);
     }
 }
 
@@ -181,6 +189,8 @@ void FlowCore::NextBase::admit() const {
             "next() of a Flow outside of its scope: co_await asyncio::with(merge(...), body), and iterate in "
             "the body");
     }
+    if (core_->loop_ != current_loop)
+        throw RuntimeError("next() of a Flow that belongs to another event loop: iterate there");
     if (core_->consumer_ != nullptr)
         throw RuntimeError("another task waits in next() of this Flow already: let one hand the items on");
 }
@@ -188,6 +198,14 @@ void FlowCore::NextBase::admit() const {
 CancelAnswer FlowCore::NextBase::cancel(Leaf* leaf) noexcept {
     static_cast<NextBase*>(leaf)->woken_ = true;
     return CancelAnswer::resume;
+}
+
+void FlowCore::NextBase::turn(Leaf* leaf) noexcept {
+    auto* const next = static_cast<NextBase*>(leaf);
+    PromiseBase* const task = next->frame->task;
+    if (task->pending != 0 || next->core_->answerable()) return step_frame(current_loop, next->frame);
+    next->woken_ = false;
+    task->live.waits_on = next;
 }
 
 Parcel* FlowCore::NextBase::take() {
@@ -216,6 +234,7 @@ Parcel* FlowCore::NextBase::take() {
 void FlowCore::enter() {
     if (entered_) throw RuntimeError("this Flow was entered already");
     group_.aenter();
+    loop_ = current_loop;
     entered_ = true;
 }
 

@@ -65,6 +65,7 @@ void ForeignCall::take_back() noexcept {
 void ForeignCall::report_back() noexcept {
     // A copy: the awaiter may be gone before post_made has let go of the state.
     const std::shared_ptr<RemoteState> remote = remote_;
+    has_ended_.store(true, std::memory_order_release);  // pairs with stop_now
     const bool posted = remote->post_made(&back_);
     ASYNCIO_ASSERT(posted, "a loop closed while a task of its waited for a thread");
 }
@@ -89,6 +90,9 @@ CancelAnswer ForeignCall::cancel(Leaf* leaf) noexcept {
 void ForeignCall::stop_now(Leaf* leaf) noexcept {
     ForeignCall* const call = static_cast<Helper*>(leaf)->call;
     if (call->ask_to_stop_ == nullptr) return;
+    // The post that ends the wait may stand behind this turn. What has ended is not to be asked any more: its
+    // library may have freed what the hook would touch. (A thread may still end it in the next moment.)
+    if (call->has_ended_.load(std::memory_order_acquire)) return;  // pairs with report_back
     try {
         call->ask_to_stop_(call);
     } catch (...) {

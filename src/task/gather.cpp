@@ -2,6 +2,7 @@
 // in Python, where it is a done-callback), so the order of everything else is Python's.
 #include "asyncio/task/gather.hpp"
 
+#include "asyncio/task/gather_limit.hpp"
 #include "detail/await_links.hpp"
 #include "detail/context_slot.hpp"
 #include "detail/promote.hpp"
@@ -140,6 +141,26 @@ bool GatherCore::start_child(GatherChild& child, RecordRef& failed) noexcept {
         failed.record()->set(done);
         child = GatherChild(failed.give(), true);
         return false;
+    }
+}
+
+RecordRef start_joined(GatherChild& child, unsigned flags) {
+    LoopImpl* const loop = impl_of(current_loop);
+    if (loop->task_factory == nullptr) {
+        promote(child.record(), 1);  // on failure it is still the child's
+        child.record()->set(adopted | flags);
+        return RecordRef(child.take());
+    }
+    RecordRef failed(make_future_record<void>());
+    PromiseBase* const record = child.take();
+    record->set(adopted | flags);
+    try {
+        start_by_factory(loop, record, TaskOptions(), nullptr);
+        return RecordRef(record);
+    } catch (...) {
+        store_exception(failed.record(), std::current_exception());
+        failed.record()->set(done);
+        return failed;
     }
 }
 

@@ -7,7 +7,9 @@
 #include "asyncio/base/error.hpp"
 #include "asyncio/base/exception_group.hpp"
 #include "detail/await_links.hpp"
+#include "detail/context_slot.hpp"
 #include "detail/loop_impl.hpp"
+#include "detail/start_task.hpp"
 
 namespace asyncio { inline namespace v1 {
 
@@ -66,10 +68,26 @@ TaskGroup::~TaskGroup() {
         leaving_->release()->handle().destroy();  // entered, but not by `with`
 }
 
+namespace {
+
+/// Nothing runs in the context, so a first step may. Else the coroutine is destroyed.
+void require_free(PromiseBase* frame, const Context& context) {
+    detail::Refused refused{frame};
+    detail::require_not_entered(context.state());
+    refused.frame = nullptr;
+}
+
+}  // namespace
+
 void TaskGroup::add(PromiseBase* frame, const TaskOptions& options, detail::Where where) {
+    const auto* const loop = detail::impl_of(detail::current_loop);
     const char* refusal = nullptr;
     if (parent_ == nullptr) {
         refusal = "this TaskGroup has not been entered: co_await asyncio::with(TaskGroup{}, body)";
+    } else if (loop != nullptr && parent_->magic != loop->magic) {
+        refusal =
+            "this TaskGroup belongs to another event loop: create the task there, by "
+            "loop.remote().call_soon_threadsafe";
     } else if (finished_ || (exiting_ && listener_.left == 0)) {
         refusal = "this TaskGroup is finished";
     } else if (aborting_) {
@@ -91,11 +109,13 @@ void TaskGroup::add(PromiseBase* frame, const TaskOptions& options, detail::Wher
     }
     frame->set(detail::adopted);
     // Its first step comes when the group waits for it, whatever that does; only a factory takes it before.
-    const auto* const loop = detail::impl_of(detail::current_loop);
     const bool by_factory = loop != nullptr && loop->task_factory != nullptr;
     const bool eager_here = !by_factory && options.eager_start.value_or(false);
     TaskOptions here = options;
-    if (eager_here) here.eager_start.reset();
+    if (eager_here) {
+        here.eager_start.reset();
+        if (options.context != nullptr) require_free(frame, *options.context);
+    }
     detail::start_task(frame, here, where);
     ++frame->refs;
     children_.push_back(detail::RecordRef(frame));
@@ -148,6 +168,7 @@ void TaskGroup::cancel() noexcept {
         return;
     }
     if (finished_) return;
+    ASYNCIO_DASSERT(detail::may_look(parent_), "a TaskGroup was cancelled on another thread than its loop's");
     cancelled_ = true;
     if (!aborting_) abort();
     if (!exiting_ && !parent_asked_) {

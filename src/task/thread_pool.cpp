@@ -4,12 +4,15 @@
 // A job is a link of the queue itself, so that taking it in or out costs no memory and no search. Whoever
 // holds the mutex sees it in one of three states: queued; begun (its `run` is called exactly once); neither
 // any more, removed or dropped. So a job that `remove` has given back is never run, and the other way round.
+//
+// A child process made by fork has none of the threads: there nothing is waited for, and no lock is taken.
 #include "detail/thread_pool.hpp"
 
 #include <pthread.h>
 #include <signal.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -31,6 +34,18 @@ constexpr std::size_t thread_name_max = 15;  // pthread_setname_np(3): 16 with t
 
 /// The pool that this thread works for.
 constinit thread_local const void* own_pool = nullptr;
+
+/// How often this process has come out of a fork: the threads of before stayed with the parent.
+constinit std::atomic<unsigned> forks{0};
+
+unsigned forks_so_far() noexcept {
+    static const bool counts =
+        ::pthread_atfork(nullptr, nullptr, [] {
+            forks.fetch_add(1, std::memory_order_relaxed);  // in a process of one thread
+        }) == 0;
+    static_cast<void>(counts);  // without memory for it a fork goes unnoticed
+    return forks.load(std::memory_order_relaxed);
+}
 
 /// First in, first out.
 class JobQueue {
@@ -119,6 +134,14 @@ struct ThreadPool::Shared {
     std::string name;
     const char* calls = nullptr;
     const char* refusal = nullptr;
+    unsigned forks_before = forks_so_far();
+    // In a child process: kept for ever, by itself.
+    std::shared_ptr<Shared> itself;
+    Shared* next_left = nullptr;
+
+    /// This is a child process, made by fork: the threads are the parent's, and the mutex may have been held
+    /// by one of them.
+    bool of_the_parent() const noexcept { return forks_before != forks.load(std::memory_order_relaxed); }
 
     static void thread_main(std::shared_ptr<Shared> shared, unsigned number) noexcept {
         own_pool = shared.get();
@@ -215,6 +238,13 @@ ThreadPool::ThreadPool(const PoolOptions& options) : shared_(std::make_shared<Sh
 }
 
 ThreadPool::~ThreadPool() {
+    if (shared_->of_the_parent()) {
+        // Its std::threads can be neither joined nor detached here.
+        static constinit Shared* all = nullptr;
+        shared_->next_left = std::exchange(all, shared_.get());
+        shared_->itself = shared_;
+        return;
+    }
     end();
     const std::lock_guard lock(shared_->mutex);
     shared_->detach_the_rest();
@@ -225,6 +255,11 @@ void ThreadPool::submit_and_wait(PoolJob* job) { put(job, current_loop == nullpt
 
 void ThreadPool::put(PoolJob* job, bool wait) {
     Shared& s = *shared_;
+    if (s.of_the_parent()) {
+        throw RuntimeError(
+            "the threads of this executor are in the parent process, and this one was made by fork: make a "
+            "new executor here");
+    }
     std::unique_lock lock(s.mutex);
     if (wait) s.room.wait(lock, [&] { return s.ending || !s.full(); });
     if (s.ending) throw RuntimeError(s.refusal);
@@ -244,6 +279,7 @@ void ThreadPool::put(PoolJob* job, bool wait) {
 }
 
 bool ThreadPool::remove(PoolJob* job) noexcept {
+    if (shared_->of_the_parent()) return false;
     std::lock_guard lock(shared_->mutex);
     if (!job->queued) return false;
     shared_->jobs.erase(job);
@@ -252,6 +288,7 @@ bool ThreadPool::remove(PoolJob* job) noexcept {
 }
 
 void ThreadPool::end() noexcept {
+    if (shared_->of_the_parent()) return;
     std::lock_guard lock(shared_->mutex);
     shared_->ending = true;
     shared_->work.notify_all();
@@ -259,6 +296,7 @@ void ThreadPool::end() noexcept {
 }
 
 void ThreadPool::drop_queued() noexcept {
+    if (shared_->of_the_parent()) return;
     JobQueue dropped;
     {
         std::lock_guard lock(shared_->mutex);
@@ -278,6 +316,7 @@ void ThreadPool::drop_queued() noexcept {
 }
 
 bool ThreadPool::join(Duration limit) noexcept {
+    if (shared_->of_the_parent()) return true;
     std::unique_lock lock(shared_->mutex);
     const auto none_left = [&] { return shared_->threads == 0; };
     bool in_time = true;
@@ -318,7 +357,9 @@ bool ThreadPool::take_post_back(std::uint64_t number) noexcept {
     return std::erase_if(shared_->told, [&](const Shared::Told& each) { return each.number == number; }) != 0;
 }
 
-bool ThreadPool::is_own_thread() const noexcept { return own_pool == shared_.get(); }
+bool ThreadPool::is_own_thread() const noexcept {
+    return own_pool == shared_.get() && !shared_->of_the_parent();
+}
 
 ThreadPool& default_pool(LoopImpl* loop) {
     if (loop->pool_has_ended) throw RuntimeError("Executor shutdown has been called");
@@ -331,13 +372,69 @@ ThreadPool& default_pool(LoopImpl* loop) {
     return *loop->pool;
 }
 
-void end_pools(LoopImpl* loop) noexcept {
-    const std::uint64_t began = loop->backend->now();
+namespace {
+
+/// Counts the pools of a loop whose threads have not all ended; virtual time waits for these.
+class PoolsThatEnd {
+  public:
+    explicit PoolsThatEnd(LoopImpl* loop) : loop_(loop), left_(std::make_shared<std::size_t>(0)) {}
+    PoolsThatEnd(const PoolsThatEnd&) = delete;
+    PoolsThatEnd& operator=(const PoolsThatEnd&) = delete;
+    ~PoolsThatEnd() {
+        for (const Told& each : told_)
+            if (each.pool->take_post_back(each.number)) --loop_->thread_jobs;
+    }
+    void add(const std::shared_ptr<ThreadPool>& pool) {
+        told_.reserve(told_.size() + 1);
+        PostPtr post(make_post([left = left_, loop = loop_] {
+            --*left;
+            --loop->thread_jobs;
+        }));
+        told_.push_back({pool, pool->post_when_ended(loop_->remote, std::move(post))});
+        ++*left_;  // the post runs in another turn
+        ++loop_->thread_jobs;
+    }
+    std::size_t left() const noexcept { return *left_; }
+
+  private:
+    struct Told {
+        std::shared_ptr<ThreadPool> pool;
+        std::uint64_t number;
+    };
+    LoopImpl* loop_;
+    std::shared_ptr<std::size_t> left_;
+    std::vector<Told> told_;
+};
+
+}  // namespace
+
+void run_until_pools_end(LoopImpl* loop) noexcept {
+    loop->pool_has_ended = true;
     if (loop->pool != nullptr) loop->pool->end();
+    const Duration limit = loop->options.shutdown_timeout;
+    loop->pools_deadline = no_deadline;
+    if (limit.has_value() && !limit.is_infinite()) {
+        const auto ns = static_cast<std::uint64_t>(std::max(limit, Duration::zero()).count_ns());
+        loop->pools_deadline = saturating_add(loop->backend->now(), ns);
+    }
+    try {
+        PoolsThatEnd pools(loop);
+        for (const std::shared_ptr<ThreadPool>& each : loop->former_pools) pools.add(each);
+        if (loop->pool != nullptr) pools.add(loop->pool);
+        while (pools.left() != 0 && loop->backend->now() < loop->pools_deadline)
+            loop->iterate(loop->pools_deadline);
+    } catch (const std::bad_alloc&) {
+        // Nobody says when they end, so they are only joined.
+    }
+}
+
+void end_pools(LoopImpl* loop) noexcept {
     const auto join = [&](const std::shared_ptr<ThreadPool>& pool) {
-        const Duration passed = std::chrono::nanoseconds(loop->backend->now() - began);
-        const Duration left = loop->options.shutdown_timeout - passed;
-        if (!pool->join(std::max(left, Duration::zero()))) pool->name_left_behind();
+        const std::uint64_t now = loop->backend->now();
+        const std::uint64_t left = loop->pools_deadline > now ? loop->pools_deadline - now : 0;
+        const bool for_ever = loop->pools_deadline == no_deadline;
+        if (!pool->join(for_ever ? Duration::none() : Duration(std::chrono::nanoseconds(left))))
+            pool->name_left_behind();
     };
     for (const std::shared_ptr<ThreadPool>& each : loop->former_pools) join(each);
     if (loop->pool != nullptr) join(loop->pool);

@@ -32,11 +32,17 @@ void Timeout::reschedule(TimePoint when) {
         throw RuntimeError(std::string("cannot reschedule a timeout that is ") +
                            state_names[static_cast<int>(state())]);
     }
+    detail::LoopCore* const loop = detail::current_loop;
+    if (loop == nullptr || loop->magic != alarm_.task->magic) {
+        throw RuntimeError(
+            "cannot reschedule a timeout that belongs to another event loop: let that loop do it, by "
+            "loop.remote().call_soon_threadsafe");
+    }
     alarm_.disarm();
     when_ = when;
     if (when != TimePoint::max()) {
         const auto ns = when.time_since_epoch().count();
-        alarm_.arm(detail::current_loop, ns > 0 ? static_cast<std::uint64_t>(ns) : 0);
+        alarm_.arm(loop, ns > 0 ? static_cast<std::uint64_t>(ns) : 0);
     }
 }
 

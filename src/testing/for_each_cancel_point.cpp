@@ -13,9 +13,11 @@ namespace {
 
 constexpr unsigned second_cancel_within = 6;
 
-/// The one step to run, from ASYNCIO_CANCEL_STEP: "7", or "7+2" for a second cancel two steps later.
+/// The one step to run, from ASYNCIO_CANCEL_STEP: "7"; "7:1" of another task than the main one; "7+2" or
+/// "7:1+2" for a second cancel two steps later.
 struct OnlyStep {
     unsigned first = 0;
+    unsigned victim = 0;
     unsigned second = 0;
 };
 OnlyStep only_step() {
@@ -24,6 +26,7 @@ OnlyStep only_step() {
     if (value == nullptr) return only;
     char* end = nullptr;
     only.first = static_cast<unsigned>(std::strtoul(value, &end, 10));
+    if (*end == ':') only.victim = static_cast<unsigned>(std::strtoul(end + 1, &end, 10));
     if (*end == '+') only.second = only.first + static_cast<unsigned>(std::strtoul(end + 1, nullptr, 10));
     return only;
 }
@@ -38,26 +41,37 @@ class Points {
         plan.seed = seed;
         if (const OnlyStep only = only_step(); only.first != 0) {
             plan.first_cancel = only.first;
+            plan.victim = only.victim;
             plan.second_cancel = only.second;
             run(plan);
             return;
         }
-        for (;;) {
+        do {
             ++plan.first_cancel;
-            plan.second_cancel = 0;
-            if (!run(plan)) break;
-            if (!options_.twice) continue;
-            for (unsigned later = 0; later <= second_cancel_within; ++later) {
-                plan.second_cancel = plan.first_cancel + later;
-                if (!run(plan)) break;
-            }
-        }
+        } while (each_victim(plan));
     }
     CancelPoints counts() const { return counts_; }
 
   private:
-    /// False: the scenario ended before its (last) cancel.
-    bool run(const RunPlan& plan) {
+    /// False: the scenario ended before this step.
+    bool each_victim(RunPlan plan) {
+        const RunReport first = run(plan);
+        if (!first.cancel_came) return false;
+        if (options_.twice) each_second(plan);
+        if (options_.victims != any_task) return true;
+        for (plan.victim = 1; plan.victim < first.alive; ++plan.victim) {
+            run(plan);
+            if (options_.twice) each_second(plan);
+        }
+        return true;
+    }
+    void each_second(RunPlan plan) {
+        for (unsigned later = 0; later <= second_cancel_within; ++later) {
+            plan.second_cancel = plan.first_cancel + later;
+            if (!run(plan).cancel_came) break;
+        }
+    }
+    RunReport run(const RunPlan& plan) {
         const RunReport report = run_scenario(scenario_, options_, plan);
         ++counts_.runs;
         if (report.cancelled) {
@@ -65,7 +79,7 @@ class Points {
         } else if (report.cancel_came) {
             ++counts_.survived;
         }
-        return report.cancel_came;
+        return report;
     }
 
     Scenario& scenario_;

@@ -78,6 +78,7 @@ class Watch final : public LoopWatch {
     Watch& operator=(const Watch&) = delete;
     ~Watch() {
         loop_.watch = nullptr;
+        if (victim_ != nullptr) release(victim_);
         if (main_ != nullptr) release(main_);
     }
 
@@ -88,9 +89,14 @@ class Watch final : public LoopWatch {
         }
         if (main_->ended()) return;
         ++steps_;
-        if (steps_ == plan_.first_cancel) cancel(entry);
+        if (steps_ == plan_.first_cancel) {
+            choose_victim();
+            moment_ =
+                (plan_.victim != 0 ? record_name(victim_) + ", " : std::string()) + describe_entry(entry);
+            request_cancel(victim_);
+        }
         if (steps_ == plan_.second_cancel) {
-            cancel(entry);
+            request_cancel(victim_);
             second_came_ = true;
         }
         if (steps_ > steps_max_) loop_.request_stop();
@@ -102,18 +108,25 @@ class Watch final : public LoopWatch {
     bool cancel_came() const noexcept { return plan_.second_cancel != 0 ? second_came_ : !moment_.empty(); }
     const std::string& moment() const noexcept { return moment_; }
     bool too_many_steps() const noexcept { return steps_ > steps_max_; }
+    unsigned alive() const noexcept { return alive_; }
 
   private:
-    void cancel(std::uintptr_t entry) noexcept {
-        if (moment_.empty()) moment_ = describe_entry(entry);
-        request_cancel(main_);
+    /// One that is not there any more leaves the main task.
+    void choose_victim() noexcept {
+        victim_ = main_;
+        for (PromiseBase* each = loop_.live.live.next; each != &loop_.live; each = each->live.next) {
+            if (alive_++ == plan_.victim) victim_ = each;
+        }
+        ++victim_->refs;
     }
 
     LoopImpl& loop_;
     const RunPlan& plan_;
     unsigned steps_max_;
     PromiseBase* main_ = nullptr;
+    PromiseBase* victim_ = nullptr;  // from the first cancel on
     unsigned steps_ = 0;
+    unsigned alive_ = 0;  // tasks, at the first cancel
     bool second_came_ = false;
     std::string moment_;
 };
@@ -161,6 +174,7 @@ class Run {
             CancelPoint point;
             point.backend = plan_.backend;
             point.step = report_.cancel_came ? plan_.first_cancel : 0;
+            point.victim = plan_.victim;
             point.cancelled = report_.cancelled;
             check(point);
         } else {
@@ -174,12 +188,14 @@ class Run {
         std::string text = what + "\n  on " + std::string(to_string(plan_.backend));
         if (plan_.first_cancel != 0 && !moment_.empty()) {
             text += ", cancelled at step " + std::to_string(plan_.first_cancel);
+            if (plan_.victim != 0) text += ":" + std::to_string(plan_.victim);
             if (plan_.second_cancel != 0) text += " and " + std::to_string(plan_.second_cancel);
             text += ", " + moment_;
         }
         text += "\n  again: ASYNCIO_BACKEND=" + std::string(to_string(plan_.backend));
         if (plan_.first_cancel != 0) {
             text += " ASYNCIO_CANCEL_STEP=" + std::to_string(plan_.first_cancel);
+            if (plan_.victim != 0) text += ":" + std::to_string(plan_.victim);
             if (plan_.second_cancel != 0)
                 text += "+" + std::to_string(plan_.second_cancel - plan_.first_cancel);
         }
@@ -213,6 +229,7 @@ class Run {
             }
             moment_ = watch.moment();
             report_.cancel_came = watch.cancel_came();
+            report_.alive = watch.alive();
             report_.cancelled = error != nullptr && is_cancelled(error);
             if (limit.passed() || watch.too_many_steps()) {
                 trouble = std::string(limit.passed() ? "the scenario has not ended in time"

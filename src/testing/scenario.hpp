@@ -14,8 +14,9 @@ using namespace asyncio::detail;
 struct RunPlan {
     Backend backend = Backend::sim;
     std::uint64_t seed = 0;
-    unsigned first_cancel = 0;                      // the step; 0: none
-    unsigned second_cancel = 0;                     // the same or a later one; 0: none
+    unsigned first_cancel = 0;   // the step; 0: none
+    unsigned victim = 0;         // of the tasks that are alive then, by age; 0 is the main task
+    unsigned second_cancel = 0;  // the same or a later one; 0: none
     std::vector<std::uint64_t>* choices = nullptr;  // the numbers of frames to choose from, in turn
 };
 
@@ -23,6 +24,7 @@ struct RunPlan {
 struct RunReport {
     bool cancel_came = false;  // the scenario lived as long as the step of its (second) cancel
     bool cancelled = false;    // it ended by CancelledError
+    unsigned alive = 0;        // tasks, when the first cancel came
 };
 
 /// Throws Failure, with the plan in the text.

@@ -58,8 +58,27 @@ Coro<> uses_short_names() {
 
 }  // namespace
 
+Coro<> uses_names_of_files() {
+    File file = co_await open("/dev/null", "w", {.buffering = 16});
+    co_await file.write("nothing");
+    co_await file.close();
+    co_await with(open("/dev/null"), [](File& null) -> Coro<> {
+        const string read = co_await null.read();
+        EXPECT_EQ(read, "");
+    });
+    const bool exists = co_await os::path::exists("/dev/null");
+    EXPECT_TRUE(exists);
+    const os::StatResult status = co_await os::stat("/dev/null");
+    EXPECT_FALSE(status.is_file());
+    auto made = co_await tempfile::TemporaryDirectory({.prefix = "asyncio-names-"});
+    co_await os::mkdir(made.name() + "/a", {.permissions = 0700});
+    co_await os::rename(made.name() + "/a", made.name() + "/b");
+    co_await made.cleanup();
+}
+
 TEST(UsingNamespace, LibraryNamesResolve) {
     EXPECT_THROW(run(uses_short_names()), RuntimeError);
+    run(uses_names_of_files());
     EXPECT_EQ(run([] { return work("again"); }, {.backend = Backend::sim}), "again");
 }
 

@@ -41,10 +41,10 @@ std::string difference(const Program& program, const Interpreter& run) {
     return text.str();
 }
 
-constexpr std::string_view styles[] = {"handwritten", "tiny",  "medium",    "race",        "nested",
-                                       "gather",      "group", "timeout",   "cancel",      "future",
-                                       "shield",      "wait",  "wait_for",  "self_cancel", "as_completed",
-                                       "shutdown",    "lock",  "condition", "barrier",     "queue"};
+constexpr std::string_view styles[] = {
+    "handwritten",  "generators", "executors", "tiny",      "medium",  "race",  "nested",   "gather",
+    "group",        "timeout",    "cancel",    "future",    "shield",  "wait",  "wait_for", "self_cancel",
+    "as_completed", "shutdown",   "lock",      "condition", "barrier", "queue", "iterate"};
 
 /// The order of things is the loop's: it is the same on every backend.
 class Conformance : public testing::TestWithParam<std::tuple<asyncio::Backend, std::string_view>> {

@@ -62,12 +62,15 @@ STYLES = {
                     weights=SYNC_BASE | {"barrier": 44, "with bar": 10}),
     "queue": dict(size=8, depth=3, procs=(3, 4), tasks=(3, 6), times=[0, 0, 0, 1, 1, 2], main=QUIET,
                   weights=SYNC_BASE | {"queue": 90}),
+    "iterate": dict(size=7, depth=3, procs=(2, 4), tasks=(2, 4), generators=(1, 3), times=[0, 0, 1, 1, 2, 3],
+                    weights={"iterate": 110, "cancel": 12, "timeout": 9, "gather": 0, "wait": 0, "shield": 0,
+                             "as_completed": 0, "future": 0, "wait_for": 1, "loop": 4}),
     "shutdown": dict(size=5, depth=3, procs=(3, 5), tasks=(3, 6), short_main=True,
                      weights={"try": 34, "sleep": 34, "raise": 5}),
 }
 
 MAY_THROW = ("await", "gather", "wait_for", "wait_for_call", "timeout", "group", "shield", "as_completed",
-             "fawait", "wait_for_fut", "call")
+             "fawait", "wait_for_fut", "call", "anext", "asend", "athrow", "aclose", "gfor", "gwith")
 
 
 class Generator:
@@ -83,6 +86,7 @@ class Generator:
         self.next_handle = 0
         self.futures = 1 if self.rng.random() < 0.6 else 2
         self.roots = {}  # Which procedure each slot's task runs.
+        self.generators = self.rng.randint(*self.style["generators"]) if "generators" in self.style else 0
 
     def program(self):
         rng = self.rng
@@ -99,6 +103,9 @@ class Generator:
                 procs[-1].append(["ret", number])
         if not self.uses_futures(procs):
             procs[0] = procs[0][self.futures:]
+        for slot in range(self.generators):
+            procs[0].insert(slot, ["gen", slot, len(procs)])
+            procs.append(self.generator_body(slot))
         return procs
 
     @staticmethod
@@ -247,6 +254,8 @@ class Generator:
                 return [rng.choices(["bwait", "breset", "babort", "bstate"], [30, 4, 2, 4])[0], rng.randrange(2)]
             case "queue":
                 return self.queue_op()
+            case "iterate":
+                return self.iterate_op(lambda: body() if depth else [["sleep", self.time()]])
             case "sync":
                 return self.sync_op()
             case "hcancel":
@@ -302,6 +311,51 @@ class Generator:
             return rng.choice([["eset", rng.randrange(2)], ["eclear", rng.randrange(2)],
                                ["notify", rng.randrange(2), 1], ["release", "cond", rng.randrange(2)]])
         return rng.choice([["release", *self.primitive("lock", "sem")], ["locked", *self.primitive("lock", "sem")]])
+
+    def iterate_op(self, body, least=0):
+        """Asks a generator; those that ask from a body ask one with a higher number."""
+        rng = self.rng
+        slot = rng.randrange(least, self.generators)
+        kind = rng.choices(["anext", "asend", "athrow", "aclose", "gfor", "gwith"], [50, 10, 10, 9, 14, 6])[0]
+        match kind:
+            case "asend":
+                return [kind, slot, rng.randint(60, 69)]
+            case "athrow":
+                return [kind, slot, "cancel" if rng.random() < 0.25 else rng.randint(70, 79)]
+            case "gfor" | "gwith":
+                return [kind, slot, body()]
+            case _:
+                return [kind, slot]
+
+    def generator_body(self, slot):
+        rng = self.rng
+        steps = lambda least: [self.generator_step(slot) for _ in range(rng.randint(least, 3))]
+        body = []
+        for _ in range(rng.randint(1, 4)):
+            if rng.random() < 0.45:
+                body.append(self.generator_step(slot))
+                continue
+            kinds = rng.choice([[], ["cancel"], ["value"], ["exit"], ["any"], ["exit", "any"], ["cancel", "value"]])
+            clauses = [[kind, steps(0) + ([["reraise"]] if rng.random() < 0.3 else [])] for kind in kinds]
+            body.append(["gtry", steps(1), clauses, steps(0) if not kinds or rng.random() < 0.4 else []])
+        return body
+
+    def generator_step(self, slot):
+        rng = self.rng
+        kind = rng.choices(["yield", "sleep", "log", "me", "raise", "ask"], [50, 26, 8, 3, 4, 9])[0]
+        match kind:
+            case "yield":
+                return ["yield", rng.randint(80, 89)]
+            case "sleep":
+                return ["sleep", self.time()]
+            case "log":
+                return ["log", rng.choice("ghij")]
+            case "raise":
+                return ["raise", rng.randint(90, 99)]
+            case "ask" if slot + 1 < self.generators:
+                return self.iterate_op(lambda: [["sleep", self.time()]], slot + 1)
+            case _:
+                return ["me"]
 
     def try_op(self, number, inner, depth, in_group, in_timeout, handler):
         rng = self.rng

@@ -19,98 +19,27 @@
 #include <utility>
 #include <vector>
 
+#include "conformance/executor_ops.hpp"
+#include "conformance/generator_ops.hpp"
+#include "conformance/lock_ops.hpp"
+#include "conformance/machine.hpp"
 #include "conformance/program.hpp"
+#include "conformance/queue_ops.hpp"
+#include "conformance/scope_ops.hpp"
 
 namespace conformance {
-
-/// The name of an exception, as README.md defines it.
-inline std::string describe(const std::exception_ptr& error, bool with_message = true) {
-    if (const auto* cancelled = asyncio::exception_cast<asyncio::CancelledError>(error)) {
-        if (!with_message || cancelled->message().empty()) return "CancelledError";
-        return "CancelledError(" + std::string(cancelled->message()) + ")";
-    }
-    if (const auto* value = asyncio::exception_cast<asyncio::ValueError>(error)) {
-        // Those of the program carry its number, those of the library a text of its own.
-        const std::string text = value->what();
-        const bool of_program = text.find_first_not_of("0123456789") == std::string::npos;
-        return of_program ? "ValueError(" + text + ")" : "ValueError";
-    }
-    if (const auto* group = asyncio::exception_cast<asyncio::ExceptionGroup>(error)) {
-        std::string members;
-        for (const std::exception_ptr& member : group->exceptions()) {
-            members += (members.empty() ? "" : ",") + describe(member);
-        }
-        return "ExceptionGroup[" + members + "]";
-    }
-    if (asyncio::exception_cast<asyncio::TimeoutError>(error) != nullptr) return "TimeoutError";
-    if (asyncio::exception_cast<asyncio::BrokenBarrierError>(error) != nullptr) return "BrokenBarrierError";
-    if (asyncio::exception_cast<asyncio::QueueShutDown>(error) != nullptr) return "QueueShutDown";
-    if (asyncio::exception_cast<asyncio::RuntimeError>(error) != nullptr) return "RuntimeError";
-    if (asyncio::exception_cast<asyncio::InvalidStateError>(error) != nullptr) return "InvalidStateError";
-    return "unexpected " + asyncio::describe(error);
-}
-
-/// Whether an `except` clause of this kind catches the exception.
-inline bool fits(const std::string& kind, const std::exception_ptr& error) {
-    if (kind == "cancel") return asyncio::is_cancelled(error);
-    if (kind == "timeout") return asyncio::exception_cast<asyncio::TimeoutError>(error) != nullptr;
-    if (kind == "value") return asyncio::exception_cast<asyncio::ValueError>(error) != nullptr;
-    if (kind == "group") return asyncio::exception_cast<asyncio::ExceptionGroup>(error) != nullptr;
-    if (kind == "runtime") return asyncio::exception_cast<asyncio::RuntimeError>(error) != nullptr;
-    if (kind == "error") return !asyncio::is_cancelled(error);
-    if (kind == "any") return true;
-    throw std::logic_error("no such kind of exception: " + kind);
-}
-
-inline asyncio::Duration milliseconds(const Json& value) {
-    if (value.is_null()) return asyncio::Duration::none();
-    return std::chrono::milliseconds(value.get<int>());
-}
-
-class Interpreter;
-
-/// Where a coroutine stands: its task's name and the scopes around the current operation.
-struct Context {
-    Interpreter* interpreter;
-    std::string name;
-    asyncio::TaskGroup* group = nullptr;
-    std::vector<asyncio::Timeout*> timeouts = {};  // outermost first
-    std::exception_ptr caught = nullptr;
-
-    Context(Interpreter* i, std::string n) : interpreter(i), name(std::move(n)) {}
-};
-
-/// The primitives of a program.
-struct Synchronisation {
-    asyncio::Lock locks[2];
-    asyncio::Event events[2];
-    asyncio::Condition conditions[2];
-    asyncio::Semaphore one;
-    asyncio::BoundedSemaphore bounded_two{2};
-    asyncio::Semaphore none{0};
-    asyncio::Barrier barriers[2] = {asyncio::Barrier(2), asyncio::Barrier(3)};
-    asyncio::Queue<int> bounded{1};
-    asyncio::Queue<int> unbounded;
-    asyncio::LifoQueue<int> lifo{2};
-    asyncio::PriorityQueue<int> priority{2};
-
-    asyncio::Semaphore& semaphore(std::size_t slot) {
-        return slot == 0 ? one : slot == 1 ? bounded_two : none;
-    }
-};
-
-/// What a list of operations came to: nothing, or the number of the `ret` that leaves the procedure.
-using Left = std::optional<int>;
 
 /// The coroutine of every task: the procedure, and a line that says how it ended.
 asyncio::Coro<int> task_body(int proc, Context context);
 
 /// One run of one program.
-class Interpreter {
+class Interpreter final : public ExecutorOps,
+                          public GeneratorOps,
+                          public ScopeOps,
+                          public LockOps,
+                          public QueueOps {
   public:
-    explicit Interpreter(const Program& program) : procs_(program.procs) {}
-    Interpreter(const Interpreter&) = delete;
-    Interpreter& operator=(const Interpreter&) = delete;
+    explicit Interpreter(const Program& program) : Machine(this, program.procs) {}
 
     /// Does what asyncio.run does, in virtual time. To be called once.
     void execute(asyncio::Backend backend) {
@@ -131,22 +60,7 @@ class Interpreter {
         }
         forget_errors();
     }
-    const std::vector<std::string>& trace() const noexcept { return trace_; }
     const std::string& outcome() const noexcept { return outcome_; }
-
-    // ---- the trace ------------------------------------------------------------------------------
-
-    /// Writes a line; of a plain callback if there is no context.
-    void log(const Context* context, std::string_view event, std::string_view detail = {}) {
-        const auto now = (asyncio::get_running_loop().time() - began_) / std::chrono::milliseconds(1);
-        std::string line = std::to_string(now) + " " + (context != nullptr ? context->name : "-") + " ";
-        line += event;
-        if (!detail.empty()) {
-            line += " ";
-            line += detail;
-        }
-        trace_.push_back(std::move(line));
-    }
 
     // ---- operations that never suspend ----------------------------------------------------------
 
@@ -192,6 +106,10 @@ class Interpreter {
             {"qdone", &Interpreter::op_qdone},
             {"qshut", &Interpreter::op_qshut},
             {"qsize", &Interpreter::op_qsize},
+            {"gen", &Interpreter::op_gen},
+            {"exec", &Interpreter::op_exec},
+            {"gate", &Interpreter::op_gate},
+            {"eshut", &Interpreter::op_eshut},
         };
         const auto found = ops.find(op[0].get_ref<const std::string&>());
         if (found == ops.end()) throw std::logic_error("no such operation: " + op.dump());
@@ -200,8 +118,7 @@ class Interpreter {
 
     // ---- operations that may suspend ------------------------------------------------------------
 
-    /// Runs operations in turn.
-    asyncio::Coro<Left> run(const Context& context, const Json& ops) {
+    asyncio::Coro<Left> run(const Context& context, const Json& ops) override {
         static const std::unordered_map<std::string_view, AsyncOp> awaiting = {
             {"sleep", &Interpreter::do_sleep},
             {"call", &Interpreter::do_call},
@@ -227,6 +144,12 @@ class Interpreter {
             {"put", &Interpreter::do_put},
             {"get", &Interpreter::do_get},
             {"join", &Interpreter::do_join},
+            {"anext", &Interpreter::do_anext},
+            {"asend", &Interpreter::do_asend},
+            {"athrow", &Interpreter::do_athrow},
+            {"aclose", &Interpreter::do_aclose},
+            {"gfor", &Interpreter::do_gfor},
+            {"gwith", &Interpreter::do_gwith},
             {"loop", &Interpreter::do_loop},
             {"try", &Interpreter::do_try},
         };
@@ -244,7 +167,7 @@ class Interpreter {
         co_return Left();
     }
     asyncio::Coro<int> proc(int number, const Context& context) {
-        const Left left = co_await run(context, procs_[static_cast<std::size_t>(number)]);
+        const Left left = co_await run(context, proc_ops(number));
         co_return left.value_or(0);
     }
 
@@ -275,9 +198,7 @@ class Interpreter {
         for (const auto& [slot, task] : tasks_) {
             if (task.done() && !task.cancelled()) static_cast<void>(task.exception());
         }
-        for (const auto& [slot, future] : futures_) {
-            if (future.done() && !future.cancelled()) static_cast<void>(future.exception());
-        }
+        forget_future_errors();
     }
 
     // ---- tasks ----------------------------------------------------------------------------------
@@ -294,13 +215,6 @@ class Interpreter {
         log(context, "empty", op);
         return nullptr;
     }
-    const asyncio::Future<int>* future(const Context* context, std::string_view op, int slot) {
-        const auto found = futures_.find(slot);
-        if (found != futures_.end()) return &found->second;
-        log(context, "empty", op);
-        return nullptr;
-    }
-
     /// The tasks of several slots, empty ones left out.
     struct Found {
         std::vector<int> slots;
@@ -344,10 +258,6 @@ class Interpreter {
     void run_callback(const Json& ops) {
         for (const Json& op : ops) run_sync(nullptr, op);
     }
-    static std::string message_of(const Json& op) {
-        return op.size() > 2 ? op[2].get<std::string>() : std::string();
-    }
-
     void op_log(const Context* context, const Json& op) {
         log(context, "log", op[1].get_ref<const std::string&>());
     }
@@ -426,145 +336,8 @@ class Interpreter {
         if (found == handles_.end()) return log(context, "empty", "hcancel");
         found->second.cancel();
     }
-    void op_fut(const Context*, const Json& op) {
-        futures_.insert_or_assign(op[1].get<int>(), asyncio::get_running_loop().create_future<int>());
-    }
-    void op_set(const Context* context, const Json& op) {
-        const int slot = op[1].get<int>();
-        const auto* found = future(context, "set", slot);
-        if (found == nullptr) return;
-        try {
-            found->set_result(op[2].get<int>());
-        } catch (const asyncio::InvalidStateError&) {
-            return log(context, "set", std::to_string(slot) + " InvalidStateError");
-        }
-        log(context, "set", std::to_string(slot) + " ok");
-    }
-    void op_fail(const Context* context, const Json& op) {
-        const int slot = op[1].get<int>();
-        const auto* found = future(context, "fail", slot);
-        if (found == nullptr) return;
-        try {
-            found->set_exception(asyncio::ValueError(std::to_string(op[2].get<int>())));
-        } catch (const asyncio::InvalidStateError&) {
-            return log(context, "fail", std::to_string(slot) + " InvalidStateError");
-        }
-        log(context, "fail", std::to_string(slot) + " ok");
-    }
-    void op_fcancel(const Context* context, const Json& op) {
-        const int slot = op[1].get<int>();
-        if (const auto* found = future(context, "fcancel", slot)) {
-            const bool accepted = found->cancel(message_of(op));
-            log(context, "fcancel", std::to_string(slot) + (accepted ? " 1" : " 0"));
-        }
-    }
-    void op_fstate(const Context* context, const Json& op) {
-        const int slot = op[1].get<int>();
-        if (const auto* found = future(context, "fstate", slot)) {
-            const std::string state = found->cancelled() ? "cancelled" : found->done() ? "done" : "pending";
-            log(context, "fstate", std::to_string(slot) + " " + state);
-        }
-    }
-    void op_fcb(const Context* context, const Json& op) {
-        if (const auto* found = future(context, "fcb", op[1].get<int>())) {
-            found->add_done_callback([this, label = op[2].get<std::string>()] { log(nullptr, "cb", label); });
-        }
-    }
     void op_raise(const Context*, const Json& op) {
         throw asyncio::ValueError(std::to_string(op[1].get<int>()));
-    }
-
-    // ---- synchronisation: what never suspends, everywhere ---------------------------------------
-
-    /// What the function gives, or the error that says no.
-    template <class F>
-    static std::string attempt(F function) {
-        try {
-            if constexpr (std::is_void_v<decltype(function())>) {
-                function();
-                return " ok";
-            } else {
-                return " " + std::to_string(function());
-            }
-        } catch (const asyncio::RuntimeError&) {
-            return " RuntimeError";
-        } catch (const asyncio::ValueError&) {
-            return " ValueError";
-        } catch (const asyncio::QueueEmpty&) {
-            return " QueueEmpty";
-        } catch (const asyncio::QueueFull&) {
-            return " QueueFull";
-        } catch (const asyncio::QueueShutDown&) {
-            return " QueueShutDown";
-        }
-    }
-    /// Calls `use` with the lock, semaphore or condition that the operation names.
-    template <class F>
-    auto with_lockable(const Json& op, F use) {
-        const std::string& kind = op[1].get_ref<const std::string&>();
-        const auto slot = op[2].get<std::size_t>();
-        if (kind == "lock") return use(sync_->locks[slot]);
-        if (kind == "cond") return use(sync_->conditions[slot]);
-        return use(sync_->semaphore(slot));
-    }
-    /// Calls `use` with the queue in the slot.
-    template <class F>
-    auto with_queue(const Json& op, F use) {
-        switch (op[1].get<int>()) {
-            case 0: return use(sync_->bounded);
-            case 1: return use(sync_->unbounded);
-            case 2: return use(sync_->lifo);
-            default: return use(sync_->priority);
-        }
-    }
-    static std::string two_words(const Json& op) {
-        return op[1].get<std::string>() + " " + std::to_string(op[2].get<int>());
-    }
-    static std::string slot_text(const Json& op) { return std::to_string(op[1].get<int>()); }
-
-    void op_release(const Context* context, const Json& op) {
-        log(context, "release",
-            two_words(op) + with_lockable(op, [](auto& lock) { return attempt([&] { lock.release(); }); }));
-    }
-    void op_locked(const Context* context, const Json& op) {
-        const bool locked = with_lockable(op, [](auto& lock) { return lock.locked(); });
-        log(context, "locked", two_words(op) + (locked ? " 1" : " 0"));
-    }
-    void op_eset(const Context*, const Json& op) { sync_->events[op[1].get<std::size_t>()].set(); }
-    void op_eclear(const Context*, const Json& op) { sync_->events[op[1].get<std::size_t>()].clear(); }
-    void op_notify(const Context* context, const Json& op) {
-        asyncio::Condition& condition = sync_->conditions[op[1].get<std::size_t>()];
-        log(context, "notify", slot_text(op) + attempt([&] {
-                                   op[2].is_null() ? condition.notify_all()
-                                                   : condition.notify(op[2].get<std::size_t>());
-                               }));
-    }
-    void op_bstate(const Context* context, const Json& op) {
-        const asyncio::Barrier& barrier = sync_->barriers[op[1].get<std::size_t>()];
-        log(context, "bstate",
-            slot_text(op) + " " + std::to_string(barrier.n_waiting()) + (barrier.broken() ? " 1" : " 0"));
-    }
-    void op_put_nowait(const Context* context, const Json& op) {
-        log(context, "put_nowait", slot_text(op) + with_queue(op, [&](auto& queue) {
-                                       return attempt([&] { queue.put_nowait(op[2].get<int>()); });
-                                   }));
-    }
-    void op_get_nowait(const Context* context, const Json& op) {
-        log(context, "get_nowait", slot_text(op) + with_queue(op, [](auto& queue) {
-                                       return attempt([&] { return queue.get_nowait(); });
-                                   }));
-    }
-    void op_qdone(const Context* context, const Json& op) {
-        log(context, "qdone",
-            slot_text(op) + with_queue(op, [](auto& queue) { return attempt([&] { queue.task_done(); }); }));
-    }
-    void op_qshut(const Context*, const Json& op) {
-        with_queue(op, [&](auto& queue) { queue.shutdown(op[2].get<int>() != 0); });
-    }
-    void op_qsize(const Context* context, const Json& op) {
-        log(context, "qsize", slot_text(op) + with_queue(op, [](auto& queue) {
-                                  return " " + std::to_string(queue.qsize()) + (queue.full() ? " 1" : " 0");
-                              }));
     }
 
     // ---- operations of a task that never suspend ------------------------------------------------
@@ -595,14 +368,6 @@ class Interpreter {
         options.name = name;
         put(slot, context->group->create_task(task_body(op[2].get<int>(), std::move(child)), options));
     }
-    void op_resched(const Context* context, const Json& op) {
-        const auto depth = op[1].get<std::size_t>();
-        if (depth >= context->timeouts.size()) return log(context, "empty", "resched");
-        asyncio::TimePoint when = asyncio::TimePoint::max();
-        if (!op[2].is_null()) when = asyncio::get_running_loop().time() + milliseconds(op[2]);
-        context->timeouts[context->timeouts.size() - 1 - depth]->reschedule(when);
-    }
-
     // ---- operations that may suspend ------------------------------------------------------------
 
     asyncio::Coro<Left> do_sleep(const Context& context, const Json& op) {
@@ -623,15 +388,6 @@ class Interpreter {
         const asyncio::Task<int> awaited = *found;
         const int value = co_await awaited;
         log(&context, "await", std::to_string(slot) + " " + std::to_string(value));
-        co_return Left();
-    }
-    asyncio::Coro<Left> do_fawait(const Context& context, const Json& op) {
-        const int slot = op[1].get<int>();
-        const auto* const found = future(&context, "fawait", slot);
-        if (found == nullptr) co_return Left();
-        const asyncio::Future<int> awaited = *found;
-        const int value = co_await awaited;
-        log(&context, "fawait", std::to_string(slot) + " " + std::to_string(value));
         co_return Left();
     }
     asyncio::Coro<Left> do_shield(const Context& context, const Json& op) {
@@ -686,15 +442,6 @@ class Interpreter {
         log(&context, "wait_for_call", std::to_string(number) + " " + std::to_string(value));
         co_return Left();
     }
-    asyncio::Coro<Left> do_wait_for_fut(const Context& context, const Json& op) {
-        const int slot = op[1].get<int>();
-        const auto* const found = future(&context, "wait_for_fut", slot);
-        if (found == nullptr) co_return Left();
-        const asyncio::Future<int> awaited = *found;
-        const int value = co_await asyncio::wait_for(awaited, milliseconds(op[2]));
-        log(&context, "wait_for_fut", std::to_string(slot) + " " + std::to_string(value));
-        co_return Left();
-    }
     asyncio::Coro<Left> do_as_completed(const Context& context, const Json& op) {
         const Found found = taken(context, "as_completed", op[1]);
         if (found.tasks.empty()) co_return Left();
@@ -707,126 +454,6 @@ class Interpreter {
             if (left.has_value()) co_return left;
         }
         co_return Left();
-    }
-    asyncio::Coro<Left> do_timeout(const Context& context, const Json& op) {
-        asyncio::Timeout scope = asyncio::timeout(milliseconds(op[1]));
-        co_return co_await in_timeout(context, scope, op[2]);
-    }
-    asyncio::Coro<Left> do_timeout_at(const Context& context, const Json& op) {
-        asyncio::Timeout scope = asyncio::timeout_at(began_ + milliseconds(op[1]));
-        co_return co_await in_timeout(context, scope, op[2]);
-    }
-    asyncio::Coro<Left> in_timeout(const Context& context, asyncio::Timeout& scope, const Json& ops) {
-        Context inside = context;
-        inside.timeouts.push_back(&scope);
-        const auto body = [&](asyncio::Timeout&) { return run(inside, ops); };
-        Left left;
-        std::exception_ptr error;
-        try {
-            left = co_await asyncio::with(scope, body);
-        } catch (...) {
-            error = std::current_exception();
-        }
-        const std::string expired = scope.expired() ? "1 " : "0 ";
-        log(&context, "timeout", expired + (error != nullptr ? describe(error) : "ok"));
-        if (error != nullptr) std::rethrow_exception(error);
-        co_return left;
-    }
-    asyncio::Coro<Left> do_group(const Context& context, const Json& op) {
-        asyncio::TaskGroup group;
-        Context inside = context;
-        inside.group = &group;
-        const auto body = [&](asyncio::TaskGroup&) { return run(inside, op[1]); };
-        Left left;
-        std::exception_ptr error;
-        try {
-            left = co_await asyncio::with(group, body);
-        } catch (...) {
-            error = std::current_exception();
-        }
-        log(&context, "group", error != nullptr ? describe(error) : "ok");
-        if (error != nullptr) std::rethrow_exception(error);
-        co_return left;
-    }
-    template <class Primitive>
-    asyncio::Coro<Left> enter(const Context& context, const Json& op, Primitive& primitive) {
-        const auto body = [&] {
-            log(&context, "entered", two_words(op));
-            return run(context, op[3]);
-        };
-        Left left;
-        std::exception_ptr error;
-        try {
-            left = co_await asyncio::with(primitive, body);
-        } catch (...) {
-            error = std::current_exception();
-        }
-        log(&context, "left", two_words(op) + " " + (error != nullptr ? describe(error) : "ok"));
-        if (error != nullptr) std::rethrow_exception(error);
-        co_return left;
-    }
-    asyncio::Coro<Left> do_with(const Context& context, const Json& op) {
-        if (op[1] == "bar") return enter(context, op, sync_->barriers[op[2].get<std::size_t>()]);
-        return with_lockable(op, [&](auto& lock) { return enter(context, op, lock); });
-    }
-    template <class Primitive>
-    asyncio::Coro<Left> acquire(const Context& context, const Json& op, Primitive& primitive) {
-        co_await primitive.acquire();
-        log(&context, "acquire", two_words(op));
-        co_return Left();
-    }
-    asyncio::Coro<Left> do_acquire(const Context& context, const Json& op) {
-        return with_lockable(op, [&](auto& lock) { return acquire(context, op, lock); });
-    }
-    asyncio::Coro<Left> do_ewait(const Context& context, const Json& op) {
-        co_await sync_->events[op[1].get<std::size_t>()].wait();
-        log(&context, "ewait", slot_text(op));
-        co_return Left();
-    }
-    asyncio::Coro<Left> do_cwait(const Context& context, const Json& op) {
-        co_await sync_->conditions[op[1].get<std::size_t>()].wait();
-        log(&context, "cwait", slot_text(op));
-        co_return Left();
-    }
-    asyncio::Coro<Left> do_bwait(const Context& context, const Json& op) {
-        const std::size_t index = co_await sync_->barriers[op[1].get<std::size_t>()].wait();
-        log(&context, "bwait", slot_text(op) + " " + std::to_string(index));
-        co_return Left();
-    }
-    asyncio::Coro<Left> do_breset(const Context&, const Json& op) {
-        co_await sync_->barriers[op[1].get<std::size_t>()].reset();
-        co_return Left();
-    }
-    asyncio::Coro<Left> do_babort(const Context&, const Json& op) {
-        co_await sync_->barriers[op[1].get<std::size_t>()].abort();
-        co_return Left();
-    }
-    template <class Queue>
-    asyncio::Coro<Left> put_into(const Context& context, const Json& op, Queue& queue) {
-        co_await queue.put(op[2].get<int>());
-        log(&context, "put", slot_text(op));
-        co_return Left();
-    }
-    asyncio::Coro<Left> do_put(const Context& context, const Json& op) {
-        return with_queue(op, [&](auto& queue) { return put_into(context, op, queue); });
-    }
-    template <class Queue>
-    asyncio::Coro<Left> get_from(const Context& context, const Json& op, Queue& queue) {
-        const int value = co_await queue.get();
-        log(&context, "get", slot_text(op) + " " + std::to_string(value));
-        co_return Left();
-    }
-    asyncio::Coro<Left> do_get(const Context& context, const Json& op) {
-        return with_queue(op, [&](auto& queue) { return get_from(context, op, queue); });
-    }
-    template <class Queue>
-    asyncio::Coro<Left> join_all(const Context& context, const Json& op, Queue& queue) {
-        co_await queue.join();
-        log(&context, "join", slot_text(op));
-        co_return Left();
-    }
-    asyncio::Coro<Left> do_join(const Context& context, const Json& op) {
-        return with_queue(op, [&](auto& queue) { return join_all(context, op, queue); });
     }
     asyncio::Coro<Left> do_loop(const Context& context, const Json& op) {
         for (int turns = op[1].get<int>(); turns > 0; --turns) {
@@ -863,15 +490,10 @@ class Interpreter {
         co_return left;
     }
 
-    const Json& procs_;
-    asyncio::TimePoint began_{};
-    std::vector<std::string> trace_;
     std::string outcome_;
     std::map<int, asyncio::Task<int>> tasks_;
-    std::map<int, asyncio::Future<int>> futures_;
     std::map<int, asyncio::Handle> handles_;
     std::map<int, int> spawned_;
-    std::unique_ptr<Synchronisation> sync_ = std::make_unique<Synchronisation>();
 };
 
 inline asyncio::Coro<int> task_body(int proc, Context context) {

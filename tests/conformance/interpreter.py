@@ -10,6 +10,7 @@ import contextvars
 import re
 from asyncio import runners, tasks
 
+from virtual_executor import Executors
 from virtual_loop import Stuck, VirtualLoop, WatchedFuture, WatchedTask
 
 VARIABLE = contextvars.ContextVar("variable", default=0)
@@ -18,6 +19,7 @@ RETURN_WHEN = {"all": asyncio.ALL_COMPLETED, "first": asyncio.FIRST_COMPLETED, "
 
 # What `except` clauses of the language catch.
 KINDS = {
+    "exit": (GeneratorExit,),
     "cancel": (asyncio.CancelledError,),
     "timeout": (TimeoutError,),
     "value": (ValueError,),
@@ -30,7 +32,7 @@ KINDS = {
 ERROR_NAME = re.compile(r"[A-Z]\w+(?:Error|Group)")
 KNOWN_ERRORS = {
     "CancelledError", "TimeoutError", "ValueError", "ExceptionGroup", "RuntimeError", "InvalidStateError",
-    "BrokenBarrierError"}
+    "BrokenBarrierError", "TypeError"}
 
 
 def describe(error, with_message=True):
@@ -40,6 +42,8 @@ def describe(error, with_message=True):
         return f"CancelledError({message})" if message and with_message else "CancelledError"
     if isinstance(error, ValueError) and isinstance(error.args[0], int):
         return f"ValueError({error.args[0]})"
+    if isinstance(error, TypeError):
+        return "RuntimeError"  # Of a value sent to a generator that has not begun; this library has no TypeError.
     if isinstance(error, BaseExceptionGroup):
         return "ExceptionGroup[" + ",".join(describe(e) for e in error.exceptions) + "]"
     return type(error).__name__
@@ -84,7 +88,7 @@ class DoneCallback:
 class Program:
     """One run of one program."""
 
-    def __init__(self, procs, task_type=WatchedTask, future_type=WatchedFuture):
+    def __init__(self, procs, task_type=WatchedTask, future_type=WatchedFuture, late=False):
         self.procs = procs
         self.loop = VirtualLoop(task_type, future_type)
         self.loop.watcher = self
@@ -94,6 +98,9 @@ class Program:
         self.futures = {}
         self.handles = {}
         self.spawned = {}
+        self.generators = {}
+        self.ignorant = set()
+        self.executors = Executors(self.loop, late)
         self.sync = {
             "lock": [asyncio.Lock(), asyncio.Lock()],
             "event": [asyncio.Event(), asyncio.Event()],
@@ -349,6 +356,128 @@ class Program:
     def op_qsize(self, context, slot):
         queue = self.sync["queue"][slot]
         self.log(context, "qsize", f"{slot} {queue.qsize()} {int(queue.full())}")
+
+    # --- generators ---
+
+    async def generator(self, context, ops):
+        """The body of an async generator. It yields only here, so a `gtry` has no blocks inside."""
+        for op in ops:
+            body, clauses, cleanup = op[1:] if op[0] == "gtry" else ([op], [], [])
+            try:
+                for step in body:
+                    if step[0] == "yield":
+                        self.note_sent(context, (yield step[1]))
+                    elif await self.run(context, [step]) is not None:
+                        return
+            except (Exception, asyncio.CancelledError, GeneratorExit) as error:
+                if self.closing:
+                    raise
+                for kind, steps in clauses:
+                    if isinstance(error, KINDS[kind]):
+                        self.log(context, "caught", describe(error))
+                        inside = context.inside(caught=error)
+                        for step in steps:
+                            if step[0] == "yield":
+                                self.note_sent(context, (yield step[1]))
+                            elif await self.run(inside, [step]) is not None:
+                                return
+                        break
+                else:
+                    raise
+            finally:
+                if not self.closing:
+                    for step in cleanup:
+                        if step[0] == "yield":
+                            self.note_sent(context, (yield step[1]))
+                        else:
+                            await self.run(context, [step])
+
+    def note_sent(self, context, value):
+        if value is not None:
+            self.log(context, "sent", value)
+
+    def op_gen(self, context, slot, proc):
+        if slot in self.generators:
+            self.drop("a generator slot is used twice")  # What Python does with the first one is the collector's.
+        self.generators[slot] = self.generator(Context(f"g{slot}"), self.procs[proc])
+
+    async def advance(self, context, op, slot, step):
+        """Writes the item that the step gives, or `end`."""
+        self.before_asking(op, slot)
+        try:
+            value = await step
+        except StopAsyncIteration:
+            value = "end"
+        if value is None:
+            self.drop("athrow into a generator that has ended gives None")
+        self.log(context, op, f"{slot} {value}")
+
+    async def do_anext(self, context, slot):
+        await self.advance(context, "anext", slot, self.generators[slot].__anext__())
+
+    async def do_asend(self, context, slot, value):
+        await self.advance(context, "asend", slot, self.generators[slot].asend(value))
+
+    async def do_athrow(self, context, slot, what):
+        errors = {"cancel": asyncio.CancelledError, "exit": GeneratorExit}
+        error = errors[what]() if what in errors else ValueError(what)
+        await self.advance(context, "athrow", slot, self.generators[slot].athrow(error))
+
+    def before_asking(self, op, slot):
+        self.before_await(op)
+        if slot in self.ignorant:
+            self.drop("a generator that has ignored GeneratorExit is used again")
+
+    async def close_generator(self, slot):
+        try:
+            await self.generators[slot].aclose()
+        except RuntimeError as error:
+            if "ignored GeneratorExit" in str(error):
+                self.ignorant.add(slot)  # Here it is gone, in Python it may go on.
+            raise
+
+    async def do_aclose(self, context, slot):
+        self.before_asking("aclose", slot)
+        await self.close_generator(slot)
+        self.log(context, "aclose", slot)
+
+    async def do_gfor(self, context, slot, ops):
+        self.before_asking("gfor", slot)
+        async for value in self.generators[slot]:
+            self.log(context, "item", f"{slot} {value}")
+            result = await self.run(context, ops)
+            if result is not None:
+                return result
+            self.before_asking("gfor", slot)
+        return None
+
+    async def do_gwith(self, context, slot, ops):
+        self.before_asking("gwith", slot)
+        try:
+            try:
+                result = await self.run(context, ops)
+            finally:  # contextlib.aclosing, spelled out
+                if not self.closing:
+                    await self.close_generator(slot)
+        except (Exception, asyncio.CancelledError) as error:
+            self.log(context, "closed", f"{slot} {describe(error)}")
+            raise
+        self.log(context, "closed", f"{slot} ok")
+        return result
+
+    # --- executors ---
+
+    def op_exec(self, context, slot, executor, what, value):
+        try:
+            self.futures[slot] = self.executors.run(executor, what, value)
+        except RuntimeError as error:
+            self.log(context, "exec", f"{slot} {describe(error)}")
+
+    def op_gate(self, context):
+        self.executors.open_gate()
+
+    def op_eshut(self, context, executor, cancel_futures):
+        self.executors.shutdown(executor, bool(cancel_futures))
 
     # --- operations of a task that never suspend ---
 
@@ -634,6 +763,9 @@ class Program:
         except RecursionError:
             self.drop("recursion")
             self.result = None
+        except GeneratorExit:
+            self.drop("GeneratorExit has left a generator")
+            self.result = None
         return self
 
     def check_end(self):
@@ -643,6 +775,10 @@ class Program:
                 self.drop("a callback is ready when the loop closes")
         if tasks.all_tasks(self.loop):
             self.drop("a task was spawned during shutdown")
+        if not self.executors.finish_all():
+            self.drop("a call is still held when the program is over")
+        if any("StopAsyncIteration" in line for line in self.trace):
+            self.drop("StopAsyncIteration leaves aclose")
         if any(name not in KNOWN_ERRORS for line in self.trace for name in ERROR_NAME.findall(line)):
             self.drop("an error of another type")
 
@@ -664,3 +800,4 @@ class Program:
         self.loop._ready.clear()
         self.loop._scheduled.clear()
         self.loop.close()
+        self.generators.clear()

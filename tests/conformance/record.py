@@ -17,8 +17,10 @@ import pathlib
 import sys
 
 import virtual_loop
+import executors
+import generators
+import handwritten
 from generate import STYLES, generate
-from handwritten import PROGRAMS
 from interpreter import Program
 
 DATA = pathlib.Path(__file__).parent / "data"
@@ -26,6 +28,8 @@ FORMAT = 1
 PER_STYLE = 180
 BYTES_MAX = 2600
 LINES = range(4, 60)
+WRITTEN_BY_HAND = {"handwritten": handwritten.PROGRAMS, "generators": generators.PROGRAMS,
+                   "executors": executors.PROGRAMS}
 
 
 class Recorder:
@@ -45,6 +49,10 @@ class Recorder:
             if (again.trace, again.result) != (run.trace, run.result):
                 reason = "the C tasks differ"
             again.close()
+            late = Program(procs, late=True).execute()
+            if (late.trace, late.result, late.dropped) != (run.trace, run.result, None):
+                reason = "it depends on when a thread answers"
+            late.close()
         unretrieved = [task.get_name() for task in run.loop.created if task._log_traceback]
         run.close()
         if reason is not None:
@@ -58,12 +66,12 @@ class Recorder:
         self.tags.update(program["tags"])
         self.events.update(line.split(" ")[2] for line in program["trace"])
 
-    def handwritten(self):
+    def handwritten(self, style):
         programs = []
-        for name, procs in PROGRAMS.items():
+        for name, procs in WRITTEN_BY_HAND[style].items():
             program, reason = self.record(name, procs, None)
             if program is None:
-                raise SystemExit(f"handwritten program {name} is not fit: {reason}")
+                raise SystemExit(f"{style} program {name} is not fit: {reason}")
             self.keep(program)
             programs.append(program)
         return programs
@@ -93,7 +101,8 @@ def more(first, count, folder):
     """Records new seeds, to look for differences that data/ does not show."""
     recorder = Recorder()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "handwritten.json").write_text(render(recorder.handwritten()))
+    for style in WRITTEN_BY_HAND:
+        (folder / f"{style}.json").write_text(render(recorder.handwritten(style)))
     for style in STYLES:
         recorded = (recorder.record(f"{style}_{seed}", generate(style, seed), seed)[0]
                     for seed in range(first, first + count))
@@ -115,7 +124,7 @@ def render(programs):
 
 def build():
     recorder = Recorder()
-    files = {"handwritten.json": render(recorder.handwritten())}
+    files = {f"{style}.json": render(recorder.handwritten(style)) for style in WRITTEN_BY_HAND}
     for style in STYLES:
         files[f"{style}.json"] = render(recorder.random(style))
     return files, recorder

@@ -178,6 +178,12 @@ TEST_P(ContextTestOnBackends, AContextThatATaskRunsInCannotBeEnteredByIt) {
         const std::string text = thrown<RuntimeError>(
             [&] { create_task(read_number(), {.eager_start = true, .context = &mine}); });
         EXPECT_NE(text.find("cannot enter this Context"), std::string::npos) << text;
+        co_await with(TaskGroup{}, [&](TaskGroup& group) -> Coro<> {
+            EXPECT_EQ(thrown<RuntimeError>(
+                          [&] { group.create_task(read_number(), {.eager_start = true, .context = &mine}); }),
+                      text);
+            co_return;
+        });
         auto later = create_task(set_and_read(8), {.context = &mine});
         int seen = co_await later;
         EXPECT_EQ(seen, 8);

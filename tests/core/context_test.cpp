@@ -306,6 +306,46 @@ TEST_F(ContextTest, EachThreadHasAContextOfItsOwn) {
     });
 }
 
+/// Uses context variables when its thread ends.
+struct LastWords {
+    explicit LastWords(int* seen) : seen_(seen) {}
+    LastWords(const LastWords&) = delete;
+    LastWords& operator=(const LastWords&) = delete;
+    ~LastWords() {
+        *seen_ += number.get(0);
+        const auto outer = request.scoped("the end");
+        {
+            const auto scope = number.scoped(20);
+            *seen_ += number.get(0);
+        }
+        number.set(number.get(0) + 3);
+        *seen_ += number.get(0);
+    }
+
+  private:
+    int* seen_;
+};
+
+TEST_F(ContextTest, DestructorsMayUseItWhenTheThreadEnds) {
+    int seen = 0;
+    std::thread([&seen] {
+        // The first dies after the thread's own context, the second before that.
+        static thread_local const LastWords late(&seen);
+        number.set(100);
+        static thread_local const LastWords early(&seen);
+        EXPECT_NE(&late, &early);
+    }).join();
+    EXPECT_EQ(seen, (100 + 20 + 103) + (0 + 20 + 3));
+}
+
+TEST_F(ContextTest, AValueMaySetVariablesWhenItsThreadEnds) {
+    struct Setter {
+        ~Setter() { request.set("too late for anybody"); }
+    };
+    const ContextVar<std::shared_ptr<Setter>> held("held");
+    std::thread([&] { held.set(std::make_shared<Setter>()); }).join();
+}
+
 TEST_F(ContextTest, AContextMayGoToAnotherThread) {
     Context context;
     context.run([] { number.set(1); });

@@ -399,6 +399,27 @@ TEST_P(ForkTest, TheChildMayDropWhatBelongsToTheLoop) {
     loop->close();
 }
 
+TEST_P(ForkTest, TheChildMayDropAnExecutorOfTheParentAndMakeItsOwn) {
+    auto pool = std::make_optional<ThreadPoolExecutor>(ExecutorOptions{.max_workers = 2});
+    EXPECT_EQ(pool->submit([] { return 1; }).get(), 1);
+    const Child child;
+    if (child.is_me()) {
+        std::string text;
+        try {
+            pool->submit([] { return 1; });
+        } catch (const RuntimeError& error) {
+            text = error.what();
+        }
+        const bool told = text.find("the threads of this executor are in the parent process") == 0;
+        pool->shutdown();
+        pool.reset();
+        ThreadPoolExecutor own;
+        ::_exit(told && own.submit([] { return 2; }).get() == 2 ? 0 : 1);
+    }
+    child.expect_exit(0);
+    EXPECT_EQ(pool->submit([] { return 3; }).get(), 3);
+}
+
 // ---- the parent ---------------------------------------------------------------------------------
 
 class ForkOnSocketsTest : public ForkTest {};

@@ -259,20 +259,6 @@ TEST_F(DebugModeOfAny, TheSlowCallbackDurationIsATenthOfASecondAndCanBeNone) {
 
 // ---- the wrong thread ---------------------------------------------------------------------------
 
-/// What `function` throws on another thread, while this one waits for it.
-template <class F>
-std::string thrown_elsewhere(F&& function) {
-    std::string text = "nothing";
-    std::thread([&] {
-        try {
-            function();
-        } catch (const RuntimeError& error) {
-            text = error.what();
-        }
-    }).join();
-    return text;
-}
-
 TEST_P(DebugMode, UseOnAnotherThreadIsRefusedWithTheCure) {
     run(
         []() -> Coro<> {

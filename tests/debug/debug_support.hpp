@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "asyncio/asyncio.hpp"
@@ -63,5 +64,19 @@ class Warnings {
     std::condition_variable changed_;
     std::vector<std::string> texts_;  // guarded by mutex_
 };
+
+/// What `function` throws on another thread, while this one waits for it.
+template <class F>
+std::string thrown_elsewhere(F&& function) {
+    std::string text = "nothing";
+    std::thread([&] {
+        try {
+            function();
+        } catch (const RuntimeError& error) {
+            text = error.what();
+        }
+    }).join();
+    return text;
+}
 
 }  // namespace asyncio::debug_test

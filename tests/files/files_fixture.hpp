@@ -73,7 +73,11 @@ template <class T>
 Coro<std::exception_ptr> error_of(Coro<T> coro) {
     std::exception_ptr error;
     try {
-        co_await std::move(coro);
+        if constexpr (std::is_void_v<T>) {
+            co_await std::move(coro);
+        } else {
+            [[maybe_unused]] const T result = co_await std::move(coro);
+        }
     } catch (...) {
         error = std::current_exception();
     }

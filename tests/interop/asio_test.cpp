@@ -131,6 +131,42 @@ TEST_P(AsioTest, AContextThatGoesWithTheOperationPendingIsAnError) {
     });
 }
 
+TEST_P(AsioTest, ACancelDoesNotPostToAContextThatHasGone) {
+    run([]() -> Coro<> {
+        auto context = std::make_unique<::asio::io_context>();
+        auto timer = std::make_unique<::asio::steady_timer>(*context, 1h);
+        auto task = create_task([&]() -> Coro<> { co_await timer->async_wait(use_coro); });
+        co_await sleep(0s);
+        ::asio::post(*context, [t = std::move(timer)] {});
+        context.reset();
+        task.cancel();  // before the task has heard of it
+        co_await wait(handles(task));
+        EXPECT_TRUE(task.cancelled());
+    });
+}
+
+// The cancel is on its way to the context when the operation ends there; by the time it arrives the task has
+// destroyed the timer.
+TEST_P(AsioTest, ACancelThatComesAfterTheEndTouchesNoTimerThatHasGone) {
+    run([]() -> Coro<> {
+        ::asio::io_context context;
+        auto timer = std::make_unique<::asio::steady_timer>(context, 1h);
+        auto task = create_task([&]() -> Coro<> {
+            const auto own = std::move(timer);
+            co_await own->async_wait(use_coro);
+        });
+        auto* const waiting = timer.get();
+        co_await sleep(0s);
+        waiting->cancel();  // its handler is due in the context …
+        task.cancel();
+        co_await sleep(0s);  // … and behind that the cancel
+        EXPECT_EQ(context.poll_one(), 1u);
+        co_await wait(handles(task));
+        EXPECT_TRUE(task.cancelled());
+        EXPECT_EQ(context.poll(), 1u);
+    });
+}
+
 TEST_P(AsioTest, ACancelAtAnyPointLeavesNothing) {
     const auto points = testing::for_each_cancel_point(
         []() -> Coro<> {

@@ -176,6 +176,24 @@ TEST_P(StdFutureTest, OneOfATaskHasItsResult) {
     });
 }
 
+/// Cannot be copied when it comes to it.
+struct NoCopies {
+    NoCopies() = default;
+    NoCopies(const NoCopies&) { throw ValueError("no copies"); }
+    NoCopies(NoCopies&&) noexcept = default;
+};
+
+TEST_P(StdFutureTest, AResultThatCannotBeCopiedIsItsError) {
+    run([]() -> Coro<> {
+        auto task = create_task([]() -> Coro<NoCopies> { co_return NoCopies(); });
+        auto future = to_std_future(task);
+        co_await wait(handles(task));
+        co_await sleep(0s);
+        co_await sleep(0s);
+        EXPECT_EQ(thrown<ValueError>([&] { future.get(); }), "no copies");
+    });
+}
+
 TEST_P(StdFutureTest, ALoopThatClosesCancelsIt) {
     std::future<int> future;
     {

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 
 #include "sync/sync_support.hpp"
 
@@ -121,6 +123,95 @@ TEST_F(BarrierTest, ACancelledTaskCountsNoLonger) {
         EXPECT_EQ(barrier.n_waiting(), 0u);
         co_await gather(comes(), comes());
     });
+}
+
+TEST_F(BarrierTest, TheLastToComeMayDestroyItAtOnce) {
+    run([]() -> Coro<> {
+        std::vector<Task<std::size_t>> others;
+        const auto comes = [](Barrier* at) -> Coro<std::size_t> { co_return co_await at->wait(); };
+        {
+            Barrier barrier(3);
+            for (int i = 0; i < 2; ++i) others.push_back(create_task(comes(&barrier)));
+            co_await settle();
+            const std::size_t last = co_await barrier.wait();
+            EXPECT_EQ(last, 2u);
+            EXPECT_FALSE(others[0].done());
+        }
+        for (std::size_t i = 0; i < 2; ++i) {
+            const std::size_t number = co_await others[i];
+            EXPECT_EQ(number, i);
+        }
+    });
+}
+
+TEST_F(BarrierTest, WhoWasSentAwayOrCancelledNeedsItNoMore) {
+    run([]() -> Coro<> {
+        std::vector<Task<std::string>> tasks;
+        const auto comes = [](Barrier* at) -> Coro<> { co_await at->wait(); };
+        for (const int change : {0, 1, 2}) {
+            Barrier barrier(3);
+            const auto waits = create_task(outcome_of(comes(&barrier)));
+            const auto cancelled = create_task(outcome_of(comes(&barrier)));
+            co_await settle();
+            if (change == 0) co_await barrier.abort();
+            if (change == 1) co_await barrier.reset();
+            if (change == 2) waits.cancel();
+            cancelled.cancel();
+            tasks.push_back(waits);
+            tasks.push_back(cancelled);
+        }
+        Log outcomes;
+        for (const auto& task : tasks) {
+            std::string outcome = co_await task;
+            outcomes.push_back(outcome);
+        }
+        EXPECT_EQ(outcomes, (Log{"the barrier was aborted: reset it before tasks wait at it again",
+                                 "cancelled", "the barrier was reset while this task waited at it",
+                                 "cancelled", "cancelled", "cancelled"}));
+    });
+}
+
+TEST_F(BarrierTest, ACancelAfterItHasGoneIsDelivered) {
+    run([]() -> Coro<> {
+        std::optional<Barrier> barrier(std::in_place, 2);
+        const auto other = create_task([&]() -> Coro<> { co_await barrier->wait(); });
+        co_await settle();
+        co_await barrier->wait();
+        barrier.reset();
+        other.cancel();
+        co_await wait(task_test::handles(other));
+        EXPECT_TRUE(other.cancelled());
+    });
+}
+
+TEST(BarrierDeathTest, DestroyingItUnderATaskThatWaitsForOthersIsAnAssertion) {
+    EXPECT_DEATH(asyncio::run([]() -> Coro<> {
+                     std::optional<Task<>> waiter;
+                     {
+                         Barrier barrier(2);
+                         waiter = create_task(TaskOptions{.name = "early"},
+                                              [&]() -> Coro<> { co_await barrier.wait(); });
+                         co_await sleep(0s);
+                     }
+                     co_await *waiter;
+                 }),
+                 "destroyed while task 'early' is in its Barrier.wait: let those tasks end first");
+}
+
+TEST_F(BarrierTest, InEachOrderAllGetThroughAndItMayGo) {
+    const auto orders = asyncio::testing::for_each_order(
+        []() -> Coro<> {
+            auto barrier = std::make_unique<Barrier>(3);
+            const auto comes = [&]() -> Coro<> {
+                const std::size_t number = co_await barrier->wait();
+                if (number == 2) barrier.reset();  // the last to come is the first to go on
+                co_await sleep(0s);
+            };
+            co_await gather(comes(), comes(), comes());
+            EXPECT_EQ(barrier, nullptr);
+        },
+        400);
+    EXPECT_TRUE(orders.all);
 }
 
 TEST_F(BarrierTest, CancelledAtEachStepItCanBeUsedAgain) {

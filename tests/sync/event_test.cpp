@@ -148,4 +148,32 @@ TEST_F(EventTest, CancelledAtEachStep) {
         asyncio::testing::CancelPointOptions{.twice = true, .seeds = 3});
 }
 
+TEST_F(EventTest, InEachOrderNobodyMissesASet) {
+    const auto orders = asyncio::testing::for_each_order(
+        []() -> Coro<> {
+            Event event;
+            Event answered;
+            int rounds = 0;
+            const auto waits = [&]() -> Coro<> {
+                co_await event.wait();
+                if (++rounds == 2) answered.set();
+            };
+            const auto sets = [&]() -> Coro<> {
+                event.set();
+                co_await sleep(0s);
+                event.clear();
+                co_await answered.wait();
+                EXPECT_EQ(rounds, 2);
+            };
+            const auto first = create_task(waits);
+            const auto second = create_task(waits);
+            co_await sleep(0s);
+            co_await sets();
+            co_await gather(first, second);
+        },
+        400);
+    EXPECT_TRUE(orders.all);
+    EXPECT_GT(orders.runs, 1u);
+}
+
 }}  // namespace asyncio::sync_test

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 
@@ -68,6 +69,30 @@ TEST_F(ChannelTest, NobodyOvertakesWhoWasWoken) {
         EXPECT_THROW(receive.receive_nowait(), WouldBlock);
         co_await waiter;
         EXPECT_EQ(got, 1);
+    });
+}
+
+TEST_F(ChannelTest, ANewcomerIsGivenWhatComesAfterTheItemsOfThoseWhoWereWoken) {
+    run([]() -> Coro<> {
+        for (const std::size_t size : {0u, 5u}) {
+            auto [send, receive] = open_memory_channel<int>(size);
+            Log log;
+            const auto receives = [](MemoryReceiveChannel<int> end, std::string name, Log* to) -> Coro<> {
+                const int item = co_await end.receive();
+                to->push_back(name + std::to_string(item));
+            };
+            const auto a = create_task(receives(receive.clone(), "a", &log));
+            const auto b = create_task(receives(receive.clone(), "b", &log));
+            co_await settle();
+            const auto sender = create_task(sends(send.clone(), 1, 5));
+            const auto newcomer = create_task(receives(receive.clone(), "c", &log));
+            co_await sleep(0s);
+            const int last = co_await receive.receive();
+            co_await gather(a, b, newcomer, sender);
+            log.push_back("d" + std::to_string(last));
+            std::sort(log.begin(), log.end());
+            EXPECT_EQ(log, (Log{"a1", "b2", "c3", "d4"})) << size;
+        }
     });
 }
 

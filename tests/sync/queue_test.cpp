@@ -363,6 +363,43 @@ TEST_F(QueueTest, AComparisonThatThrowsLeavesThePriorityQueueAsItWas) {
     for (const int item : {3, 4, 5}) EXPECT_EQ(queue.get_nowait(), item);
 }
 
+TEST_F(QueueTest, AComparisonThatThrowsInAGetLeavesTheItemToTheNextInLine) {
+    run([]() -> Coro<> {
+        for (const bool by_next : {false, true}) {
+            bool throws = false;
+            const auto less = [&throws](int a, int b) {
+                if (std::exchange(throws, false)) throw ValueError("incomparable");
+                return a < b;
+            };
+            PriorityQueue<int, decltype(less)> queue(0, less);
+            Log log;
+            const auto gets = [&](std::string name) -> Coro<> {
+                std::optional<int> item;
+                try {
+                    if (by_next) {
+                        item = co_await queue.next();
+                    } else {
+                        item = co_await queue.get();
+                    }
+                } catch (const ValueError& error) {
+                    name += error.what();
+                }
+                log.push_back(name + (item.has_value() ? std::to_string(*item) : ""));
+            };
+            const auto a = create_task(gets, std::string("a "));
+            const auto b = create_task(gets, std::string("b "));
+            const auto c = create_task(gets, std::string("c "));
+            const auto d = create_task(gets, std::string("d "));
+            co_await settle();
+            for (const int item : {2, 1, 3}) queue.put_nowait(item);  // wakes three of the four
+            throws = true;
+            co_await settle();
+            EXPECT_EQ(log, (Log{"a incomparable", "b 1", "c 2", "d 3"}));
+            co_await gather(a, b, c, d);
+        }
+    });
+}
+
 /// Its move constructor throws when it is told to.
 struct Touchy {
     int value;

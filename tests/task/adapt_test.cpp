@@ -12,6 +12,7 @@
 #include "asyncio/asyncio.hpp"
 #include "asyncio/testing/testing.hpp"
 #include "detail/loop_impl.hpp"
+#include "support/gate.hpp"
 #include "task/task_support.hpp"
 
 namespace asyncio::task_test { namespace {
@@ -124,6 +125,22 @@ TEST_P(AdaptTest, TheTaskGoesOnInItsLoopWhateverThreadResumesIt) {
         Elsewhere<std::string> named("text");
         std::string text = co_await adapt(named);
         EXPECT_EQ(text, "text");
+    });
+}
+
+/// Of a library that has its operator beside the type.
+struct Beside {
+    Shelf* shelf;
+};
+auto operator co_await(const Beside& beside) { return beside.shelf->operator co_await(); }
+
+TEST_P(AdaptTest, TakesAFreeOperatorCoAwait) {
+    run([]() -> Coro<> {
+        Shelf shelf;
+        get_running_loop().call_soon([&] { shelf.complete(7); });
+        const Beside named{&shelf};
+        int got = co_await adapt(named);
+        EXPECT_EQ(got, 7);
     });
 }
 
@@ -491,6 +508,87 @@ TEST_P(AdaptTest, ACancelAsksTheLibraryAndWaitsForTheCallback) {
         EXPECT_EQ(asked, 1);
         EXPECT_TRUE(task.cancelled());
     });
+}
+
+TEST_P(AdaptTest, WhatHasEndedIsNotAskedToStop) {
+    run([]() -> Coro<> {
+        std::optional<CallbackHandle<int>> pending;
+        Shelf shelf;
+        int asked = 0;
+        int got = 0;
+        const auto stop = [&] { ++asked; };
+        const auto start = [&](CallbackHandle<int> done) { pending.emplace(std::move(done)); };
+        auto called_back = create_task([&]() -> Coro<> {
+            got += co_await from_callback<int>(start, stop);
+            co_await sleep(0s);
+            got = -1;
+        });
+        auto adapted = create_task([&]() -> Coro<> {
+            got += co_await adapt(shelf, stop);
+            co_await sleep(0s);
+            got = -1;
+        });
+        co_await sleep(0s);
+        (*pending)(3);
+        shelf.complete(4);
+        called_back.cancel();  // before the tasks have heard of it
+        adapted.cancel();
+        co_await wait(handles(called_back, adapted));
+        EXPECT_EQ(asked, 0) << "its library may have freed what the hook would touch";
+        EXPECT_EQ(got, 7);
+        EXPECT_TRUE(called_back.cancelled());
+        EXPECT_TRUE(adapted.cancelled());
+    });
+}
+
+class AdaptInRealTime : public AdaptTest {};
+ASYNCIO_ON_REAL_BACKENDS(AdaptInRealTime);  // virtual time waits for the callback
+
+TEST_P(AdaptInRealTime, ALimitAsksTheLibraryAndWaitsForTheCallback) {
+    run([]() -> Coro<> {
+        std::optional<CallbackHandle<int>> pending;
+        bool aborts = true;
+        const auto start = [&](CallbackHandle<int> done) { pending.emplace(std::move(done)); };
+        const auto stop = [&] {
+            if (aborts) return pending->set_exception(RuntimeError("aborted"));
+            (*pending)(5);
+        };
+        bool late = false;
+        try {
+            co_await wait_for(from_callback<int>(start, stop), 1ms);
+        } catch (const TimeoutError&) {
+            late = true;
+        }
+        EXPECT_TRUE(late);
+        aborts = false;
+        int got = co_await wait_for(from_callback<int>(start, stop), 1ms);
+        EXPECT_EQ(got, 5) << "what came after all is not lost";
+    });
+}
+
+TEST_P(AdaptTest, ALoopThatClosesWaitsForTheCallbackOfAThread) {
+    test::Gate gate;
+    std::thread library;
+    bool ended = false;
+    asyncio::run(
+        [&]() -> Coro<> {
+            create_task([&]() -> Coro<> {
+                const auto start = [&](CallbackHandle<int> done) {
+                    library = std::thread([&gate, d = std::move(done)]() mutable {
+                        gate.pass();
+                        d(1);
+                    });
+                };
+                const auto stop = [&] { gate.open(); };
+                co_await from_callback<int>(start, stop);
+                ended = true;
+            });
+            co_await sleep(0s);
+            gate.wait_until_somebody_is_there();
+        },
+        {.backend = backend()});
+    EXPECT_TRUE(ended);
+    library.join();
 }
 
 }}  // namespace asyncio::task_test

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "asyncio/testing/testing.hpp"
 #include "support/cancel_points.hpp"
 #include "task/task_support.hpp"
 
@@ -683,6 +684,44 @@ TEST_F(AsyncGeneratorCancel, AtEveryStepOnceAndTwice) {
     EXPECT_EQ(points.survived, 0u);
     EXPECT_GT(points.cancelled, 10u);
     test::expect_each_cancel_point(iterates_and_closes, {.virtual_time = true, .twice = true});
+}
+
+AsyncGenerator<int> counts_with_pauses(int n) {
+    for (int i = 0; i < n; ++i) {
+        if (i % 2 == 0) co_await sleep(0s);
+        co_yield i;
+    }
+    co_await sleep(0s);
+}
+/// Two tasks ask in turn, with a lock; one is cancelled at some time.
+Coro<> shares_a_generator() {
+    auto gen = counts_with_pauses(3);
+    Lock lock;
+    std::vector<int> items;
+    const auto asks = [&]() -> Coro<> {
+        for (;;) {
+            const auto held = co_await lock.scoped();
+            const auto item = co_await gen.next();
+            if (!item.has_value()) co_return;
+            items.push_back(*item);
+        }
+    };
+    const auto a = create_task(asks);
+    const auto b = create_task(asks);
+    co_await sleep(0s);
+    a.cancel();
+    std::vector<Task<>> both{a, b};
+    co_await wait(both);
+    // A cancel that meets the body ends it: what was yielded until then has come to somebody, in order.
+    for (std::size_t i = 0; i < items.size(); ++i) EXPECT_EQ(items[i], static_cast<int>(i));
+    EXPECT_FALSE(b.cancelled());
+    co_await gen.aclose();
+}
+
+TEST_F(AsyncGeneratorCancel, InEachOrderOfThoseWhoShareIt) {
+    const auto orders = asyncio::testing::for_each_order(shares_a_generator, 500);
+    EXPECT_TRUE(orders.all);
+    EXPECT_GT(orders.runs, 5u);
 }
 
 // ---- many, and deep -----------------------------------------------------------------------------

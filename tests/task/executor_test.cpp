@@ -510,6 +510,52 @@ TEST_P(RunInExecutorTest, ALoopThatClosesJoinsWhatACancelledShutdownHasLeft) {
     EXPECT_EQ(said, 1);
 }
 
+/// After so many turns of the loop: when the main task has ended, and the loop closes.
+void open_after(int turns, EventLoop& loop, std::shared_ptr<Gate> gate) {
+    loop.call_soon([turns, &loop, gate] { turns == 0 ? gate->open() : open_after(turns - 1, loop, gate); });
+}
+
+TEST_P(RunInExecutorTest, ALoopThatClosesRunsWhatItsThreadsWaitFor) {
+    auto gate = std::make_shared<Gate>();
+    auto got = std::make_shared<std::atomic<int>>(0);
+    asyncio::run(
+        [](std::shared_ptr<Gate> g, std::shared_ptr<std::atomic<int>> sum) -> Coro<> {
+            EventLoop& loop = get_running_loop();
+            const auto call = [](std::shared_ptr<Gate> door, LoopHandle handle,
+                                 std::shared_ptr<std::atomic<int>> to) {
+                door->pass();
+                for (int i = 0; i < 3; ++i) *to += run_coroutine_threadsafe(after(0ms, 5), handle).get();
+            };
+            loop.run_in_executor(nullptr, call, g, loop.remote(), sum);
+            g->wait_until_somebody_is_there();
+            open_after(10, loop, g);
+            co_return;
+        }(gate, got),
+        {.backend = backend()});
+    EXPECT_EQ(*got, 15);
+}
+
+TEST_P(RunInExecutorTest, WhatAThreadStartsWhileTheLoopClosesMayStartNoMoreThreads) {
+    auto gate = std::make_shared<Gate>();
+    auto text = std::make_shared<std::string>();
+    asyncio::run(
+        [](std::shared_ptr<Gate> g, std::shared_ptr<std::string> told) -> Coro<> {
+            EventLoop& loop = get_running_loop();
+            const auto call = [](std::shared_ptr<Gate> door, LoopHandle handle,
+                                 std::shared_ptr<std::string> to) {
+                door->pass();
+                const auto asks = []() -> Coro<> { co_await to_thread([] {}); };
+                *to = thrown<RuntimeError>([&] { run_coroutine_threadsafe(asks(), handle).get(); });
+            };
+            loop.run_in_executor(nullptr, call, g, loop.remote(), told);
+            g->wait_until_somebody_is_there();
+            open_after(10, loop, g);
+            co_return;
+        }(gate, text),
+        {.backend = backend()});
+    EXPECT_EQ(*text, "Executor shutdown has been called");
+}
+
 class RunInExecutorRealTest : public test::BackendTest {};
 ASYNCIO_ON_REAL_BACKENDS(RunInExecutorRealTest);
 
@@ -529,6 +575,33 @@ TEST_P(RunInExecutorRealTest, AThreadThatDoesNotEndInTimeIsNamedAndLeftBehind) {
     EXPECT_NE(text.find("asyncio_0: "), std::string::npos) << text;
     gate->open();
     while (gate.use_count() > 1) std::this_thread::sleep_for(1ms);  // the thread ends by itself
+}
+
+TEST_P(RunInExecutorRealTest, WhatAThreadWaitsForIsCancelledWhenTheTimeToCloseIsUp) {
+    auto gate = std::make_shared<Gate>();
+    auto cancelled = std::make_shared<std::atomic<bool>>(false);
+    printed([&] {
+        asyncio::run(
+            [](std::shared_ptr<Gate> g, std::shared_ptr<std::atomic<bool>> told) -> Coro<> {
+                EventLoop& loop = get_running_loop();
+                const auto call = [](std::shared_ptr<Gate> door, LoopHandle handle,
+                                     std::shared_ptr<std::atomic<bool>> to) {
+                    door->pass();
+                    try {
+                        run_coroutine_threadsafe(after(1h, 1), handle).get();
+                    } catch (const CancelledError&) {
+                        *to = true;
+                    }
+                };
+                loop.run_in_executor(nullptr, call, g, loop.remote(), told);
+                g->wait_until_somebody_is_there();
+                open_after(10, loop, g);
+                co_return;
+            }(gate, cancelled),
+            {.backend = backend(), .shutdown_timeout = 20ms});
+    });
+    while (cancelled.use_count() > 1) std::this_thread::sleep_for(1ms);  // the thread ends by itself
+    EXPECT_TRUE(*cancelled);
 }
 
 TEST_P(RunInExecutorTest, ALoopThatClosesLetsTheFuturesOfForeignExecutorsGo) {

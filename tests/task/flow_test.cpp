@@ -443,6 +443,64 @@ TEST_P(FlowTest, ACallThatIsCancelledJustAfterItsResultWasTakenAnswersOnce) {
     });
 }
 
+// The item wakes the consumer, and before that has its turn the task that brings the item is cancelled, and
+// takes it along.
+TEST_P(FlowTest, AnItemThatIsWithdrawnBeforeItIsTakenIsNoEnd) {
+    run([&]() -> Coro<> {
+        for (const bool in_order : {true, false}) {
+            std::optional<AnyTask> bringer;
+            Future<> go;
+            const auto call = [&](int i) -> Coro<int> {
+                if (i == 1) {
+                    bringer = current_task();
+                    co_await go;
+                    get_running_loop().call_soon([&] { bringer->cancel(); });
+                } else {
+                    co_await sleep(1h);
+                }
+                co_return i;
+            };
+            Flow<int> flow = in_order ? map(2, ints(1, 2), call) : map_unordered(2, ints(1, 2), call);
+            std::string outcome = "none";
+            try {
+                co_await with(flow, [&](Flow<int>& results) -> Coro<> {
+                    get_running_loop().call_later(1ms, [&] { go.set_result(); });
+                    const auto first = co_await results.next();
+                    outcome = first.has_value() ? "an item" : "the end";
+                });
+            } catch (const CancelledError&) {
+                outcome = "cancelled";
+            }
+            EXPECT_EQ(outcome, "cancelled") << (in_order ? "in order" : "as they come");
+        }
+    });
+}
+
+TEST_P(FlowTest, AnItemThatIsWithdrawnLeavesTheOthersToTheConsumer) {
+    run([&]() -> Coro<> {
+        std::optional<AnyTask> bringer;
+        const auto call = [&](int i) -> Coro<int> {
+            co_await sleep(std::chrono::milliseconds(i));
+            if (i == 1) {
+                bringer = current_task();
+                get_running_loop().call_soon([&] { bringer->cancel(); });
+            }
+            co_return i;
+        };
+        Log log;
+        try {
+            co_await with(map_unordered(2, ints(1, 2), call), [&](Flow<int>& results) -> Coro<> {
+                while (auto item = co_await results.next()) log.push_back(std::to_string(*item));
+                log.push_back("the end");
+            });
+        } catch (const CancelledError&) {
+            log.push_back("cancelled");
+        }
+        EXPECT_EQ(log.back(), "cancelled");
+        EXPECT_EQ(std::count(log.begin(), log.end(), "1"), 0);
+    });
+}
+
 TEST_P(FlowTest, AProgramMayEndWhileAPipelineIsBusy) {
     const auto busy = [](bool in_order) -> Coro<> {
         const auto call = [](int i) -> Coro<int> { co_return i; };

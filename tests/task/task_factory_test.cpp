@@ -102,6 +102,40 @@ TEST_P(TaskFactoryTest, AFactoryMakesTheChildrenOfGroupsAndCombinators) {
         int limited = co_await wait_for(seven(), 1h);  // runs in place: no task
         EXPECT_EQ(limited, 7);
         EXPECT_EQ(log, (Log{"seven", "seven_later", "seven_later as child", "seven"}));
+        log.clear();
+        std::vector<Coro<int>> few;
+        few.push_back(seven());
+        few.push_back(seven_later());
+        auto values = co_await gather({.limit = 1}, std::move(few));
+        EXPECT_EQ(values, (std::vector<int>{7, 7}));
+        EXPECT_EQ(std::count(log.begin(), log.end(), "seven"), 1);
+        EXPECT_EQ(std::count(log.begin(), log.end(), "seven_later"), 1);
+        get_running_loop().set_task_factory(nullptr);
+    });
+}
+
+TEST_P(TaskFactoryTest, WhatAFactoryRefusesOfALimitedGatherHasFailed) {
+    run([&]() -> Coro<> {
+        get_running_loop().set_task_factory([](EventLoop& loop, AnyCoro coro, const TaskOptions& options) {
+            if (coro.name().ends_with("seven")) throw ValueError("no sevens");
+            return default_task_factory(loop, std::move(coro), options);
+        });
+        std::vector<Coro<int>> all;
+        all.push_back(seven());
+        all.push_back(seven_later());
+        const GatherOptions one{.limit = 1};
+        auto outcomes = co_await gather(return_exceptions, one, std::move(all));
+        EXPECT_EQ(outcomes[0].what(), "no sevens");
+        EXPECT_EQ(outcomes[1].value(), 7);
+        std::vector<Coro<int>> first;
+        first.push_back(seven());
+        std::string text;
+        try {
+            co_await gather(one, std::move(first));
+        } catch (const ValueError& error) {
+            text = error.what();
+        }
+        EXPECT_EQ(text, "no sevens");
         get_running_loop().set_task_factory(nullptr);
     });
 }

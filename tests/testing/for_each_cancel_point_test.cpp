@@ -1,9 +1,11 @@
 #include "asyncio/testing/for_each_cancel_point.hpp"
 
 #include <chrono>
+#include <cstdlib>
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "asyncio/asyncio.hpp"
 #include "support/loop_fixture.hpp"
@@ -12,6 +14,7 @@ namespace asyncio { namespace {
 
 using namespace std::chrono_literals;
 using asyncio::testing::CancelPoint;
+using asyncio::testing::CancelPointOptions;
 using asyncio::testing::CancelPoints;
 using asyncio::testing::Failure;
 using asyncio::testing::for_each_cancel_point;
@@ -63,6 +66,60 @@ TEST_F(ForEachCancelPoint, ATaskThatLivesOnIsNamedWithTheStepThatLeavesIt) {
     EXPECT_NE(text.find("ASYNCIO_BACKEND=sim ASYNCIO_CANCEL_STEP=2 ASYNCIO_SEED=0"), std::string::npos)
         << text;
     EXPECT_NE(text.find("for_each_cancel_point_test.cpp"), std::string::npos) << text;
+}
+
+/// Main, a child that waits for a grandchild, and that one: at most three tasks are alive.
+TEST_F(ForEachCancelPoint, CancelsAnyTaskThatIsAliveAtEachStepIfAsked) {
+    std::set<unsigned> victims;
+    unsigned survived_by_main = 0;
+    const auto scenario = []() -> Coro<> {
+        auto child = create_task([]() -> Coro<> {
+            auto grandchild = create_task([]() -> Coro<> { co_await sleep(1ms); });
+            try {
+                co_await grandchild;
+            } catch (const CancelledError&) {}
+        });
+        std::vector<Task<>> tasks{child};
+        co_await asyncio::wait(tasks);
+    };
+    const CancelPoints points = for_each_cancel_point(
+        scenario,
+        [&](const CancelPoint& point) {
+            victims.insert(point.victim);
+            survived_by_main += point.victim != 0 && !point.cancelled ? 1 : 0;
+        },
+        {.backend = Backend::sim, .tasks_may_remain = true, .victims = asyncio::testing::any_task});
+    EXPECT_EQ(victims, (std::set<unsigned>{0, 1, 2}));
+    EXPECT_EQ(points.survived, survived_by_main);
+    EXPECT_GT(points.cancelled, 0u);
+}
+
+TEST_F(ForEachCancelPoint, AFailureNamesTheVictimAndHowToCancelItAgain) {
+    bool child_was_cancelled = false;
+    const auto scenario = [&]() -> Coro<> {
+        child_was_cancelled = false;
+        auto child = create_task({.name = "the child"}, [&]() -> Coro<> {
+            try {
+                co_await sleep(1ms);
+            } catch (const CancelledError&) {
+                child_was_cancelled = true;
+            }
+        });
+        co_await child;
+    };
+    const auto check = [&](const CancelPoint& point) { return !child_was_cancelled || point.victim == 0; };
+    const CancelPointOptions options{
+        .backend = Backend::sim, .tasks_may_remain = true, .victims = asyncio::testing::any_task};
+    const std::string text = complaint(scenario, check, options);
+    EXPECT_NE(text.find("cancelled at step 3:1, the child, "), std::string::npos) << text;
+    EXPECT_NE(text.find("ASYNCIO_CANCEL_STEP=3:1 "), std::string::npos) << text;
+    ::setenv("ASYNCIO_CANCEL_STEP", "3:1", 1);
+    const std::string again = complaint(scenario, check, options);
+    ::setenv("ASYNCIO_CANCEL_STEP", "3", 1);
+    const std::string of_main = complaint(scenario, check, options);
+    ::unsetenv("ASYNCIO_CANCEL_STEP");
+    EXPECT_EQ(again, text);
+    EXPECT_EQ(of_main, "");
 }
 
 TEST_F(ForEachCancelPoint, ALeftTimerIsFound) {

@@ -2,6 +2,7 @@
 """asyncio and uvloop: the jobs inside a process. loop=asyncio|uvloop job=… n=…"""
 
 import asyncio
+import concurrent.futures
 import random
 import threading
 import time
@@ -228,6 +229,21 @@ async def to_thread(n):
     us = ns_each(begin, n) / 1000
     prove(value == n, "every call was made")
     result("to_thread", us, "us")
+
+
+async def run_in_executor(n):
+    loop = asyncio.get_running_loop()
+    in_flight = count("in_flight", 1)
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        total = await loop.run_in_executor(executor, lambda v: v + 1, -1)
+        begin = time.perf_counter()
+        for first in range(0, n, in_flight):
+            calls = [loop.run_in_executor(executor, lambda v: v + 1, i) for i in range(first, min(n, first + in_flight))]
+            for call in calls:
+                total += await call
+        us = ns_each(begin, n) / 1000
+    prove(total == n * (n + 1) // 2, "every call was made")
+    result("run_in_executor", us, "us")
 
 
 async def burst_memory(n):

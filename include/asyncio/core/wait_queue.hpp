@@ -183,6 +183,8 @@ class WaitQueue : private detail::WaitLinks {
     std::size_t woken() const noexcept { return woken_; }
     /// Nobody of either kind.
     bool idle() const noexcept { return first_ == this && woken_ == 0; }
+    /// The one in front of the line, whether it waits, was woken or cancelled; or null.
+    WaitPlace* front() const noexcept { return next != this ? &place(*next) : nullptr; }
     /// The one in front waits: nobody before it is still to have its turn.
     bool front_waits() const noexcept { return first_ != this && first_ == next; }
     /// The first that waits, or null.
@@ -281,22 +283,46 @@ class Parking : public WaitPlace {
 };
 
 /// The loop to which a primitive belongs: that of its first wait, as in Python.
+///
+/// In debug mode it is also what sees that a primitive is used on another thread while its loop runs, even if
+/// nobody waits: every function that changes the primitive begins with `check_thread` or `assert_thread`, and
+/// what need not wait asks `runs_elsewhere` first. Outside of debug mode that is a test of one bit.
+///
+/// Threads     loop thread; what looks for other threads, any
 class LoopBinding {
   public:
     /// Bound already, and to the running loop.
-    bool is_here() const noexcept { return id_ == detail::current_loop->loop_id; }
+    bool is_here() const noexcept { return word_ == detail::current_loop->binding; }
     /// Binds, or checks. Throws  RuntimeError  names `what` ("Lock"), when it is another loop's.
     void require(const char* what) {
-        const std::uint32_t id = detail::current_loop->loop_id;
-        if (id_ == 0) id_ = id;
-        if (id_ != id) [[unlikely]]
-            throw_elsewhere(what);
+        if (word_ != detail::current_loop->binding) [[unlikely]]
+            bind(what);
     }
 
-  private:
-    [[noreturn]] ASYNCIO_COLD static void throw_elsewhere(const char* what);
+    /// Its loop is in debug mode, and runs on another thread just now: who needs not wait falls through to
+    /// `require`, which throws.
+    bool runs_elsewhere() const noexcept { return watched() && is_out_of_reach(); }
+    /// Throws  RuntimeError  names `what` ("Lock.release"), when `runs_elsewhere`.
+    void check_thread(const char* what) const {
+        if (watched()) [[unlikely]]
+            throw_if_out_of_reach(what);
+    }
+    /// The same for what does not throw: an assertion.
+    void assert_thread(const char* what) const noexcept {
+        if (watched()) [[unlikely]]
+            assert_within_reach(what);
+    }
 
-    std::uint32_t id_ = 0;
+    /// In debug mode: what is hot asks this first, and leaves all the rest to a function of its own.
+    bool watched() const noexcept { return (word_ & detail::watched_binding) != 0; }
+
+  private:
+    ASYNCIO_COLD void bind(const char* what);
+    [[nodiscard]] ASYNCIO_COLD bool is_out_of_reach() const noexcept;
+    ASYNCIO_COLD void throw_if_out_of_reach(const char* what) const;
+    ASYNCIO_COLD void assert_within_reach(const char* what) const noexcept;
+
+    std::uint32_t word_ = 0;  // 0: not bound; else LoopCore::binding of its loop, at its latest wait
 };
 
 }}  // namespace asyncio::v1

@@ -77,9 +77,15 @@ class AsioHandler {
         : done_(std::move(done)), signal_(std::move(signal)) {}
     cancellation_slot_type get_cancellation_slot() const noexcept { return signal_->slot(); }
 
-    void operator()() { done_(); }
+    void operator()() {
+        signal_->slot().clear();
+        done_();
+    }
     template <class First, class... Rest>
     void operator()(First&& first, Rest&&... rest) {
+        // Asio's operations leave in the slot what points into their I/O object, which may go when this has
+        // been reported; a cancel on its way to this thread finds the slot empty.
+        signal_->slot().clear();
         if constexpr (std::is_same_v<std::decay_t<First>, std::exception_ptr>) {
             if (first != nullptr) return done_.set_exception(std::exception_ptr(first));
             give(std::forward<Rest>(rest)...);

@@ -39,10 +39,15 @@ class Fulfil {
         if (open_) promise_.set_exception(std::make_exception_ptr(CancelledError()));
     }
     std::future<T> future() { return promise_.get_future(); }
+    /// If the value cannot be copied or moved, that is what the future gets.
     template <class... U>
     void value(U&&... result) {
-        open_ = false;
-        promise_.set_value(std::forward<U>(result)...);
+        try {
+            promise_.set_value(std::forward<U>(result)...);
+            open_ = false;
+        } catch (...) {
+            error(std::current_exception());
+        }
     }
     void error(std::exception_ptr error) {
         open_ = false;

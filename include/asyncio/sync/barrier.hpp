@@ -13,7 +13,8 @@ namespace asyncio { inline namespace v1 {
 ///
 /// Throws      RuntimeError  waited at in another loop than at first
 /// Threads     loop thread
-/// Lifetime    must outlive its waiters; destroying it before is an assertion
+/// Lifetime    must outlive those that wait for others to come; destroying it before is an assertion. Those
+///             that were let go, or cancelled, need it no more: the last to come may destroy it at once
 /// Python      asyncio.Barrier
 class Barrier {
   public:
@@ -22,6 +23,9 @@ class Barrier {
 
     /// Throws  ValueError  parties is less than 1
     explicit Barrier(std::ptrdiff_t parties);
+    ~Barrier() {
+        if (queue_.front() != nullptr) let_go();
+    }
     Barrier(const Barrier&) = delete;
     Barrier& operator=(const Barrier&) = delete;
 
@@ -68,8 +72,11 @@ class Barrier {
     void do_reset() noexcept;
     void do_abort() noexcept;
     void leave() noexcept;
+    void wake_all() noexcept;
+    void let_go() noexcept;
 
-    WaitQueue queue_;
+    // Who is woken, or cancelled, keeps its place until its turn, so that the destructor finds it.
+    WaitQueue queue_{WaitQueue::Cancelled::stays};
     LoopBinding binding_;
     std::size_t parties_;
     std::size_t count_ = 0;  // tasks that have come and not left
@@ -90,22 +97,26 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
     }
 
   private:
-    // before -> outside (others are leaving) -> inside (for the rest to come) -> passed, failed, cancelled
-    enum class Stage : unsigned char { before, outside, inside, passed, failed, cancelled };
+    friend class Barrier;
+    // before -> outside (others are leaving) -> inside (for the rest to come) -> one of the others
+    enum class Stage : unsigned char { before, outside, inside, passed, aborted, reset, cancelled };
 
     /// It would not have to wait.
     bool goes_through() const noexcept {
-        return barrier_->phase_ == Phase::broken ||
-               (barrier_->phase_ == Phase::filling && barrier_->count_ + 1 == barrier_->parties_);
+        return (barrier_->phase_ == Phase::broken ||
+                (barrier_->phase_ == Phase::filling && barrier_->count_ + 1 == barrier_->parties_)) &&
+               !barrier_->binding_.runs_elsewhere();
     }
     bool arrive() noexcept;
     bool end(Stage stage) noexcept;
+    Stage verdict() const noexcept;
+    bool let_go() noexcept;
     bool go_on() noexcept;
     static bool go_on(WaitPlace& waiter) noexcept;
     [[noreturn]] ASYNCIO_COLD void fail();
     static const WaitKind kind;
 
-    Barrier* barrier_;
+    Barrier* barrier_;  // null: it has gone, and this was let go
     std::size_t index_ = 0;
     std::optional<CancelledError> cancel_;
     Stage stage_ = Stage::before;
@@ -121,6 +132,7 @@ class [[nodiscard("nothing happens before this is awaited: co_await it")]] Barri
     void start() noexcept { yield(); }
     void await_resume() {
         if (suspended()) throw_if_cancelled();
+        barrier_->binding_.check_thread("Barrier.reset or abort");
         (barrier_->*change_)();
     }
 

@@ -54,8 +54,11 @@ class Condition {
     /// Cancel      as Lock::acquire
     /// Threads     loop thread
     Lock::Scoped scoped() noexcept { return lock_->scoped(); }
-    /// Throws  RuntimeError  it is not locked
-    void release() { lock_->release(); }
+    /// Throws  RuntimeError  it is not locked; this is another thread (debug mode)
+    void release() {
+        binding_.check_thread("Condition.release");
+        lock_->release();
+    }
 
     /// Releases the lock, waits until notified, acquires the lock again. May also return without a notify
     /// (when one was passed on by a task that was cancelled), so the caller looks again at what it waits for.
@@ -84,8 +87,9 @@ class Condition {
 
     /// Wakes `n` of those that wait, the longest waiting first. They go on one by one, when they have the
     /// lock. Allocates nothing.
-    /// Throws  RuntimeError  the lock is not held
+    /// Throws  RuntimeError  the lock is not held; this is another thread (debug mode)
     void notify(std::size_t n = 1) {
+        binding_.check_thread("Condition.notify");
         if (!locked()) [[unlikely]]
             throw_without_lock("notify");
         while (n-- != 0) {

@@ -21,12 +21,15 @@ class Event {
     bool is_set() const noexcept { return set_; }
     /// Makes it true and wakes all that wait, also if it is cleared before they run. Allocates nothing.
     void set() noexcept {
-        if (set_) return;
-        set_ = true;
-        queue_.unpark_all();
+        if (binding_.watched()) [[unlikely]]
+            return set_watched();
+        do_set();
     }
     /// Makes it false.
-    void clear() noexcept { set_ = false; }
+    void clear() noexcept {
+        set_ = false;
+        binding_.assert_thread("Event.clear");
+    }
 
     /// Waits until it is true.
     ///
@@ -37,6 +40,14 @@ class Event {
     Wait wait() noexcept;
 
   private:
+    void do_set() noexcept {
+        if (set_) return;
+        set_ = true;
+        queue_.unpark_all();
+    }
+    ASYNCIO_COLD void set_watched() noexcept;
+    bool goes_through() const noexcept { return set_ && !binding_.runs_elsewhere(); }
+
     WaitQueue queue_;
     LoopBinding binding_;
     bool set_ = false;
@@ -47,9 +58,9 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
     : public Parking<Event::Wait> {
   public:
     explicit Wait(Event& event) noexcept : Parking(kind), event_(&event) {}
-    bool await_ready() const noexcept { return event_->set_ && may_go_on(); }
+    bool await_ready() const noexcept { return event_->goes_through() && may_go_on(); }
     void start() {
-        if (event_->set_) return yield();  // the step's budget is spent, no more
+        if (event_->goes_through()) return yield();  // the step's budget is spent, no more
         event_->binding_.require("Event");
         park(event_->queue_);
     }

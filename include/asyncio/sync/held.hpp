@@ -1,5 +1,6 @@
 // Held: something acquired, given back when this goes out of scope.
 #pragma once
+#include <exception>
 #include <utility>
 
 #include "asyncio/base/assert.hpp"
@@ -25,15 +26,14 @@ class [[nodiscard("it is released at once if nothing holds it: auto held = co_aw
     ~Held() {
         try {
             release();
-        } catch (...) {
-            ASYNCIO_ASSERT(false,
-                           "a Held goes whose lock or semaphore was released by hand: call held.release() "
-                           "instead, or nothing");
+        } catch (const std::exception& error) {  // it was released by hand, or this is another thread
+            detail::assert_failed("a Held goes, and can release what it holds", error.what(), __FILE__,
+                                  __LINE__);
         }
     }
 
     /// Releases it now.
-    /// Throws  RuntimeError, ValueError  it was released by hand
+    /// Throws  RuntimeError, ValueError  it was released by hand; as `release` of what it holds
     void release() {
         if (primitive_ != nullptr) std::exchange(primitive_, nullptr)->release();
     }

@@ -42,12 +42,11 @@ class Lock {
     /// Threads     loop thread
     Scoped scoped() noexcept;
     /// Unlocks it and wakes the first that waits. Allocates nothing.
-    /// Throws  RuntimeError  it is not locked
+    /// Throws  RuntimeError  it is not locked; this is another thread (debug mode)
     void release() {
-        if (!locked_) [[unlikely]]
-            throw_not_locked();
-        locked_ = false;
-        wake_first();
+        if (binding_.watched()) [[unlikely]]
+            return release_watched();
+        do_release();
     }
 
     /// For `with`.
@@ -65,10 +64,23 @@ class Lock {
     friend class Condition;
 
     bool try_acquire() noexcept {
+        if (binding_.watched()) [[unlikely]]
+            return try_acquire_watched();
+        return do_try_acquire();
+    }
+    bool do_try_acquire() noexcept {
         if (locked_ || !queue_.idle()) return false;
         locked_ = true;
         return true;
     }
+    void do_release() {
+        if (!locked_) [[unlikely]]
+            throw_not_locked();
+        locked_ = false;
+        wake_first();
+    }
+    ASYNCIO_COLD bool try_acquire_watched() noexcept;
+    ASYNCIO_COLD void release_watched();
     /// Whoever is in front may go on, if its turn is not set already.
     void wake_first() noexcept {
         if (queue_.front_waits()) queue_.unpark_one();

@@ -66,8 +66,8 @@ namespace detail {
 
 class ChannelWait;
 
-/// A channel, whatever goes through it. `receivers.woken()` of the items are promised to those who were woken
-/// for one; they do not count as buffered.
+/// A channel, whatever goes through it. The first `receivers.woken()` items are promised to those who were
+/// woken for one; they do not count as buffered.
 struct ChannelBase {
     WaitQueue receivers;
     WaitQueue senders;
@@ -86,13 +86,17 @@ struct ChannelBase {
     bool can_receive() const noexcept { return buffered() != 0 || senders.first() != nullptr; }
     /// An end is closed: those who wait at it are told, and if it was the last of its side, those who wait at
     /// the other.
-    void close_send(std::uint32_t end) noexcept;
-    void close_receive(std::uint32_t end) noexcept;
+    void close_send(std::uint32_t end) noexcept { close_end(end, senders, send_ends, receivers); }
+    void close_receive(std::uint32_t end) noexcept { close_end(end, receivers, receive_ends, senders); }
     /// A woken receiver leaves its item to others.
     void pass_item_on() noexcept {
         if (buffered() != 0) receivers.unpark_one();
     }
     MemoryChannelStatistics statistics() const noexcept;
+
+  private:
+    static void close_end(std::uint32_t end, WaitQueue& same, std::uint32_t& ends,
+                          WaitQueue& others) noexcept;
 };
 
 /// A task that waits at an end.
@@ -119,7 +123,8 @@ struct Channel : ChannelBase {
         ++count;
         receivers.unpark_one();
     }
-    T take() noexcept;
+    /// The item that comes next for somebody before whom `promised` others have their turn still.
+    T take(std::size_t promised) noexcept;
     /// No receiving end is open, and none is owed an item.
     void drop_what_nobody_takes() noexcept {
         if (receive_ends != 0 || receivers.woken() != 0) return;
@@ -169,9 +174,7 @@ class [[nodiscard("nothing is sent before this is awaited: co_await it")]] Chann
     template <class U>
     ChannelSend(Channel<T>* channel, std::uint32_t end, U&& item)
         : ChannelWait(kind, channel, end), kept_(shared(channel)), item_(std::forward<U>(item)) {}
-    bool await_ready() const noexcept {
-        return (channel_ == nullptr || channel_->receive_ends == 0 || channel_->can_send()) && may_go_on();
-    }
+    bool await_ready() const noexcept { return may_end() && may_go_on(); }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h, Where where = where_here()) {
         if (!enter(h, where)) return;
@@ -194,7 +197,8 @@ class [[nodiscard("nothing is sent before this is awaited: co_await it")]] Chann
     friend struct Channel<T>;
     Channel<T>* channel() const noexcept { return static_cast<Channel<T>*>(channel_); }
     bool may_end() const noexcept {
-        return channel_ == nullptr || channel_->receive_ends == 0 || channel_->can_send();
+        return channel_ == nullptr ||
+               ((channel_->receive_ends == 0 || channel_->can_send()) && !channel_->binding.runs_elsewhere());
     }
     static bool go_on(WaitPlace& waiter) noexcept {
         auto& me = static_cast<ChannelSend&>(waiter);
@@ -209,18 +213,17 @@ class [[nodiscard("nothing is sent before this is awaited: co_await it")]] Chann
 };
 
 template <class T>
-T Channel<T>::take() noexcept {
-    if (count == 0) {  // from hand to hand
+T Channel<T>::take(std::size_t promised) noexcept {
+    if (count == promised) {  // from hand to hand
         auto& sender = static_cast<ChannelSend<T>&>(*senders.first());
         T item = std::move(sender.item_);
         sender.taken_ = true;
         senders.dismiss(sender);
         return item;
     }
-    T item = items.take();
+    T item = items.take(promised);
     --count;
-    if (WaitPlace* const first = senders.first();
-        first != nullptr && (buffered() < max || count < receivers.woken())) {
+    if (WaitPlace* const first = senders.first(); first != nullptr && buffered() < max) {
         auto& sender = static_cast<ChannelSend<T>&>(*first);
         items.put(std::move(sender.item_));  // has room: one was just taken
         ++count;
@@ -259,7 +262,11 @@ class ChannelReceive : public ChannelWait {
             throw_if_cancelled();
         }
         if (channel_ == nullptr || closed_) throw ClosedResourceError();
-        if (promised || channel_->can_receive()) item.emplace(channel()->take());
+        if (promised) {
+            item.emplace(channel()->take(0));
+        } else if (channel_->can_receive()) {
+            item.emplace(channel()->take(channel_->receivers.woken()));
+        }
         if (promised) channel()->drop_what_nobody_takes();
         return item;
     }
@@ -267,7 +274,8 @@ class ChannelReceive : public ChannelWait {
   private:
     Channel<T>* channel() const noexcept { return static_cast<Channel<T>*>(channel_); }
     bool may_end() const noexcept {
-        return channel_ == nullptr || channel_->can_receive() || channel_->send_ends == 0;
+        return channel_ == nullptr ||
+               ((channel_->can_receive() || channel_->send_ends == 0) && !channel_->binding.runs_elsewhere());
     }
     static bool go_on(WaitPlace& waiter) noexcept {
         auto& me = static_cast<ChannelReceive&>(waiter);
@@ -302,8 +310,65 @@ class [[nodiscard("nothing is received before this is awaited: co_await it")]] C
 
 }  // namespace detail
 
-template <class T>
-struct MemoryChannel;
+/// What the ends of both sides have in common; they are movable, and closed when they are destroyed.
+///
+/// Threads     loop thread
+template <class T, bool Sends>
+class MemoryChannelEnd {
+  public:
+    MemoryChannelEnd(detail::ChannelRef<T> ref, std::uint32_t end) noexcept
+        : ref_(std::move(ref)), end_(end) {}
+    MemoryChannelEnd(MemoryChannelEnd&& other) noexcept : ref_(std::move(other.ref_)), end_(other.end_) {}
+    MemoryChannelEnd& operator=(MemoryChannelEnd&& other) noexcept {
+        if (this == &other) return *this;
+        close();
+        ref_ = std::move(other.ref_);
+        end_ = other.end_;
+        return *this;
+    }
+    ~MemoryChannelEnd() { close(); }
+
+    /// Closes this end; again is no error. On another thread an assertion (debug mode).
+    void close() noexcept {
+        detail::ChannelRef<T> ref = std::move(ref_);
+        if (ref.get() == nullptr) return;
+        ref->binding.assert_thread("close (or destruction) of a memory channel's end");
+        if constexpr (Sends) {
+            ref->close_send(end_);
+        } else {
+            ref->close_receive(end_);
+            ref->drop_what_nobody_takes();
+        }
+    }
+    /// Throws  ClosedResourceError
+    MemoryChannelStatistics statistics() const {
+        if (ref_.get() == nullptr) throw ClosedResourceError();
+        return ref_->statistics();
+    }
+
+    /// For `with`, which closes it.
+    ///
+    /// Suspends    never
+    /// Cancel      no effect
+    /// Threads     loop thread
+    ReadyEnter aenter() noexcept { return ReadyEnter(); }
+    ReadyLeave aexit(const std::exception_ptr&) noexcept {
+        close();
+        return ReadyLeave(false);
+    }
+
+  protected:
+    /// The channel, for an operation that does not wait.
+    /// Throws  ClosedResourceError; RuntimeError  this is another thread (debug mode)
+    detail::Channel<T>& opened(const char* what) const {
+        if (ref_.get() == nullptr) throw ClosedResourceError();
+        ref_->binding.check_thread(what);
+        return *ref_.get();
+    }
+
+    detail::ChannelRef<T> ref_;
+    std::uint32_t end_;
+};
 
 /// A sending end of a memory channel. Closed when it is destroyed; when the last one is closed, those who
 /// receive get what is left, then the end.
@@ -311,17 +376,9 @@ struct MemoryChannel;
 /// Threads     loop thread
 /// Python      trio.MemorySendChannel
 template <class T>
-class MemorySendChannel {
+class MemorySendChannel : public MemoryChannelEnd<T, true> {
   public:
-    MemorySendChannel(MemorySendChannel&& other) noexcept : ref_(std::move(other.ref_)), end_(other.end_) {}
-    MemorySendChannel& operator=(MemorySendChannel&& other) noexcept {
-        if (this == &other) return *this;
-        close();
-        ref_ = std::move(other.ref_);
-        end_ = other.end_;
-        return *this;
-    }
-    ~MemorySendChannel() { close(); }
+    using MemoryChannelEnd<T, true>::MemoryChannelEnd;
 
     /// Sends an item; waits while the buffer is full, and, if there is none, until somebody receives it.
     ///
@@ -333,54 +390,25 @@ class MemorySendChannel {
     template <class U = T>
         requires std::is_constructible_v<T, U&&>
     detail::ChannelSend<T> send(U&& item) {
-        return detail::ChannelSend<T>(ref_.get(), end_, std::forward<U>(item));
+        return detail::ChannelSend<T>(this->ref_.get(), this->end_, std::forward<U>(item));
     }
-    /// Throws  WouldBlock  it would have to wait; as `send`
+    /// Throws  WouldBlock  it would have to wait; as `send`; RuntimeError  this is another thread (debug
+    ///         mode)
     template <class U = T>
         requires std::is_constructible_v<T, U&&>
     void send_nowait(U&& item) {
-        if (ref_.get() == nullptr) throw ClosedResourceError();
-        if (ref_->receive_ends == 0) throw BrokenResourceError();
-        if (!ref_->can_send()) throw WouldBlock();
-        ref_->put(T(std::forward<U>(item)));
+        detail::Channel<T>& channel = this->opened("MemorySendChannel.send_nowait");
+        if (channel.receive_ends == 0) throw BrokenResourceError();
+        if (!channel.can_send()) throw WouldBlock();
+        channel.put(T(std::forward<U>(item)));
     }
     /// Another end of the same channel.
-    /// Throws  ClosedResourceError
+    /// Throws  ClosedResourceError; RuntimeError  this is another thread (debug mode)
     MemorySendChannel clone() const {
-        if (ref_.get() == nullptr) throw ClosedResourceError();
-        ++ref_->send_ends;
-        return MemorySendChannel(ref_.share(), ref_->next_end++);
+        detail::Channel<T>& channel = this->opened("MemorySendChannel.clone");
+        ++channel.send_ends;
+        return MemorySendChannel(this->ref_.share(), channel.next_end++);
     }
-    /// Closes this end; again is no error.
-    void close() noexcept {
-        detail::ChannelRef<T> ref = std::move(ref_);
-        if (ref.get() != nullptr) ref->close_send(end_);
-    }
-    /// Throws  ClosedResourceError
-    MemoryChannelStatistics statistics() const {
-        if (ref_.get() == nullptr) throw ClosedResourceError();
-        return ref_->statistics();
-    }
-
-    /// For `with`, which closes it.
-    ///
-    /// Suspends    never
-    /// Cancel      no effect
-    /// Threads     loop thread
-    ReadyEnter aenter() noexcept { return ReadyEnter(); }
-    ReadyLeave aexit(const std::exception_ptr&) noexcept {
-        close();
-        return ReadyLeave(false);
-    }
-
-  private:
-    template <class U>
-    friend MemoryChannel<U> open_memory_channel(std::size_t max_buffer_size);
-    MemorySendChannel(detail::ChannelRef<T> ref, std::uint32_t end) noexcept
-        : ref_(std::move(ref)), end_(end) {}
-
-    detail::ChannelRef<T> ref_;
-    std::uint32_t end_;
 };
 
 /// A receiving end of a memory channel. Closed when it is destroyed; when the last one is closed, those who
@@ -389,18 +417,9 @@ class MemorySendChannel {
 /// Threads     loop thread
 /// Python      trio.MemoryReceiveChannel
 template <class T>
-class MemoryReceiveChannel {
+class MemoryReceiveChannel : public MemoryChannelEnd<T, false> {
   public:
-    MemoryReceiveChannel(MemoryReceiveChannel&& other) noexcept
-        : ref_(std::move(other.ref_)), end_(other.end_) {}
-    MemoryReceiveChannel& operator=(MemoryReceiveChannel&& other) noexcept {
-        if (this == &other) return *this;
-        close();
-        ref_ = std::move(other.ref_);
-        end_ = other.end_;
-        return *this;
-    }
-    ~MemoryReceiveChannel() { close(); }
+    using MemoryChannelEnd<T, false>::MemoryChannelEnd;
 
     /// Receives an item: `while (auto item = co_await receive.next())`.
     ///
@@ -409,60 +428,29 @@ class MemoryReceiveChannel {
     /// Suspends    unless there is an item
     /// Cancel      nothing is lost: the item is there for the next one
     /// Threads     loop thread
-    detail::ChannelNext<T> next() noexcept { return detail::ChannelNext<T>(ref_.get(), end_); }
+    detail::ChannelNext<T> next() noexcept { return detail::ChannelNext<T>(this->ref_.get(), this->end_); }
     /// The same, but the end is an exception.
     ///
     /// Throws      EndOfChannel; ClosedResourceError
     /// Suspends    unless there is an item
     /// Cancel      nothing is lost: the item is there for the next one
     /// Threads     loop thread
-    detail::ChannelItem<T> receive() noexcept { return detail::ChannelItem<T>(ref_.get(), end_); }
-    /// Throws  WouldBlock  it would have to wait; EndOfChannel; ClosedResourceError
+    detail::ChannelItem<T> receive() noexcept { return detail::ChannelItem<T>(this->ref_.get(), this->end_); }
+    /// Throws  WouldBlock  it would have to wait; EndOfChannel; ClosedResourceError; RuntimeError  this is
+    ///         another thread (debug mode)
     T receive_nowait() {
-        if (ref_.get() == nullptr) throw ClosedResourceError();
-        if (ref_->can_receive()) return ref_->take();
-        if (ref_->send_ends == 0) throw EndOfChannel();
+        detail::Channel<T>& channel = this->opened("MemoryReceiveChannel.receive_nowait");
+        if (channel.can_receive()) return channel.take(channel.receivers.woken());
+        if (channel.send_ends == 0) throw EndOfChannel();
         throw WouldBlock();
     }
     /// Another end of the same channel; each item goes to one of them.
-    /// Throws  ClosedResourceError
+    /// Throws  ClosedResourceError; RuntimeError  this is another thread (debug mode)
     MemoryReceiveChannel clone() const {
-        if (ref_.get() == nullptr) throw ClosedResourceError();
-        ++ref_->receive_ends;
-        return MemoryReceiveChannel(ref_.share(), ref_->next_end++);
+        detail::Channel<T>& channel = this->opened("MemoryReceiveChannel.clone");
+        ++channel.receive_ends;
+        return MemoryReceiveChannel(this->ref_.share(), channel.next_end++);
     }
-    /// Closes this end; again is no error.
-    void close() noexcept {
-        detail::ChannelRef<T> ref = std::move(ref_);
-        if (ref.get() == nullptr) return;
-        ref->close_receive(end_);
-        ref->drop_what_nobody_takes();
-    }
-    /// Throws  ClosedResourceError
-    MemoryChannelStatistics statistics() const {
-        if (ref_.get() == nullptr) throw ClosedResourceError();
-        return ref_->statistics();
-    }
-
-    /// For `with`, which closes it.
-    ///
-    /// Suspends    never
-    /// Cancel      no effect
-    /// Threads     loop thread
-    ReadyEnter aenter() noexcept { return ReadyEnter(); }
-    ReadyLeave aexit(const std::exception_ptr&) noexcept {
-        close();
-        return ReadyLeave(false);
-    }
-
-  private:
-    template <class U>
-    friend MemoryChannel<U> open_memory_channel(std::size_t max_buffer_size);
-    MemoryReceiveChannel(detail::ChannelRef<T> ref, std::uint32_t end) noexcept
-        : ref_(std::move(ref)), end_(end) {}
-
-    detail::ChannelRef<T> ref_;
-    std::uint32_t end_;
 };
 
 /// The two ends of a new memory channel: `auto [send, receive] = open_memory_channel<int>(10);`

@@ -32,7 +32,9 @@ class QueueBase {
 
     /// An item that was got is dealt with. Wakes `join` with the last one.
     /// Throws  ValueError  called more often than there were items
+    ///         RuntimeError  this is another thread (debug mode)
     void task_done() {
+        check_thread("Queue.task_done");
         if (unfinished_ == 0) [[unlikely]]
             throw_done_too_often();
         if (--unfinished_ == 0) joiners_.unpark_all();
@@ -79,6 +81,8 @@ class QueueBase {
             throw_full();
     }
     bool is_shut_down() const noexcept { return shut_down_; }
+    bool runs_elsewhere() const noexcept { return binding_.runs_elsewhere(); }
+    void check_thread(const char* what) const { binding_.check_thread(what); }
     void shut_down(bool immediate) noexcept;
 
   private:
@@ -102,9 +106,9 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
     : public Parking<QueueBase::Join> {
   public:
     explicit Join(QueueBase& queue) noexcept : Parking(kind), queue_(&queue) {}
-    bool await_ready() const noexcept { return queue_->unfinished_ == 0 && may_go_on(); }
+    bool await_ready() const noexcept { return goes_through() && may_go_on(); }
     void start() {
-        if (queue_->unfinished_ == 0) return yield();  // the step's budget is spent, no more
+        if (goes_through()) return yield();  // the step's budget is spent, no more
         queue_->binding_.require("Queue");
         park(queue_->joiners_);
     }
@@ -113,6 +117,9 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
     }
 
   private:
+    bool goes_through() const noexcept {
+        return queue_->unfinished_ == 0 && !queue_->binding_.runs_elsewhere();
+    }
     static constexpr WaitKind kind{"Queue.join"};
     QueueBase* queue_;
 };
@@ -121,7 +128,9 @@ class [[nodiscard("nothing is waited for before this is awaited: co_await it")]]
 class QueueBase::Getting : public Parking<QueueBase::Getting> {
   public:
     explicit Getting(QueueBase& queue) noexcept : Parking(kind), base_(&queue) {}
-    bool await_ready() const noexcept { return base_->count_ != 0 && may_go_on(); }
+    bool await_ready() const noexcept {
+        return base_->count_ != 0 && !base_->runs_elsewhere() && may_go_on();
+    }
     void start() {
         if (base_->count_ != 0 || base_->shut_down_ || !base_->binding_.is_here()) [[unlikely]]
             return start_otherwise();
@@ -153,7 +162,9 @@ class QueueBase::Getting : public Parking<QueueBase::Getting> {
 class QueueBase::Putting : public Parking<QueueBase::Putting> {
   public:
     explicit Putting(QueueBase& queue) noexcept : Parking(kind), base_(&queue) {}
-    bool await_ready() const noexcept { return !base_->full() && !base_->shut_down_ && may_go_on(); }
+    bool await_ready() const noexcept {
+        return !base_->full() && !base_->shut_down_ && !base_->runs_elsewhere() && may_go_on();
+    }
     void start() {
         if (!base_->full() || base_->shut_down_ || !base_->binding_.is_here()) [[unlikely]]
             return start_otherwise();
@@ -233,20 +244,26 @@ class BasicQueue : public QueueBase {
         return Put(*this, std::forward<U>(item));
     }
 
-    /// Throws  QueueEmpty; QueueShutDown  it is empty and was shut down
+    /// Throws  QueueEmpty; QueueShutDown  it is empty and was shut down; RuntimeError  this is another thread
+    ///         (debug mode)
     T get_nowait() {
+        this->check_thread("Queue.get_nowait");
         may_get();
         return take();
     }
-    /// Throws  QueueFull; QueueShutDown; std::bad_alloc. Nothing has changed then.
+    /// Throws  QueueFull; QueueShutDown; std::bad_alloc; RuntimeError  this is another thread (debug mode).
+    ///         Nothing has changed then.
     template <class U = T>
         requires std::is_constructible_v<T, U&&>
     void put_nowait(U&& item) {
+        this->check_thread("Queue.put_nowait");
         may_put();
         insert(std::forward<U>(item));
     }
     /// The first item, or nothing. Python has no equivalent.
+    /// Throws  RuntimeError  this is another thread (debug mode)
     std::optional<T> try_get() {
+        this->check_thread("Queue.try_get");
         std::optional<T> item;
         if (!empty()) item.emplace(take());
         return item;
@@ -291,15 +308,11 @@ class [[nodiscard("nothing is got before this is awaited: co_await it")]] BasicQ
     T take_late() {
         settle();
         queue().may_get();
-        if constexpr (std::is_nothrow_move_constructible_v<T>) {
+        try {
             return queue().take();
-        } else {
-            try {
-                return queue().take();
-            } catch (...) {
-                pass_on();
-                throw;
-            }
+        } catch (...) {  // the move, or a comparison
+            pass_on();
+            throw;
         }
     }
     BasicQueue& queue() const noexcept { return static_cast<BasicQueue&>(base()); }
@@ -311,24 +324,22 @@ class [[nodiscard("nothing is got before this is awaited: co_await it")]] BasicQ
     : public QueueBase::Getting {
   public:
     explicit Next(BasicQueue& queue) noexcept : Getting(queue) {}
-    bool await_ready() const noexcept { return (!queue().empty() || queue().is_shut_down()) && may_go_on(); }
+    bool await_ready() const noexcept {
+        return (!queue().empty() || queue().is_shut_down()) && !queue().runs_elsewhere() && may_go_on();
+    }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> h, detail::Where where = detail::where_here()) {
         if (!enter(h, where)) return;
-        if (queue().is_shut_down()) return yield_to_turn();
+        if (queue().is_shut_down() && !queue().runs_elsewhere()) return yield_to_turn();
         start();
     }
     std::optional<T> await_resume() {
         if (suspended()) settle();
-        if constexpr (std::is_nothrow_move_constructible_v<T>) {
+        try {
             return queue().try_get();
-        } else {
-            try {
-                return queue().try_get();
-            } catch (...) {
-                pass_on();
-                throw;
-            }
+        } catch (...) {  // the move, or a comparison
+            pass_on();
+            throw;
         }
     }
 

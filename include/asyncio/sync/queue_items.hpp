@@ -40,6 +40,19 @@ class FifoItems {
         ++head_;
         return item;
     }
+    /// The item that has `before` others in front of it; they keep their order. Cost: O(before).
+    T take(std::size_t before) noexcept {
+        static_assert(std::is_nothrow_move_constructible_v<T>);
+        const auto slot = [this](std::size_t at) { return slots_ + ((head_ + at) & mask_); };
+        T item = std::move(*slot(before));
+        std::destroy_at(slot(before));
+        for (; before != 0; --before) {
+            std::construct_at(slot(before), std::move(*slot(before - 1)));
+            std::destroy_at(slot(before - 1));
+        }
+        ++head_;
+        return item;
+    }
     void clear() noexcept {
         while (size() != 0) std::destroy_at(slots_ + (head_++ & mask_));
     }

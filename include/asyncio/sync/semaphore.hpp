@@ -46,7 +46,9 @@ class Semaphore {
     Scoped scoped() noexcept;
     /// Raises the counter, or rather wakes the first that waits. Allocates nothing.
     /// Throws  ValueError  a BoundedSemaphore is released more often than acquired
+    ///         RuntimeError  this is another thread (debug mode)
     void release() {
+        binding_.check_thread("Semaphore.release");
         if (value_ >= bound_) [[unlikely]]
             throw_over_release();
         ++value_;
@@ -73,7 +75,7 @@ class Semaphore {
 
   private:
     bool try_acquire() noexcept {
-        if (locked()) return false;
+        if (locked() || binding_.runs_elsewhere()) return false;
         --value_;
         return true;
     }

@@ -138,6 +138,8 @@ concept ForeignAwaitable = !Awaited<A> && requires(AwaiterOf<A> awaiter, std::co
 ///
 /// `on_cancel()`, if it is given, is called after a cancel, in a turn of the loop of its own: it tells the
 /// other library to stop. What it throws goes to the loop's exception handler, and the await goes on waiting.
+/// It is not called when the awaitable has resumed by then; one that resumes on another thread may do so
+/// while the hook runs, so what the hook touches must live until the await has ended.
 ///
 /// Returns     what the awaitable gives
 /// Throws      what the awaitable throws; RuntimeError  the other library destroyed its handle of our

@@ -82,15 +82,17 @@ class AnyTask : public detail::RecordRef {
         return detail::cancel_record(record_, message);
     }
     /// Requests so far minus `uncancel()` calls.
-    int cancelling() const noexcept { return record_->is(detail::is_future) ? 0 : record_->cancels; }
+    int cancelling() const noexcept {
+        return seen()->is(detail::is_future) ? 0 : static_cast<int>(seen()->cancels);
+    }
     /// Takes one request back; at 0 a cancel that was not delivered yet is forgotten. Returns what is left.
-    int uncancel() const noexcept { return static_cast<int>(detail::uncancel(record_)); }
-    bool done() const noexcept { return record_->is(detail::done); }
+    int uncancel() const noexcept { return static_cast<int>(detail::uncancel(seen())); }
+    bool done() const noexcept { return seen()->is(detail::done); }
     /// It is done and ended by CancelledError.
     bool cancelled() const noexcept { return done() && record_->is(detail::was_cancelled); }
     /// The exception it ended with; null if it has a result.
     /// Throws  InvalidStateError  it is not done; CancelledError  it was cancelled
-    std::exception_ptr exception() const { return detail::record_exception(record_); }
+    std::exception_ptr exception() const { return detail::record_exception(seen()); }
 
     /// Calls `function(AnyTask)` (or `function()`) in the loop's next iteration after it is done, in order of
     /// registration, in a copy of the context that is current now, or in the context of the options; what it
@@ -136,6 +138,15 @@ class AnyTask : public detail::RecordRef {
     }
 
     friend bool operator==(const AnyTask& a, const AnyTask& b) noexcept { return a.record_ == b.record_; }
+
+  protected:
+    /// The record, to be looked at.
+    detail::PromiseBase* seen() const noexcept {
+        ASYNCIO_DASSERT(detail::may_look(record_),
+                        "a Task or Future was used on another thread than its loop's, which is running: take "
+                        "its remote() handle there");
+        return record_;
+    }
 };
 
 /// The task that runs now.

@@ -170,7 +170,9 @@ class [[nodiscard("nothing is started before this is awaited: co_await it")]] Ca
 ///
 /// `on_cancel()`, if it is given, is called after a cancel, in a turn of the loop of its own: it asks the
 /// library to stop, so that the callback comes soon. What it throws goes to the loop's exception handler, and
-/// the await goes on waiting.
+/// the await goes on waiting. It is not called when the callback has come by then; on another thread the
+/// callback may come while the hook runs, so what the hook touches must live until the await has ended, or
+/// be guarded by a mutex that the callback takes, too.
 ///
 /// Returns     the value
 /// Throws      what was set; what `start` throws, once its handle was called or dropped; RuntimeError  the

@@ -98,8 +98,8 @@ class Future : public AnyTask {
         detail::complete_future(record_);
     }
 
-    decltype(auto) result() const& { return detail::peek_result<T>(record_); }
-    T result() && { return detail::take_result<T>(record_); }
+    decltype(auto) result() const& { return detail::peek_result<T>(seen()); }
+    T result() && { return detail::take_result<T>(seen()); }
 
     using AnyTask::add_done_callback;
     /// The same for a function that takes the future with its type: `[](Future<int> future) { … }`.

@@ -22,14 +22,8 @@ static_assert(OptionStruct<GatherOptions>);
 namespace detail {
 
 /// The coroutine becomes a task of somebody who joins it, and who says with `flags` what becomes of a
-/// failure.
-template <class T>
-Task<T> start_joined(GatherChild& child, unsigned flags) {
-    promote(child.record(), 1);  // on failure it is still the child's
-    PromiseBase* const record = child.take();
-    record->set(adopted | flags);
-    return Task<T>(RecordRef(record));
-}
+/// failure. If a task factory refuses it, what is given has failed. Throws std::bad_alloc.
+RecordRef start_joined(GatherChild& child, unsigned flags);
 
 /// Some workers, gathered, take one coroutine after another. Each runs as a task, as without a limit.
 template <bool Keep, class T>
@@ -46,7 +40,7 @@ class LimitedGather {
         // Whoever asked it to, the gather is cancelled then: results are missing.
         while (next_ != children_.size() && self.cancelling() == 0) {
             const std::size_t at = next_++;
-            Task<T> task = start_joined<T>(children_[at], Keep ? logs_off : 0);
+            Task<T> task(start_joined(children_[at], Keep ? logs_off : 0));
             if constexpr (Keep) {
                 results_[at].emplace(co_await outcome_of(std::move(task), self));
             } else if constexpr (std::is_void_v<T>) {

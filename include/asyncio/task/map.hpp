@@ -55,12 +55,34 @@ struct MapElement<AsyncGenerator<T>> {
                   "each call gets a copy, and this type has none: yield values, or pointers to what stays");
 };
 
+/// What a call gives; if there can be none, something harmless, since that has been said.
+template <class F, class Element>
+struct MapCall {
+    using Type = Coro<>;
+};
+template <class F, class Element>
+    requires std::is_invocable_v<F&, Element&&>
+struct MapCall<F, Element> {
+    using Type = std::invoke_result_t<F&, Element&&>;
+};
+
 /// `Source` is a reference if it is borrowed.
 template <class Source, class F>
 class MapState final : public FlowState {
   public:
     using Element = typename MapElement<Source>::Type;
-    using Call = std::invoke_result_t<F&, Element&&>;
+    static constexpr bool callable = std::is_invocable_v<F&, Element&&>;
+    static constexpr bool would_change_it =
+        !callable && std::is_invocable_v<F&, std::remove_reference_t<Element>&>;
+    static_assert(
+        !would_change_it,
+        "map: the function takes its item by reference, to change it, but each call has an item of its own "
+        "that nobody sees afterwards (moved out of its source, or a copy of what a generator yields by "
+        "reference): take it by value or by const reference; to change what stays, give a range by name, or "
+        "yield pointers");
+    static_assert(callable || would_change_it,
+                  "map: the function cannot be called with one item of the source");
+    using Call = typename MapCall<F, Element>::Type;
     static_assert(Awaited<Call>,
                   "map: the function must give a coroutine, or another awaitable, for an item");
     using Result = std::decay_t<OrMonostate<AwaitResult<Call>>>;
@@ -167,8 +189,9 @@ concept MapSource = is_generator<S> || requires(S& range) {
 /// Each call is a task; a result that is not taken yet counts as running, so a slow consumer stops the
 /// source. The source is asked for an item only when there is room. A range given by name is borrowed, as by
 /// `with`, and so are its elements; an rvalue and the function are owned, and what a generator yields by
-/// reference is copied. A failure is thrown in its item's turn, and from then on no item is begun. All
-/// results of a known list at once: `gather({.limit = 10}, coroutines)`.
+/// reference is copied, so the function takes its item by value, const reference or rvalue reference. A
+/// failure is thrown in its item's turn, and from then on no item is begun. All results of a known list at
+/// once: `gather({.limit = 10}, coroutines)`.
 ///
 /// Throws      ValueError  the limit is 0
 /// Suspends    see Flow::next

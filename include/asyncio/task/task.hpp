@@ -41,9 +41,9 @@ class Task : public AnyTask {
     /// The result.
     /// Throws  what the task threw; CancelledError; InvalidStateError  it is not done, or its result was
     ///         taken
-    decltype(auto) result() const& { return detail::peek_result<T>(record_); }
+    decltype(auto) result() const& { return detail::peek_result<T>(seen()); }
     /// Moves the result out.
-    T result() && { return detail::take_result<T>(record_); }
+    T result() && { return detail::take_result<T>(seen()); }
 
     using AnyTask::add_done_callback;
     /// The same for a function that takes the task with its type: `[](Task<int> task) { … }`.

@@ -1,5 +1,6 @@
 // for_each_cancel_point: a scenario, cancelled at its first step, its second, its third …
 #pragma once
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 
@@ -11,6 +12,13 @@
 #include "asyncio/testing/failure.hpp"
 
 namespace asyncio { inline namespace v1 { namespace testing {
+
+/// Whom `for_each_cancel_point` cancels.
+enum CancelVictims : std::uint8_t {
+    main_task,  ///< the scenario
+    any_task,   ///< at each step each task that is alive then, in a run of its own: children, helpers, the
+                ///< scenario
+};
 
 /// Options of `for_each_cancel_point`. All members may be left out.
 struct CancelPointOptions {
@@ -26,6 +34,7 @@ struct CancelPointOptions {
     unsigned seeds = 0;             ///< sim: so many random orders of ready tasks besides FIFO
     unsigned steps_max = 5'000;     ///< a scenario that takes more is taken for one that never ends
     Duration limit = std::chrono::seconds(20);  ///< of one run, in real time
+    CancelVictims victims = main_task;          ///< any_task: many more runs
 };
 static_assert(OptionStruct<CancelPointOptions>);
 
@@ -39,7 +48,8 @@ struct CancelPoints {
 /// What a check after each run is told.
 struct CancelPoint {
     Backend backend = Backend::automatic;
-    unsigned step = 0;       ///< of the cancel, from 1; 0: this run was not cancelled
+    unsigned step = 0;    ///< of the cancel, from 1; 0: this run was not cancelled
+    unsigned victim = 0;  ///< 0: the scenario; with `any_task` also 1, 2 …: the other tasks, the oldest first
     bool cancelled = false;  ///< the scenario ended by CancelledError
 };
 
@@ -92,6 +102,10 @@ bool call_check(Check& check, const CancelPoint& point) {
 /// A step is each moment at which something else could have cancelled it: before each entry of the loop's
 /// ready queue is run (the task's own resumptions, those of others, timers and callbacks that are due), and
 /// each time nothing is ready and the loop is about to wait. Step 1 comes before the task has started.
+///
+/// With `{.victims = any_task}` each other task that is alive at the step is cancelled as well, in a run of
+/// its own: as somebody does who cancels all_tasks(). The scenario may then end with CancelledError, since it
+/// may wait for one.
 ///
 /// After each run nothing may be left: no live task, timer, operation in flight, descriptor, coroutine frame,
 /// future; and no exception may have gone to the exception handler. Then `check` is called, if there is one:

@@ -28,6 +28,7 @@ enum class FileVerb : std::uint8_t {
 /// directory.
 struct FileRequest {
     FileVerb verb;
+    bool waits = false;  // open: the ring is not to try first whether it can do without waiting
     int descriptor = -1;
     int flags = 0;
     unsigned mode = 0;

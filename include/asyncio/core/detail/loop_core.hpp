@@ -60,6 +60,10 @@ using DropFn = bool (*)(PromiseBase*) noexcept;
 
 inline constexpr std::uintptr_t task_finished = 1;
 
+/// Of a LoopBinding: its loop was in debug mode when it was bound, so that each use is looked at. (The
+/// highest bit, the quickest to test; loop ids have 30.)
+inline constexpr std::uint32_t watched_binding = std::uint32_t{1} << 31;
+
 struct LoopCore {
     // The trampoline's register: who runs next; task_finished = the task has reached its end, and `drop`
     // destroys its result one day.
@@ -78,6 +82,7 @@ struct LoopCore {
     std::uint64_t task_count = 0;
     std::uint32_t loop_id = 0;  // a number no other loop of this process has (30 bits)
     std::uint16_t magic = 0;    // of its records: other loops' differ, nearly always
+    std::uint32_t binding = 0;  // what a LoopBinding keeps of it: loop_id, and in debug mode watched_binding
     EventLoop* owner = nullptr;
     std::string_view cancel_message;     // of the request that is being passed on
     PromiseBase* cancel_next = nullptr;  // whom it reaches next: see CancelAnswer::forward
@@ -276,6 +281,12 @@ inline void unlink_live(PromiseBase* task) noexcept {
 /// Throws RuntimeError if the record belongs to a loop that is not this thread's, as far as that can be seen:
 /// before it is completed or cancelled by hand.
 void require_own(const PromiseBase* record, const char* what);
+/// The same for debug builds, of what cannot throw: false if that loop runs on another thread just now, so
+/// that not even a look is safe.
+ASYNCIO_COLD bool may_look_from_outside(const PromiseBase* record) noexcept;
+inline bool may_look(const PromiseBase* record) noexcept {
+    return (current_loop != nullptr && record->magic == current_loop->magic) || may_look_from_outside(record);
+}
 
 /// Ends a future (no coroutine): its waiters are told in their turn. The result or flags are in place
 /// already.

@@ -112,6 +112,7 @@ class FlowCore {
     void wake_feeder() noexcept;
 
     TaskGroup group_;
+    const LoopCore* loop_ = nullptr;  // in which it was entered
     bool in_order_;
     bool entered_ = false;
     bool stopping_ = false;
@@ -178,7 +179,7 @@ class FlowCore::NextBase : public Leaf, public ScopedTag {
         if (enter_leaf(this, h, where)) return;
         core_->consumer_ = this;
         woken_ = core_->answerable();
-        if (woken_) return push_frame(current_loop, frame);
+        if (woken_) return push_turn(current_loop, this);
         suspend_on(this);
     }
 
@@ -204,10 +205,11 @@ class FlowCore::NextBase : public Leaf, public ScopedTag {
     friend class FlowCore;
     void admit() const;
     static CancelAnswer cancel(Leaf* leaf) noexcept;
+    static void turn(Leaf* leaf) noexcept;
     static const LeafOps ops_;
 
     FlowCore* core_;
-    bool woken_ = false;
+    bool woken_ = false;  // its turn is in the ready queue
 };
 
 }}}  // namespace asyncio::v1::detail

@@ -1,5 +1,6 @@
 // Waiting for something that ends elsewhere: on a thread of a pool, in another library.
 #pragma once
+#include <atomic>
 #include <memory>
 
 #include "asyncio/core/detail/post.hpp"
@@ -15,7 +16,8 @@ class ForeignCall : public Leaf {
   public:
     enum Kind : unsigned { to_thread, adapt, from_callback, file };
     using Ask = void (*)(ForeignCall*);
-    /// `ask` is called in a turn of its own after a cancel; may be null. What it throws is reported.
+    /// `ask` is called in a turn of its own after a cancel, unless report_back was called by then; may be
+    /// null. What it throws is reported.
     ForeignCall(Kind kind, Ask ask) noexcept : ForeignCall(&kinds_[kind], ask) {}
     /// Before it is awaited.
     ForeignCall(ForeignCall&& other) noexcept : ForeignCall(other.ops, other.ask_to_stop_) {
@@ -56,6 +58,7 @@ class ForeignCall : public Leaf {
     Helper warning_;
     Helper stop_;  // asks, in its turn after a cancel
     bool stop_asked_ = false;
+    std::atomic<bool> has_ended_{false};  // what is waited for; its post may not have had its turn
 };
 
 /// "adapt at main.cpp:12: what was to complete it was destroyed …"

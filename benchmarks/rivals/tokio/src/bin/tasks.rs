@@ -246,6 +246,25 @@ async fn to_thread(n: usize) {
     print("to_thread", IMPL, us, "us", &[]);
 }
 
+async fn run_in_executor(n: usize, in_flight: usize) {
+    let mut sum = tokio::task::spawn_blocking(|| 0).await.unwrap();
+    let mut calls = Vec::with_capacity(in_flight);
+    let begin = Instant::now();
+    let mut i = 0;
+    while i < n {
+        for value in i..n.min(i + in_flight) {
+            calls.push(tokio::task::spawn_blocking(move || value + 1));
+        }
+        i += calls.len();
+        for call in calls.drain(..) {
+            sum += call.await.unwrap();
+        }
+    }
+    let us = ns_each(begin, n) / 1000.0;
+    prove(sum == n * (n + 1) / 2, "every call was made");
+    print("run_in_executor", IMPL, us, "us", &[]);
+}
+
 async fn burst_memory(n: usize) {
     let before = resident();
     let nap = Duration::from_millis(200);
@@ -335,6 +354,7 @@ async fn run() {
         "timeout" => timeout(n).await,
         "post" => post(n, count("producers", 1)).await,
         "to_thread" => to_thread(n).await,
+        "run_in_executor" => run_in_executor(n, count("in_flight", 1)).await,
         "burst_memory" => burst_memory(n).await,
         "queue" => queue(n, count("size", 1), text("shape", "one") == "pingpong").await,
         "lock" => lock(n, count("tasks", 1)).await,
@@ -343,6 +363,6 @@ async fn run() {
 }
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_all().build().unwrap();
     runtime.block_on(async { spawn(run()).await.unwrap() })
 }

@@ -1,0 +1,116 @@
+// Datagrams for protocols: create_datagram_endpoint with a factory. (Coroutines use net/datagram.hpp.)
+#pragma once
+#include <concepts>
+#include <exception>
+#include <memory>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "asyncio/net/datagram.hpp"
+#include "asyncio/net/transport.hpp"
+
+namespace asyncio { inline namespace v1 {
+
+namespace detail {
+struct DatagramTransportCore;
+}
+
+/// A socket for datagrams as its protocol sees it: a handle that can be copied. The socket stays open when
+/// all handles are gone; it ends by `close`, `abort`, or with the loop.
+///
+/// Threads     loop thread only
+/// Lifetime    may outlive the socket and the loop
+/// Python      asyncio.DatagramTransport
+class ASYNCIO_API DatagramTransport {
+  public:
+    DatagramTransport() noexcept = default;
+    /// For the library's own.
+    explicit DatagramTransport(std::shared_ptr<detail::DatagramTransportCore> core) noexcept
+        : core_(std::move(core)) {}
+    bool valid() const noexcept { return core_ != nullptr; }
+
+    /// Sends a datagram, or keeps it until the kernel's buffer has room; an empty address: to the remote one.
+    /// What the kernel refuses is told to `error_received`. May call the protocol's `pause_writing`.
+    /// Throws  ValueError  no address, and the endpoint has no remote one
+    void sendto(std::string_view data, const Address& address = Address());
+    /// Sends what is kept, then closes. The protocol receives no more, but for `connection_lost`.
+    void close() noexcept;
+    void abort() noexcept;
+    bool is_closing() const noexcept;
+    /// As StreamWriter::get_extra_info.
+    StreamWriter::ExtraInfo get_extra_info(std::string_view name) const;
+    std::size_t get_write_buffer_size() const noexcept;
+
+  private:
+    std::shared_ptr<detail::DatagramTransportCore> core_;
+};
+
+/// What is called when something happens to a socket for datagrams. Each function does nothing unless it is
+/// overridden; see BaseProtocol for how they are called.
+///
+/// Threads     loop thread only
+/// Python      asyncio.DatagramProtocol
+class ASYNCIO_API DatagramProtocol {
+  public:
+    DatagramProtocol() = default;
+    DatagramProtocol(const DatagramProtocol&) = delete;
+    DatagramProtocol& operator=(const DatagramProtocol&) = delete;
+    virtual ~DatagramProtocol();
+
+    /// The first call, once.
+    virtual void connection_made(DatagramTransport transport);
+    /// The data is valid until this returns.
+    virtual void datagram_received(std::string_view data, const Address& sender);
+    /// A datagram was refused, here or on its way. The socket can be used on.
+    virtual void error_received(std::exception_ptr error);
+    virtual void pause_writing();
+    virtual void resume_writing();
+    /// The last call, once.
+    virtual void connection_lost(std::exception_ptr error);
+};
+
+namespace detail {
+
+/// A callable that gives a pointer to a DatagramProtocol.
+template <class F>
+concept DatagramFactory = std::invocable<std::decay_t<F>&> && requires { typename ProtocolOf<F>; } &&
+                          std::convertible_to<FactoryResult<F>, std::shared_ptr<DatagramProtocol>>;
+
+DatagramTransport attach_datagrams(std::shared_ptr<DatagramProtocol> protocol, DatagramEndpoint endpoint);
+
+template <class P>
+Coro<std::pair<DatagramTransport, std::shared_ptr<P>>> connect_datagrams(FactoryFunction<P> factory,
+                                                                         Coro<DatagramEndpoint> opening) {
+    DatagramEndpoint endpoint = co_await std::move(opening);
+    std::shared_ptr<P> protocol = factory();
+    DatagramTransport transport = attach_datagrams(protocol, std::move(endpoint));
+    co_return std::pair<DatagramTransport, std::shared_ptr<P>>(std::move(transport), std::move(protocol));
+}
+
+template <DatagramFactory F>
+FactoryFunction<ProtocolOf<F>> datagram_factory(F&& factory) {
+    refuse_fragile_closure<F>();
+    return [f = std::decay_t<F>(std::forward<F>(factory))]() mutable {
+        return std::shared_ptr<ProtocolOf<F>>(f());
+    };
+}
+
+}  // namespace detail
+
+/// Makes a socket for datagrams, for a protocol that `factory()` makes. Its `connection_made` was called when
+/// the await returns.
+///
+/// Throws      as create_datagram_endpoint; what the factory throws
+/// Suspends    only to resolve a name
+/// Cancel      nothing is left open
+/// Threads     loop thread
+/// Python      loop.create_datagram_endpoint; the factory gives a std::shared_ptr or std::unique_ptr
+template <detail::DatagramFactory F>
+Coro<std::pair<DatagramTransport, std::shared_ptr<detail::ProtocolOf<F>>>> create_datagram_endpoint(
+    F&& factory, DatagramOptions options = DatagramOptions()) {
+    return detail::connect_datagrams<detail::ProtocolOf<F>>(
+        detail::datagram_factory(std::forward<F>(factory)), create_datagram_endpoint(options));
+}
+
+}}  // namespace asyncio::v1
