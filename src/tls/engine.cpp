@@ -338,8 +338,8 @@ std::exception_ptr TlsEngine::make_error(const char* doing) noexcept {
             found.is(ERR_GET_LIB(found.code), ERR_R_MALLOC_FAILURE))
             return std::make_exception_ptr(std::bad_alloc());
         if (ERR_GET_LIB(found.code) == ERR_LIB_SSL && found.number() >= SSL_AD_REASON_OFFSET) {
-            what = std::string("the peer refuses, with the alert '") +
-                   SSL_alert_desc_string_long(found.number() - SSL_AD_REASON_OFFSET) + "'";
+            const std::string alert = SSL_alert_desc_string_long(found.number() - SSL_AD_REASON_OFFSET);
+            what = "the peer refuses, with the alert '" + (alert == "unknown" ? found.reason : alert) + "'";
         }
         return std::make_exception_ptr(
             SslError(found.number(), found.reason, subject + what + advice_for(found, ssl_.get())));

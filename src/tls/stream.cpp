@@ -24,8 +24,8 @@
 //   an error from below    as on a plain stream
 //   a record is broken     reads and writes throw SslError; the alert is sent, then the stream is closed
 //
-// Who owns what. This holds a share of the stream below until it dies; that one points up (`upper`) until it
-// is closed, and keeps this alive as long (`refs`, the loop's share). After start_tls the user's reader still
+// Who owns what. This holds a share of the stream below until it dies; that one points up (`upper`), and
+// keeps this alive until it is closed (`refs`, the loop's share). After start_tls the user's reader still
 // holds the stream below; each read looks for what stands on top (`topmost`). Should this die before that
 // reader, it leaves below what was decrypted and not read.
 #include "tls/stream.hpp"
@@ -406,7 +406,6 @@ void TlsStream::settle_end() noexcept {
     if (!ended()) decrypt(nullptr, 0);
     input_ended();
     state = State::closed;
-    below->upper = nullptr;
     changed();
     wake(WriteBase::Want::drained);
     wake(WriteBase::Want::closed);
