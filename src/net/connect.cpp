@@ -78,10 +78,9 @@ Settings settings_of(const ConnectOptions& options, AddressFamily family, std::s
     if (options.limit == 0) throw ValueError("open_connection: the limit is 0");
     if (options.happy_eyeballs_delay < Duration::zero())
         throw ValueError("open_connection: happy_eyeballs_delay is negative");
-    Settings settings(
-        options,
-        tls_settings("open_connection", options.ssl, SslPurpose::SERVER_AUTH, options.server_hostname, host,
-                     options.ssl_handshake_timeout, options.ssl_shutdown_timeout));
+    Settings settings(options, tls_settings("open_connection", options.ssl, SslPurpose::SERVER_AUTH,
+                                            options.server_hostname, host, options.ssl_handshake_timeout,
+                                            options.ssl_shutdown_timeout));
     const HostPort& from = options.local_addr;
     if (!from.host.empty()) {
         const auto numeric = Address::parse(from.host, from.port);

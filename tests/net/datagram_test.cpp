@@ -4,9 +4,9 @@
 #include "debug/debug_support.hpp"
 #include "net/datagram_core.hpp"
 #include "net_fixture.hpp"
-#include "support/paths.hpp"
 #include "support/alloc_failure.hpp"
 #include "support/cancel_points.hpp"
+#include "support/paths.hpp"
 #include "tools/program.hpp"
 
 namespace asyncio::test { namespace {

@@ -61,8 +61,6 @@ class Program {
     std::FILE* output_ = nullptr;
 };
 
-inline std::string peer_script(const char* name) {
-    return std::string(tests_folder) + "/net/peers/" + name;
-}
+inline std::string peer_script(const char* name) { return std::string(tests_folder) + "/net/peers/" + name; }
 
 }  // namespace asyncio::test
