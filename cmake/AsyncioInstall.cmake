@@ -1,8 +1,8 @@
-# `cmake --install`: headers, libraries, find_package(asyncio), pkg-config asyncio and asyncio-http, tools, lint.
+# `cmake --install`: headers, libraries, find_package(asyncio), pkg-config asyncio, asyncio-tls and asyncio-http, tools, lint.
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/asyncio")
-set(installed asyncio)
+set(installed asyncio asyncio_tls)
 
 # Headers of http/ and proto/ go with the library that implements them.
 if(ASYNCIO_WITH_HTTP)
@@ -68,7 +68,17 @@ else()
 endif()
 configure_file("${PROJECT_SOURCE_DIR}/cmake/asyncio.pc.in" "${PROJECT_BINARY_DIR}/asyncio.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/asyncio.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
-set(pc_http_requires_lines "Requires: asyncio = ${PROJECT_VERSION}")
+set(pc_tls_requires_lines "Requires: asyncio = ${PROJECT_VERSION}")
+if(ASYNCIO_HAVE_TLS)
+    if(ASYNCIO_IS_STATIC)
+        string(APPEND pc_tls_requires_lines ", libssl >= 3, libcrypto >= 3")
+    else()
+        string(APPEND pc_tls_requires_lines "\nRequires.private: libssl >= 3, libcrypto >= 3")
+    endif()
+endif()
+configure_file("${PROJECT_SOURCE_DIR}/cmake/asyncio-tls.pc.in" "${PROJECT_BINARY_DIR}/asyncio-tls.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/asyncio-tls.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+set(pc_http_requires_lines "Requires: asyncio-tls = ${PROJECT_VERSION}")
 if(pc_http_requires)
     if(ASYNCIO_IS_STATIC)
         string(APPEND pc_http_requires_lines ", ${pc_http_requires}")

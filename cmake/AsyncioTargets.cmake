@@ -58,11 +58,11 @@ function(asyncio_add_library target)
                    POSITION_INDEPENDENT_CODE ON)
 endfunction()
 
-# The best library there is: asyncio::http when it is built, else the core alone.
+# The best library there is: asyncio::http when it is built, else the core with TLS.
 if(ASYNCIO_WITH_HTTP)
     set(ASYNCIO_FULL_LIBRARY asyncio::http)
 else()
-    set(ASYNCIO_FULL_LIBRARY asyncio::asyncio)
+    set(ASYNCIO_FULL_LIBRARY asyncio::tls)
 endif()
 
 function(asyncio_add_program target)

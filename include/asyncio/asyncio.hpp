@@ -89,6 +89,8 @@
 #include "asyncio/net/sendfile.hpp"
 #include "asyncio/net/server.hpp"
 #include "asyncio/net/sock.hpp"
+#include "asyncio/net/ssl_object.hpp"
 #include "asyncio/net/streams.hpp"
+#include "asyncio/net/tls.hpp"
 #include "asyncio/net/transport.hpp"
 #include "asyncio/net/unix.hpp"

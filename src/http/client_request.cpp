@@ -65,20 +65,21 @@ Url parsed(SessionState& session, std::string_view text) {
     return session.last_url;
 }
 
+std::shared_ptr<asyncio::detail::TlsProvider> rules_for(const Exchange& x, const SslOption& ssl) {
+    if (ssl.given()) return context_of(ssl);
+    if (x.session->tls == nullptr) x.session->tls = context_of(true);
+    return x.session->tls;
+}
+
 void set_url(Exchange& x, const UrlArgument& url, const PairsView& params) {
     x.url = url.url() != nullptr ? *url.url() : parsed(*x.session, url.text());
     for (std::size_t i = 0; i < params.size(); ++i) {
         x.url = x.url.with_query_added(params[i].name, params[i].value);
     }
     const std::string_view scheme = x.url.scheme();
-    if (scheme == "https") {
-        throw ClientConnectorError(std::error_code(),
-                                   x.subject() + ": TLS is not in this version: use http://", x.url.host(),
-                                   x.url.port());
-    }
-    if (scheme != "http") {
-        throw InvalidURL(x.url.str(),
-                         "the scheme is '" + std::string(scheme) + "', and only http is spoken here");
+    if (scheme != "http" && scheme != "https") {
+        throw InvalidURL(x.url.str(), "the scheme is '" + std::string(scheme) +
+                                          "', and only http and https are spoken here");
     }
 }
 
@@ -148,6 +149,26 @@ void write_wire(Exchange& x, const RequestBody& body, const PairsView& headers) 
 
 }  // namespace
 
+std::shared_ptr<asyncio::detail::TlsProvider> context_of(const SslOption& ssl) {
+    if (ssl.context() != nullptr) return ssl.context()->state();
+    if (ssl || !ssl.given()) {
+        static const SslContext usual = [] {
+            SslContext made = create_default_context();
+            made.set_alpn_protocols({"http/1.1"});
+            return made;
+        }();
+        return usual.state();
+    }
+    static const SslContext without_checks = [] {
+        SslContext made = create_default_context();
+        made.set_check_hostname(false);
+        made.set_verify_mode(SslVerifyMode::CERT_NONE);
+        made.set_alpn_protocols({"http/1.1"});
+        return made;
+    }();
+    return without_checks.state();
+}
+
 void prepare(Exchange& x, std::string_view method, const UrlArgument& url, const RequestBody& body,
              const RequestOptions& options) {
     x.method = method;
@@ -160,6 +181,7 @@ void prepare(Exchange& x, std::string_view method, const UrlArgument& url, const
     }
     try {
         set_url(x, url, options.params);
+        if (x.url.scheme() == "https") x.tls = rules_for(x, options.ssl);
         if (is_usual(x, body, options.headers)) {
             write_usual_wire(x);
         } else {
@@ -184,6 +206,13 @@ void prepare(Exchange& x, std::string_view method, const UrlArgument& url, const
 
 namespace {
 
+/// Nobody waits for a server's goodbye here: what it had to say has come.
+Coro<Streams> connect(const Exchange& x, std::string_view host) {
+    if (x.tls == nullptr) return open_connection(host, x.url.port());
+    const SslContext context(x.tls);
+    return open_connection(host, x.url.port(), {.ssl = context, .ssl_shutdown_timeout = Duration::zero()});
+}
+
 /// Opens a connection. If this process has no descriptor left, an idle connection makes room for it.
 Coro<> open(Exchange& x) {
     x.enter(Phase::connecting);
@@ -192,7 +221,7 @@ Coro<> open(Exchange& x) {
     for (;;) {
         std::exception_ptr error;
         try {
-            Streams streams = co_await open_connection(host, x.url.port());
+            Streams streams = co_await connect(x, host);
             x.connection = std::make_unique<Connection>(std::move(streams), x.session->limits);
             co_return;
         } catch (const OSError& e) {
@@ -230,12 +259,13 @@ Coro<> send_and_receive_head(Exchange& x) {
 bool may_retry(const Exchange& x, const std::exception_ptr& error) {
     return x.idempotent && !x.answered &&
            (exception_cast<ServerDisconnectedError>(error) != nullptr ||
-            exception_cast<ConnectionError>(error) != nullptr);
+            exception_cast<ConnectionError>(error) != nullptr ||
+            exception_cast<SslEofError>(error) != nullptr);
 }
 
 Coro<> obtain_response(Exchange& x) {
     Connector& connector = x.session->connector;
-    const OriginRef origin(connector, x.url.authority());
+    const OriginRef origin(connector, x.url.authority(), x.tls);
     x.slot = connector.try_slot(*origin);
     if (!x.slot) co_await wait_for_slot(x, *origin);
 

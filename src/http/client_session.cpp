@@ -23,10 +23,18 @@ SessionRef::~SessionRef() {
     if (state_ != nullptr && --state_->references == 0) delete state_;
 }
 
+namespace {
+
+bool is_usual(const SslOption& ssl) { return !ssl.given() || (ssl && ssl.context() == nullptr); }
+
+}  // namespace
+
 SessionState::SessionState(const ClientSessionOptions& options)
     : timeout(options.timeout),
       raise_for_status(options.raise_for_status),
       read_bufsize(options.read_bufsize),
+      // (The usual one is made when it is first needed.)
+      tls(is_usual(options.ssl) ? nullptr : context_of(options.ssl)),
       connector(options) {
     limits.max_line_size = options.max_line_size;
     limits.max_field_size = options.max_field_size;

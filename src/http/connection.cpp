@@ -5,7 +5,14 @@
 
 namespace asyncio { inline namespace v1 { namespace http { namespace detail {
 
-Connection::~Connection() { writer.abort(); }
+Connection::~Connection() {
+    // Over TLS, closing is to say goodbye; what has not been sent is lost in any case.
+    if (writer.get_write_buffer_size() != 0) {
+        writer.abort();
+    } else {
+        writer.close();
+    }
+}
 
 Coro<> wait_closed(StreamWriter& writer) {
     try {

@@ -34,8 +34,9 @@ void Slot::give_back() noexcept {
     std::exchange(connector_, nullptr)->free_slot(*origin_);
 }
 
-OriginRef::OriginRef(Connector& connector, std::string_view authority)
-    : connector_(connector), origin_(connector.origin(authority)) {
+OriginRef::OriginRef(Connector& connector, std::string_view authority,
+                     const std::shared_ptr<asyncio::detail::TlsProvider>& tls)
+    : connector_(connector), origin_(connector.origin(authority, tls)) {
     ++origin_.interested;
 }
 
@@ -68,10 +69,12 @@ Connector::~Connector() {
     ASYNCIO_ASSERT(in_use_ == 0 && waiting_ == 0, "a session's pool dies before its requests");
 }
 
-Origin& Connector::origin(std::string_view authority) {
-    if (auto found = origins_.find(authority); found != origins_.end()) return *found->second;
-    auto made = std::make_unique<Origin>(authority);
-    const std::string_view key = made->authority;
+Origin& Connector::origin(std::string_view authority,
+                          const std::shared_ptr<asyncio::detail::TlsProvider>& tls) {
+    if (auto found = origins_.find(OriginKey{authority, tls.get()}); found != origins_.end())
+        return *found->second;
+    auto made = std::make_unique<Origin>(authority, tls);
+    const OriginKey key{made->authority, tls.get()};
     return *origins_.emplace(key, std::move(made)).first->second;
 }
 
@@ -112,7 +115,8 @@ void Connector::grant() noexcept {
 }
 
 void Connector::forget_if_unused(Origin& origin) noexcept {
-    if (origin.interested == 0 && origin.idle.empty()) origins_.erase(std::string_view(origin.authority));
+    if (origin.interested == 0 && origin.idle.empty())
+        origins_.erase(OriginKey{origin.authority, origin.tls.get()});
 }
 
 std::unique_ptr<Connection> Connector::unlink(Connection& connection) noexcept {

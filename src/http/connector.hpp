@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "asyncio/base/intrusive.hpp"
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/http/client_session.hpp"
+#include "asyncio/net/tls.hpp"
 #include "asyncio/task/future.hpp"
 #include "http/connection.hpp"
 
@@ -20,11 +22,13 @@ namespace asyncio { inline namespace v1 { namespace http { namespace detail {
 
 class Connector;
 
-/// Where connections lead: a host and port.
+/// Where connections lead: a host and port, and with which rules of TLS, if any.
 struct Origin {
-    explicit Origin(std::string_view of) : authority(of) {}
+    Origin(std::string_view of, std::shared_ptr<asyncio::detail::TlsProvider> rules)
+        : authority(of), tls(std::move(rules)) {}
 
     const std::string authority;
+    const std::shared_ptr<asyncio::detail::TlsProvider> tls;
     std::size_t in_use = 0;
     std::size_t interested = 0;  // Slots, waiters and OriginRefs that hold a pointer to this.
     IntrusiveList<Connection, &Connection::idle_hook> idle;
@@ -54,10 +58,23 @@ class Slot {
     Origin* origin_ = nullptr;
 };
 
+/// By what origins are told apart. The rules live as long as an origin has them.
+struct OriginKey {
+    std::string_view authority;
+    const asyncio::detail::TlsProvider* tls;
+    friend bool operator==(const OriginKey&, const OriginKey&) = default;
+    struct Hash {
+        std::size_t operator()(const OriginKey& key) const noexcept {
+            return std::hash<std::string_view>()(key.authority) ^ std::hash<const void*>()(key.tls);
+        }
+    };
+};
+
 /// Keeps an origin remembered.
 class OriginRef {
   public:
-    OriginRef(Connector& connector, std::string_view authority);
+    OriginRef(Connector& connector, std::string_view authority,
+              const std::shared_ptr<asyncio::detail::TlsProvider>& tls);
     OriginRef(const OriginRef&) = delete;
     OriginRef& operator=(const OriginRef&) = delete;
     ~OriginRef();
@@ -96,7 +113,7 @@ class Connector {
     Connector& operator=(const Connector&) = delete;
     ~Connector();
 
-    Origin& origin(std::string_view authority);
+    Origin& origin(std::string_view authority, const std::shared_ptr<asyncio::detail::TlsProvider>& tls);
     /// A slot if there is one now.
     Slot try_slot(Origin& origin) noexcept;
 
@@ -135,7 +152,7 @@ class Connector {
     std::size_t in_use_ = 0;
     std::size_t idle_ = 0;
     std::size_t waiting_ = 0;
-    std::unordered_map<std::string_view, std::unique_ptr<Origin>>
+    std::unordered_map<OriginKey, std::unique_ptr<Origin>, OriginKey::Hash>
         origins_;  // The keys are views into the values.
     IntrusiveList<Connection, &Connection::age_hook> by_age_;
     IntrusiveList<SlotWaiter, &SlotWaiter::hook_> waiters_;

@@ -147,14 +147,20 @@ void Exchange::abort_request() noexcept {
 Coro<> Exchange::receive() {
     if (connection == nullptr) throw ResponseClosedError(subject() + ": the response is closed");
     if (timeout.sock_read.has_value()) arm();
-    const bool more = co_await connection->reader.read_more();
+    bool more = false;
+    bool cut_off = false;
+    try {
+        more = co_await connection->reader.read_more();
+    } catch (const SslEofError&) {
+        cut_off = true;
+    }
     if (connection == nullptr)
         throw ResponseClosedError(subject() + ": the response was closed while it was read");
     if (more) {
         answered = true;
         parse_input();
     } else {
-        parse_end();
+        parse_end(cut_off);
     }
 }
 
@@ -189,7 +195,8 @@ void Exchange::parse_input() {
     if (body_complete) release_connection();
 }
 
-void Exchange::parse_end() {
+/// `cut_off`: the connection has ended without TLS's goodbye (RFC 9112 §9.8).
+void Exchange::parse_end(bool cut_off) {
     proto::ResponseParser& parser = connection->parser;
     const bool silent = parser.idle();
     try {
@@ -202,7 +209,13 @@ void Exchange::parse_end() {
     if (silent || !head_complete) {
         throw ServerDisconnectedError(subject() + ": the server closed the connection without an answer");
     }
-    body_complete = true;
+    if (cut_off) {
+        // It had no length: nobody can tell whether this is all.
+        body_error = std::make_exception_ptr(ClientPayloadError(
+            subject() + ": the connection ended without TLS's closing message: the body may be cut off"));
+    } else {
+        body_complete = true;
+    }
     close_connection();
 }
 
@@ -302,6 +315,13 @@ void Exchange::fail(const std::exception_ptr& error) {
         if (exception_cast<gaierror>(error) != nullptr) {
             throw ClientConnectorDNSError(system->code(), about + "name does not resolve: " + system->what(),
                                           url.host(), url.port());
+        }
+        if (connecting && exception_cast<SslCertVerificationError>(error) != nullptr) {
+            throw ClientConnectorCertificateError(system->code(), about + system->what(), url.host(),
+                                                  url.port());
+        }
+        if (connecting && exception_cast<SslError>(error) != nullptr) {
+            throw ClientConnectorSSLError(system->code(), about + system->what(), url.host(), url.port());
         }
         if (connecting) {
             throw ClientConnectorError(system->code(), about + system->what(), url.host(), url.port());

@@ -11,6 +11,7 @@
 #include "asyncio/base/intrusive.hpp"
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/http/client_session.hpp"
+#include "asyncio/net/tls.hpp"
 #include "asyncio/proto/http1.hpp"
 #include "asyncio/task/timeout.hpp"
 #include "http/connector.hpp"
@@ -93,6 +94,7 @@ struct Exchange {
     const char* limit_name = "";  // Of ClientTimeout's member that `limit` stands for.
     Duration limit_value = Duration::none();
 
+    std::shared_ptr<asyncio::detail::TlsProvider> tls;  // of https
     Slot slot;
     std::unique_ptr<Connection> connection;
     ListHook in_flight;  // In the session's list until there is a response.
@@ -104,7 +106,7 @@ struct Exchange {
 
   private:
     void parse_input();
-    void parse_end();
+    void parse_end(bool cut_off);
     void arm();
     [[noreturn]] void fail(const std::exception_ptr& error);
     std::exception_ptr timeout_error() const;
@@ -112,6 +114,10 @@ struct Exchange {
 
 /// "GET http://h/x", without user name and password, appended.
 void append_subject(std::string& out, std::string_view method, const Url& url);
+
+/// The rules that an option stands for.
+/// Throws  RuntimeError  there is no TLS in this library
+std::shared_ptr<asyncio::detail::TlsProvider> context_of(const SslOption& ssl);
 
 /// Writes the request into `exchange.wire`, or what is wrong with it into `refusal`.
 void prepare(Exchange& exchange, std::string_view method, const UrlArgument& url, const RequestBody& body,

@@ -27,7 +27,8 @@ struct SessionState {
     bool raise_for_status;
     std::size_t read_bufsize;
     proto::ParserLimits limits;
-    Headers headers;  // Sent with each request, the defaults included.
+    std::shared_ptr<asyncio::detail::TlsProvider> tls;  // For https; null: made when it is first needed.
+    Headers headers;                                    // Sent with each request, the defaults included.
     /// These as they are sent; empty if one of them is for the request to say (Host, Content-Type), or about
     /// the connection.
     std::string usual_fields;

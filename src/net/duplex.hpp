@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,8 @@
 #include "net/inlet.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
+
+struct TlsFacts;
 
 struct Duplex : Inlet {
     // open → closing (close(): what is buffered is sent first) → shut (nothing goes through any more, what is
@@ -38,12 +41,14 @@ struct Duplex : Inlet {
     virtual Address local() const noexcept = 0;
     /// -1: closed.
     virtual int fileno() const noexcept = 0;
+    /// What TLS has agreed on; null without it.
+    virtual std::shared_ptr<const TlsFacts> tls_facts() const { return nullptr; }
     /// What the kernel may write to by itself, when nothing is unsent; -1: the bytes are changed on their
     /// way.
     virtual int sendfile_descriptor() const noexcept { return -1; }
 
     // ---- what all have -----------------------------------------------------------------------------
-    void set_limits(WriteBufferLimits limits);
+    virtual void set_limits(WriteBufferLimits limits);
     /// No write will go through any more.
     bool write_lost() const noexcept { return loss != nullptr || state >= State::shut; }
     [[noreturn]] void throw_lost() const;
@@ -65,5 +70,12 @@ struct Duplex : Inlet {
     /// `unsent` has grown, or become less.
     void note_unsent() noexcept;
 };
+
+/// The stream that users of `stream` mean: what stands on it, if anything does.
+inline Duplex& topmost(Duplex& stream) noexcept {
+    Duplex* top = &stream;
+    while (top->upper != nullptr && top->upper->stream() != nullptr) top = top->upper->stream();
+    return *top;
+}
 
 }}}  // namespace asyncio::v1::detail

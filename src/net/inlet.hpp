@@ -14,13 +14,16 @@
 namespace asyncio { inline namespace v1 { namespace detail {
 
 class ReadBase;
+struct Duplex;
 
 /// Who stands on a stream in place of a reader and writer, and is told when they would be woken. It runs no
 /// user code there, and may pull, consume, write and close.
 struct Upper {
     virtual void below_changed() noexcept = 0;  // bytes, the end or an error have come
     virtual void below_drained() noexcept = 0;  // what was unsent is no more than `low`, or writing is lost
-    virtual void below_closed() noexcept = 0;
+    virtual void below_closed() noexcept = 0;   // … or writing is lost
+    /// The stream that it is to those above it; null if it is none.
+    virtual Duplex* stream() noexcept { return nullptr; }
 
   protected:
     ~Upper() = default;

@@ -61,6 +61,7 @@ NetPart::~NetPart() {
 
 void NetPart::shut_down() noexcept {
     closing = true;
+    if (tls != nullptr) tls->shut_down();
     // Each takes itself off the list, now or when the kernel lets go of it.
     while (servers != nullptr) servers->close();
     for (Connection* each = connections; each != nullptr;) {

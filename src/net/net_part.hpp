@@ -56,6 +56,7 @@ struct NetPart final : LoopPart {
     std::shared_ptr<Resolver> resolver;             // the user's; null: the default one
     std::shared_ptr<Resolver> default_resolver;     // null until it is first needed
     SpareBuffers spare_buffers;
+    std::unique_ptr<LoopPart> tls;  // made by the first stream of TLS
     Operation send_now{OperationKind::send_now, -1,
                        nullptr};  // never held, so that one serves all connections
     bool closing = false;

@@ -17,7 +17,7 @@
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/net/streams.hpp"
-#include "net/inlet.hpp"
+#include "net/duplex.hpp"
 
 namespace asyncio { inline namespace v1 {
 
@@ -90,6 +90,16 @@ void Inlet::put_back(const char* data, std::size_t count) noexcept {
 
 // ---- a read -------------------------------------------------------------------------------------
 
+namespace {
+
+/// What a reader reads from: what stands on the stream that it was made for, if anything does.
+Inlet& on_top(Inlet& inlet) noexcept {
+    return inlet.upper == nullptr || inlet.upper->stream() == nullptr ? inlet
+                                                                      : topmost(*inlet.upper->stream());
+}
+
+}  // namespace
+
 const LeafOps ReadBase::ops_{&ReadBase::cancel, &ReadBase::run, "read"};
 
 /// Ends a read when its result has been taken.
@@ -104,6 +114,9 @@ struct ReadEnding {
 };
 
 bool ReadBase::ready() {
+    // After start_tls the reader is that of the stream below still.
+    if (inlet_->upper != nullptr) [[unlikely]]
+        inlet_ = &on_top(*inlet_);
     LoopCore* const loop = current_loop;
     if (loop == nullptr || loop->current == nullptr || loop->current->pending != 0) return false;
     if (inlet_->reader != nullptr) {
@@ -344,14 +357,18 @@ bool ReadBase::take_more() {
 
 // ---- the handle ---------------------------------------------------------------------------------
 
-std::string_view StreamReader::buffered() const noexcept { return inlet_->unread(); }
+std::string_view StreamReader::buffered() const noexcept { return detail::on_top(*inlet_).unread(); }
 
 void StreamReader::consume(std::size_t n) {
-    if (n > inlet_->unread().size()) throw ValueError("consume: so many bytes are not buffered");
-    inlet_->consume(n);
+    detail::Inlet& inlet = detail::on_top(*inlet_);
+    if (n > inlet.unread().size()) throw ValueError("consume: so many bytes are not buffered");
+    inlet.consume(n);
 }
 
-bool StreamReader::at_eof() const noexcept { return inlet_->eof && inlet_->unread().empty(); }
+bool StreamReader::at_eof() const noexcept {
+    const detail::Inlet& inlet = detail::on_top(*inlet_);
+    return inlet.eof && inlet.unread().empty();
+}
 
 std::size_t StreamReader::limit() const noexcept { return inlet_->limit; }
 
@@ -371,7 +388,7 @@ void StreamReader::check_separators(std::span<const std::string_view> separators
 }
 
 void StreamReader::drop() noexcept {
-    inlet_->reader_dropped();
+    detail::on_top(*inlet_).reader_dropped();
     inlet_->drop();
 }
 

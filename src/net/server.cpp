@@ -165,8 +165,13 @@ void Acceptor::close_if_free() noexcept {
 
 // ---- the server ---------------------------------------------------------------------------------
 
-ServerCore::ServerCore(NetPart& p, ClientFunction function, const ServerOptions& server_options)
-    : part(&p), on_client(std::move(function)), context(inherit_context()), options(server_options) {
+ServerCore::ServerCore(NetPart& p, ClientFunction function, const ServerOptions& server_options,
+                       TlsSettings tls_settings)
+    : part(&p),
+      on_client(std::move(function)),
+      context(inherit_context()),
+      options(server_options),
+      tls(std::move(tls_settings)) {
     next = part->servers;
     if (next != nullptr) next->previous = this;
     part->servers = this;
@@ -238,7 +243,7 @@ void ServerCore::close_clients() noexcept {
     // Closing may take a connection off the list, but runs no user code that could take off another.
     for (Connection* each = part->connections; each != nullptr;) {
         Connection* const following = each->next;
-        if (each->server == this) each->close();
+        if (each->server == this) topmost(*each).close();
         each = following;
     }
 }
@@ -246,7 +251,7 @@ void ServerCore::close_clients() noexcept {
 void ServerCore::abort_clients() noexcept {
     for (Connection* each = part->connections; each != nullptr;) {
         Connection* const following = each->next;
-        if (each->server == this) each->shut();
+        if (each->server == this) topmost(*each).shut();
         each = following;
     }
 }
@@ -258,25 +263,38 @@ void ServerCore::cancel_tasks() noexcept {
 void ServerCore::take_client(int descriptor) noexcept {
     Connection* connection = nullptr;
     try {
-        if (context != nullptr)
-            part->loop->callback_context = std::make_shared<ContextState>(context->bindings);
         const Address peer = peer_address(descriptor);
         connection = make_connection(*part, descriptor, peer, options.limit);
         connection->server = this;
         hold();
         ++open_clients;
-        connection->hold();
-        StreamReader reader(connection);
-        connection->hold();
-        StreamWriter writer(connection);
+        if (tls) {
+            tls.context->accept(connection, tls);
+        } else {
+            deliver(connection, connection);
+        }
+    } catch (...) {
+        report_exception(part->loop, "a client was accepted and lost", std::current_exception(), nullptr);
+        if (connection != nullptr) connection->close();
+    }
+    if (connection != nullptr) connection->drop();
+}
+
+void ServerCore::deliver(Connection* connection, Duplex* stream) noexcept {
+    try {
+        if (context != nullptr)
+            part->loop->callback_context = std::make_shared<ContextState>(context->bindings);
+        stream->hold();
+        StreamReader reader(stream);
+        stream->hold();
+        StreamWriter writer(stream);
         Coro<> body = on_client(std::move(reader), std::move(writer));
         if (body.valid()) start_task(connection, body.release());
     } catch (...) {
         report_exception(part->loop, "Unhandled exception in client_connected_cb", std::current_exception(),
                          nullptr);
-        if (connection != nullptr) connection->close();
+        stream->close();
     }
-    if (connection != nullptr) connection->drop();
     part->loop->leave_callback_context();
 }
 
@@ -317,7 +335,7 @@ void ClientTask::ended(Waiter* waiter, PromiseBase* record) noexcept {
         record->set(retrieved);
         report_exception(core->part->loop, "Unhandled exception in client_connected_cb", record->error(),
                          record);
-        me->connection->close();
+        topmost(*me->connection).close();
     }
     (me->previous != nullptr ? me->previous->next : core->tasks) = me->next;
     if (me->next != nullptr) me->next->previous = me->previous;
@@ -403,9 +421,9 @@ namespace {
 
 /// Owns a server that is being made.
 Server listen_on_all(ClientFunction function, const std::vector<Address>& addresses,
-                     const ServerOptions& options) {
+                     const ServerOptions& options, TlsSettings tls) {
     NetPart& part = running_net_part_with_sockets();
-    auto* const core = new ServerCore(part, std::move(function), options);
+    auto* const core = new ServerCore(part, std::move(function), options, std::move(tls));
     Server server(core);  // closes what was opened if an address fails
     int last_error = 0;
     std::string last_subject;
@@ -424,8 +442,8 @@ Server listen_on_all(ClientFunction function, const std::vector<Address>& addres
     return server;
 }
 
-Coro<Server> serve_named(ClientFunction function, std::string host, std::uint16_t port,
-                         ServerOptions options) {
+Coro<Server> serve_named(ClientFunction function, std::string host, std::uint16_t port, ServerOptions options,
+                         TlsSettings tls) {
     std::vector<Address> addresses;
     if (host.empty()) {
         if (options.family != AddressFamily::ipv6)
@@ -435,12 +453,14 @@ Coro<Server> serve_named(ClientFunction function, std::string host, std::uint16_
     } else {
         addresses = co_await resolve(host, port, options.family);
     }
-    co_return listen_on_all(std::move(function), addresses, options);
+    co_return listen_on_all(std::move(function), addresses, options, std::move(tls));
 }
 
-Coro<Server> serve_on(ClientFunction function, Address address, ServerOptions options) {
-    const std::vector<Address> addresses(1, address);
-    co_return listen_on_all(std::move(function), addresses, options);
+TlsSettings tls_of(ServerOptions& options) {
+    // (The context is kept; what `options` points to may not outlive the call.)
+    const SslOption ssl = std::exchange(options.ssl, SslOption());
+    return tls_settings("start_server", ssl, SslPurpose::CLIENT_AUTH, {}, {}, options.ssl_handshake_timeout,
+                        options.ssl_shutdown_timeout);
 }
 
 /// A share of a server for a coroutine.
@@ -499,10 +519,16 @@ Coro<> leave_server(CoreRef core, bool failed) {
 
 Coro<Server> serve_host(ClientFunction function, std::string_view host, std::uint16_t port,
                         ServerOptions options) {
-    return serve_named(std::move(function), std::string(host), port, options);
+    TlsSettings tls = tls_of(options);
+    return serve_named(std::move(function), std::string(host), port, options, std::move(tls));
+}
+Coro<Server> serve_on(ClientFunction function, Address address, ServerOptions options, TlsSettings tls) {
+    const std::vector<Address> addresses(1, address);
+    co_return listen_on_all(std::move(function), addresses, options, std::move(tls));
 }
 Coro<Server> serve_address(ClientFunction function, const Address& address, ServerOptions options) {
-    return serve_on(std::move(function), address, options);
+    TlsSettings tls = tls_of(options);
+    return serve_on(std::move(function), address, options, std::move(tls));
 }
 
 }  // namespace detail

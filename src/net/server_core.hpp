@@ -10,6 +10,7 @@
 #include "asyncio/task/future.hpp"
 #include "net/net_part.hpp"
 #include "net/socket_file.hpp"
+#include "net/tls_hook.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
@@ -59,7 +60,8 @@ struct ClientTask : Waiter {
 };
 
 struct ServerCore {
-    ServerCore(NetPart& p, ClientFunction function, const ServerOptions& server_options);
+    ServerCore(NetPart& p, ClientFunction function, const ServerOptions& server_options,
+               TlsSettings tls_settings);
     ServerCore(const ServerCore&) = delete;
     ServerCore& operator=(const ServerCore&) = delete;
     ~ServerCore();
@@ -77,6 +79,8 @@ struct ServerCore {
     void abort_clients() noexcept;
     void cancel_tasks() noexcept;
     void take_client(int descriptor) noexcept;
+    /// Calls the client function. `stream` is the connection, or what stands on it.
+    void deliver(Connection* connection, Duplex* stream) noexcept;
     /// Closed, and so are all its sockets; with `handlers_too`, the clients' tasks have ended.
     bool quiet(bool handlers_too) const noexcept {
         return closed && open_sockets == 0 && open_clients == 0 && (!handlers_too || tasks == nullptr);
@@ -92,6 +96,7 @@ struct ServerCore {
     ClientFunction on_client;
     ContextRef context;  // in which the server was started: those of its clients are copies
     ServerOptions options;
+    TlsSettings tls;
     std::vector<std::unique_ptr<Acceptor>> acceptors;
     std::unique_ptr<SocketFile> file;  // of a Unix socket that cleans up; removed when it closes
     std::size_t open_sockets = 0;      // that listen
@@ -105,6 +110,9 @@ struct ServerCore {
   private:
     void start_task(Connection* connection, PromiseBase* frame);
 };
+
+/// Listens on an address.
+Coro<Server> serve_on(ClientFunction function, Address address, ServerOptions options, TlsSettings tls);
 
 /// A connection of a server has been closed.
 void client_closed(Connection* connection) noexcept;

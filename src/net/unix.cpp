@@ -42,11 +42,11 @@ void remove_stale_socket(const std::string& path) noexcept {
 
 }  // namespace
 
-Coro<Server> serve_path(ClientFunction function, Address address, ServerOptions options, bool is_file,
-                        bool cleans_up) {
+Coro<Server> serve_path(ClientFunction function, Address address, ServerOptions options, TlsSettings tls,
+                        bool is_file, bool cleans_up) {
     std::string path = address.path();
     if (is_file) remove_stale_socket(path);
-    Server server = co_await serve_address(std::move(function), address, options);
+    Server server = co_await serve_on(std::move(function), address, options, std::move(tls));
     if (cleans_up) server.core_->file = std::make_unique<SocketFile>(std::move(path));
     co_return server;
 }
@@ -54,14 +54,22 @@ Coro<Server> serve_path(ClientFunction function, Address address, ServerOptions 
 Coro<Server> serve_unix(ClientFunction function, std::string_view path, UnixServerOptions options) {
     const Address address = Address::unix_path(path);
     const ServerOptions common{.limit = options.limit, .backlog = options.backlog, .reuse_address = false};
+    TlsSettings tls = tls_settings("start_unix_server", options.ssl, SslPurpose::CLIENT_AUTH, {}, {},
+                                   options.ssl_handshake_timeout, options.ssl_shutdown_timeout);
     const bool is_file = path.front() != '\0';
-    return serve_path(std::move(function), address, common, is_file, is_file && options.cleanup_socket);
+    return serve_path(std::move(function), address, common, std::move(tls), is_file,
+                      is_file && options.cleanup_socket);
 }
 
 }  // namespace detail
 
 Coro<Streams> open_unix_connection(std::string_view path, UnixConnectOptions options) {
-    return open_connection(Address::unix_path(path), {.limit = options.limit, .timeout = options.timeout});
+    return open_connection(Address::unix_path(path), {.limit = options.limit,
+                                                      .timeout = options.timeout,
+                                                      .ssl = options.ssl,
+                                                      .server_hostname = options.server_hostname,
+                                                      .ssl_handshake_timeout = options.ssl_handshake_timeout,
+                                                      .ssl_shutdown_timeout = options.ssl_shutdown_timeout});
 }
 
 }}  // namespace asyncio::v1

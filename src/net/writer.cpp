@@ -3,6 +3,7 @@
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/net/streams.hpp"
 #include "net/duplex.hpp"
+#include "net/tls_hook.hpp"
 
 namespace asyncio { inline namespace v1 {
 
@@ -74,7 +75,48 @@ void StreamWriter::abort() noexcept { stream_->shut(); }
 bool StreamWriter::is_closing() const noexcept {
     return stream_->state != detail::Duplex::State::open || stream_->loss != nullptr;
 }
+namespace {
+
+bool somebody_reads(const detail::Duplex& stream) noexcept {
+    return stream.reader != nullptr || stream.upper != nullptr;
+}
+
+/// The writer's stream is `below`; from the handshake's beginning on, what stands on it.
+Coro<> go_over_to_tls(detail::Duplex*& place, detail::TlsSettings settings) {
+    co_await detail::DrainAwaiter(place);
+    if (place->state != detail::Duplex::State::open) throw RuntimeError("start_tls: the stream is closed");
+    if (somebody_reads(*place)) throw RuntimeError("start_tls: a task reads this stream: let that end first");
+    place->hold();
+    detail::DuplexRef made = settings.context->begin(detail::DuplexRef(place), settings);
+    made->hold();
+    const detail::DuplexRef before(std::exchange(place, made.get()));
+    co_await settings.context->handshake_done(std::move(made));
+}
+
+}  // namespace
+
+Coro<> StreamWriter::start_tls(const SslContext& context, StartTlsOptions options) {
+    const SslPurpose purpose = context.state()->purpose;
+    const std::string host = purpose == SslPurpose::SERVER_AUTH ? peername().host() : std::string();
+    return go_over_to_tls(stream_,
+                          detail::tls_settings("start_tls", context, purpose, options.server_hostname, host,
+                                               options.ssl_handshake_timeout, options.ssl_shutdown_timeout));
+}
+
+std::optional<SslObject> StreamWriter::ssl_object() const {
+    std::shared_ptr<const detail::TlsFacts> facts = stream_->tls_facts();
+    if (facts == nullptr) return std::nullopt;
+    return SslObject(std::move(facts));
+}
+
 StreamWriter::ExtraInfo StreamWriter::get_extra_info(std::string_view name) const {
+    if (name == "ssl_object" || name == "cipher" || name == "peercert") {
+        const std::optional<SslObject> ssl = ssl_object();
+        if (!ssl) return ExtraInfo();
+        if (name == "cipher") return ssl->cipher();
+        if (name == "ssl_object") return *ssl;
+        return ssl->getpeercert() ? ExtraInfo(*ssl->getpeercert()) : ExtraInfo();
+    }
     if (name == "socket") {
         const int socket = fileno();
         return socket >= 0 ? ExtraInfo(socket) : ExtraInfo();

@@ -118,7 +118,7 @@ TEST_P(ClientMemory, AnOriginIsForgottenWhereverMemoryRunsOut) {
         const auto wait_in_vain = [&]() -> Coro<> {
             using namespace http::detail;
             const SessionRef session(new SessionState({.limit = 1}));
-            const Slot taken = session->connector.try_slot(session->connector.origin("taken:80"));
+            const Slot taken = session->connector.try_slot(session->connector.origin("taken:80", nullptr));
             {
                 AllocationFailure failure(at);
                 try {

@@ -6,6 +6,7 @@
 #include "net_fixture.hpp"
 #include "support/alloc_failure.hpp"
 #include "support/cancel_points.hpp"
+#include "support/paths.hpp"
 #include "tools/program.hpp"
 
 namespace asyncio::test { namespace {
@@ -621,7 +622,7 @@ TEST_P(Datagrams, CancelledAtAnyPointNothingIsLost) {
 class SlowDatagrams : public NetTest {};
 ASYNCIO_ON_REAL_BACKENDS(SlowDatagrams);
 
-std::string peer_script(const char* name) { return std::string(ASYNCIO_TESTS_DIR "/net/peers/") + name; }
+std::string peer_script(const char* name) { return std::string(tests_folder) + "/net/peers/" + name; }
 
 TEST_P(SlowDatagrams, OurClientTalksToAPythonServer) {
     run([]() -> Coro<> {

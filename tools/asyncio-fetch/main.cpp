@@ -11,6 +11,7 @@
 #include <cstring>
 #include <fstream>
 #include <iostream>
+#include <optional>
 
 #include "fetch/fetch.hpp"
 #include "fetch/progress.hpp"
@@ -37,6 +38,8 @@ struct Arguments {
     bool json = false;
     bool timeline = false;
     bool no_progress = false;
+    std::string ca_file;
+    bool insecure = false;
 };
 
 std::string cause_of(int error) { return error == EBADF ? "it is closed" : std::strerror(error); }
@@ -209,6 +212,17 @@ int run(const Arguments& given) {
         }
     }
     fetch::Options options;
+    std::optional<asyncio::SslContext> ssl;
+    if (arguments.insecure) {
+        options.ssl = false;
+    } else if (!arguments.ca_file.empty()) {
+        try {
+            ssl = asyncio::create_default_context({.cafile = arguments.ca_file});
+        } catch (const asyncio::OSError& error) {
+            return usage_error(std::string("cannot use --cacert: ") + error.what());
+        }
+        options.ssl = *ssl;
+    }
     const std::size_t fits =
         fetch::concurrency_that_fits(fetch::raise_descriptor_limit(), arguments.directory.empty() ? 1 : 2);
     options.concurrency = arguments.sync               ? 1
@@ -265,6 +279,9 @@ int main(int argc, char** argv) {
     app.add_flag("--sync", arguments.sync, "one after another");
     app.add_flag("--json", arguments.json, "print one JSON object per line instead");
     app.add_flag("--timeline", arguments.timeline, "draw who waited when");
+    app.add_option("--cacert", arguments.ca_file, "of https: trust the certificates of this PEM file alone")
+        ->type_name("FILE");
+    app.add_flag("-k,--insecure", arguments.insecure, "of https: believe any certificate");
     app.add_flag("--no-progress", arguments.no_progress, "no progress bar");
     app.set_version_flag("--version", "asyncio-fetch " ASYNCIO_VERSION_STRING);
     try {

@@ -104,6 +104,7 @@ Coro<std::vector<Result>> fetch_all(const std::vector<std::string>& urls, const 
     http::ClientSessionOptions session_options;
     session_options.timeout.total = asyncio::Duration::none();
     session_options.limit = std::max<std::size_t>(options.concurrency, 1);
+    session_options.ssl = options.ssl;
     http::ClientSession session(session_options);
     std::size_t next = 0;
     auto worker = [&]() -> Coro<> {

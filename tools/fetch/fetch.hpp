@@ -13,8 +13,9 @@ namespace fetch {
 struct Options {
     std::size_t concurrency = 100;                        // fetches in flight at once
     asyncio::Duration limit = asyncio::Duration::none();  // for one URL
-    std::string directory;         // where bodies are stored; empty: they are counted and dropped
-    std::size_t index_digits = 4;  // of the files' names
+    std::string directory;          // where bodies are stored; empty: they are counted and dropped
+    std::size_t index_digits = 4;   // of the files' names
+    asyncio::SslOption ssl = true;  // for https
 };
 
 using OnResult = asyncio::UniqueFunction<void(const Result&)>;

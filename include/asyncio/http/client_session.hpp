@@ -32,6 +32,7 @@ struct ClientSessionOptions {
     std::size_t max_line_size = 8190;       ///< bytes of a status line
     std::size_t max_field_size = 8190;      ///< bytes of one header field
     std::size_t max_headers = 128;          ///< header fields and trailers of a response
+    SslOption ssl = true;                   ///< for `https`, as in RequestOptions; a context is kept
 };
 static_assert(OptionStruct<ClientSessionOptions>);
 
@@ -81,7 +82,7 @@ class SessionRef {
 /// Destroying the session closes its idle connections; requests that wait for their response fail with
 /// SessionClosedError; responses that are there may be read to their end.
 ///
-/// Redirects are not followed, content codings not asked for, `https` is refused: not in this version.
+/// Redirects are not followed, content codings not asked for: not in this version.
 ///
 /// Threads     loop thread; it may be made and destroyed where no loop runs
 /// Lifetime    belongs to the loop of its first request; may be destroyed before or after it

@@ -20,7 +20,10 @@
 //     ├ ResponseClosedError         the body of a closed response was asked for        : RuntimeError
 //     ├ ClientOSError               the system reported it: code() is its errno        : OSError
 //     │ └ ClientConnectorError      no connection could be made
-//     │   └ ClientConnectorDNSError the name does not resolve: code() is an EAI_... value
+//     │   ├ ClientConnectorDNSError the name does not resolve: code() is an EAI_... value
+//     │   └ ClientSSLError          TLS failed: code() is a number of OpenSSL
+//     │     ├ ClientConnectorSSLError         ... for another reason than
+//     │     └ ClientConnectorCertificateError ... the server's certificate
 //     └ ServerConnectionError
 //       ├ ServerDisconnectedError   the server closed instead of answering             : Error
 //       └ ServerTimeoutError        the time was up                                    : TimeoutError
@@ -184,6 +187,39 @@ class ASYNCIO_API ClientConnectorDNSError : public ClientConnectorError {
     ClientConnectorDNSError(const ClientConnectorDNSError&) noexcept = default;
     ClientConnectorDNSError& operator=(const ClientConnectorDNSError&) noexcept = default;
     ~ClientConnectorDNSError() override;
+};
+
+/// TLS could not be agreed on.
+///
+/// Python      `aiohttp.ClientSSLError`
+class ASYNCIO_API ClientSSLError : public ClientConnectorError {
+  public:
+    using ClientConnectorError::ClientConnectorError;
+    ClientSSLError(const ClientSSLError&) noexcept = default;
+    ClientSSLError& operator=(const ClientSSLError&) noexcept = default;
+    ~ClientSSLError() override;
+};
+
+/// The handshake failed, but not for the certificate.
+///
+/// Python      `aiohttp.ClientConnectorSSLError`; there it is an ssl.SSLError as well
+class ASYNCIO_API ClientConnectorSSLError : public ClientSSLError {
+  public:
+    using ClientSSLError::ClientSSLError;
+    ClientConnectorSSLError(const ClientConnectorSSLError&) noexcept = default;
+    ClientConnectorSSLError& operator=(const ClientConnectorSSLError&) noexcept = default;
+    ~ClientConnectorSSLError() override;
+};
+
+/// The server's certificate is not to be trusted: the text says why.
+///
+/// Python      `aiohttp.ClientConnectorCertificateError`
+class ASYNCIO_API ClientConnectorCertificateError : public ClientSSLError {
+  public:
+    using ClientSSLError::ClientSSLError;
+    ClientConnectorCertificateError(const ClientConnectorCertificateError&) noexcept = default;
+    ClientConnectorCertificateError& operator=(const ClientConnectorCertificateError&) noexcept = default;
+    ~ClientConnectorCertificateError() override;
 };
 
 /// The server did not do its part.

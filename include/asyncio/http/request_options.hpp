@@ -9,6 +9,7 @@
 #include "asyncio/base/duration.hpp"
 #include "asyncio/base/option.hpp"
 #include "asyncio/http/headers.hpp"
+#include "asyncio/net/ssl_object.hpp"
 
 namespace asyncio { inline namespace v1 { namespace http {
 
@@ -37,6 +38,9 @@ struct RequestOptions {
     ClientTimeout timeout = ClientTimeout::from_session();  ///< replaces the session's as a whole
     std::optional<bool> raise_for_status =
         std::nullopt;  ///< throw for statuses from 400; else as the session
+    /// For `https`: a context; `true`, the usual checks; `false`, none: whoever answers is believed. Else as
+    /// the session.
+    SslOption ssl = {};
 };
 static_assert(OptionStruct<RequestOptions>);
 

@@ -27,12 +27,16 @@ struct ServerOptions {
     int backlog = 100;                          ///< connections that may wait to be accepted
     bool reuse_address = true;                  ///< bind although old connections of the port linger
     bool reuse_port = false;                    ///< several processes or loops may listen on the port
+    SslOption ssl = {};                         ///< a context with a certificate: TLS is spoken
+    Duration ssl_handshake_timeout = std::chrono::seconds(60);
+    Duration ssl_shutdown_timeout = std::chrono::seconds(30);  ///< see ConnectOptions
 };
 static_assert(OptionStruct<ServerOptions>);
 
 namespace detail {
 
 struct ServerCore;
+struct TlsSettings;
 
 /// Called for each client; gives its coroutine, or an invalid one if the call was all.
 using ClientFunction = UniqueFunction<Coro<>(StreamReader, StreamWriter)>;
@@ -96,8 +100,8 @@ Coro<Server> serve_host(ClientFunction function, std::string_view host, std::uin
                         ServerOptions options);
 Coro<Server> serve_address(ClientFunction function, const Address& address, ServerOptions options);
 /// On a Unix socket; `is_file`: it is no abstract one.
-Coro<Server> serve_path(ClientFunction function, Address address, ServerOptions options, bool is_file,
-                        bool cleans_up);
+Coro<Server> serve_path(ClientFunction function, Address address, ServerOptions options, TlsSettings tls,
+                        bool is_file, bool cleans_up);
 
 }  // namespace detail
 
@@ -178,7 +182,8 @@ class Server {
 
   private:
     friend Coro<Server> detail::serve_path(detail::ClientFunction function, Address address,
-                                           ServerOptions options, bool is_file, bool cleans_up);
+                                           ServerOptions options, detail::TlsSettings tls, bool is_file,
+                                           bool cleans_up);
     void drop() noexcept;
     detail::ServerCore* core_;
 };
@@ -186,6 +191,9 @@ class Server {
 /// Listens on `host` (a numeric address or a name; empty: all interfaces, IPv4 and IPv6) and calls
 /// `on_client(reader, writer)` for each connection. If that gives a coroutine, it runs as a task of the loop;
 /// a plain function is called. What it throws goes to the exception handler, and the connection is closed.
+///
+/// With `{.ssl = context}` it is called when TLS has shaken hands. A client that fails to is closed, which
+/// nobody but debug mode mentions.
 ///
 /// When descriptors or memory run out the exception handler is told, and accepting goes on a second later;
 /// nothing that waits in the backlog is lost.

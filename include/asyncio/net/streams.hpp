@@ -1,9 +1,11 @@
 // Streams: StreamReader, StreamWriter, open_connection. (Servers: net/server.hpp.)
 #pragma once
 #include <array>
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +18,7 @@
 #include "asyncio/core/coro.hpp"
 #include "asyncio/net/address.hpp"
 #include "asyncio/net/sendfile.hpp"
+#include "asyncio/net/ssl_object.hpp"
 
 namespace asyncio { inline namespace v1 {
 
@@ -413,6 +416,14 @@ struct WriteBufferLimits {
 };
 static_assert(OptionStruct<WriteBufferLimits>);
 
+/// Options of `StreamWriter::start_tls`. All members may be left out.
+struct StartTlsOptions {
+    std::string_view server_hostname = {};  ///< of a client: the name that the certificate must be for
+    Duration ssl_handshake_timeout = std::chrono::seconds(60);
+    Duration ssl_shutdown_timeout = std::chrono::seconds(30);  ///< see ConnectOptions
+};
+static_assert(OptionStruct<StartTlsOptions>);
+
 /// The writing end of a connection, and its owner: the connection is closed when the writer is closed or
 /// destroyed.
 ///
@@ -421,8 +432,8 @@ static_assert(OptionStruct<WriteBufferLimits>);
 /// Python      asyncio.StreamWriter
 class StreamWriter {
   public:
-    /// What get_extra_info gives: nothing, an address, or a descriptor.
-    using ExtraInfo = std::variant<std::monostate, Address, int>;
+    /// What get_extra_info gives: nothing, an address, a descriptor, or something about TLS.
+    using ExtraInfo = std::variant<std::monostate, Address, int, SslObject, SslCipher, SslCertificate>;
 
     /// For the library's own layers: adopts one share of the connection.
     explicit StreamWriter(detail::Duplex* adopted) noexcept : stream_(adopted) {}
@@ -512,13 +523,33 @@ class StreamWriter {
     /// Threads     loop thread
     detail::ClosedAwaiter wait_closed() { return detail::ClosedAwaiter(stream_); }
 
+    /// Goes over to TLS in mid-stream, after what was written so far has been sent: from here on reader and
+    /// writer are the same, and what they carry is encrypted. The context says which side this is: one for
+    /// clients begins the handshake, one for servers waits for it. What has come and was not read yet counts
+    /// as the beginning of the handshake.
+    ///
+    /// Throws      SslCertVerificationError, SslError  the handshake failed
+    ///             ConnectionAbortedError  it took longer than ssl_handshake_timeout; OSError  the connection
+    ///             was lost; after all of these it is closed
+    ///             ValueError    the context checks the host's name and none was given
+    ///             RuntimeError  somebody reads, or the stream is closed
+    /// Suspends    always
+    /// Cancel      the connection is closed at once
+    /// Threads     loop thread
+    /// Lifetime    the writer must stay where it is until the await has ended
+    /// Python      StreamWriter.start_tls; there the side is that of open_connection and start_server
+    Coro<> start_tls(const SslContext& context, StartTlsOptions options = StartTlsOptions());
+
     /// Python's way to ask for what follows: "peername" and "sockname" give an Address, "socket" the
-    /// descriptor; any other name, and what is not there any more, std::monostate.
+    /// descriptor, and of TLS "ssl_object" an SslObject, "cipher" an SslCipher, "peercert" an SslCertificate;
+    /// any other name, and what is not there (any more), std::monostate.
     ///
     ///     auto name = std::get<asyncio::Address>(writer.get_extra_info("peername"));
     ExtraInfo get_extra_info(std::string_view name) const;
     /// The other end's address; still known after the connection has gone.
     Address peername() const;
+    /// What TLS has agreed on; nothing without it.
+    std::optional<SslObject> ssl_object() const;
     /// This end's address; empty once the connection is closed.
     Address sockname() const;
     /// The socket, for its options; -1 once it is closed. It must not be closed, read or written.
@@ -554,27 +585,39 @@ struct ConnectOptions {
     std::size_t limit = default_stream_limit;   ///< how long a line may be
     AddressFamily family = AddressFamily::any;  ///< only addresses of this kind
     HostPort local_addr = {};                   ///< where to connect from; a numeric host
-    Duration timeout = Duration::none();        ///< for the name lookup and all attempts together
+    Duration timeout = Duration::none();        ///< for the name lookup, all attempts, and TLS's handshake
     /// After so long without a connection the next address is tried besides; none(): only when one has
     /// failed.
     Duration happy_eyeballs_delay = std::chrono::milliseconds(250);
     /// How many addresses of the first one's family come before the families take turns; 0: as the resolver
     /// gave them.
     unsigned interleave = 1;
+    SslOption ssl = {};                     ///< `true`, or a context: see net/tls.hpp
+    std::string_view server_hostname = {};  ///< whom the certificate must be for; else the host
+    Duration ssl_handshake_timeout = std::chrono::seconds(60);
+    /// How long `close` waits for the peer to say goodbye as well, from its last sign of life; 0: not at all.
+    Duration ssl_shutdown_timeout = std::chrono::seconds(30);
 };
 static_assert(OptionStruct<ConnectOptions>);
 
 /// Connects to `host`, a name or a numeric address. The addresses of a name are tried in turn, IPv6 and IPv4
 /// alternating; the next one starts when one has failed or `happy_eyeballs_delay` has passed, and the first
-/// that connects is taken. TCP_NODELAY is set.
+/// that connects is taken. TCP_NODELAY is set. With `{.ssl = true}` or `{.ssl = context}` TLS is spoken, and
+/// has shaken hands when this returns.
+///
+/// Over TLS the reader gives the end of the stream when the peer has said so inside of TLS; if the connection
+/// just ends, reads throw SslEofError after what has come, since somebody may have cut it off.
 ///
 /// Throws      gaierror  the name cannot be resolved; ConnectionRefusedError, OSError  no address could be
-///             connected; TimeoutError  the time is up; ValueError  the host is empty or the limit 0
+///             connected; TimeoutError  the time is up; ValueError  the host is empty, the limit 0, or
+///             options of TLS contradict each other; SslCertVerificationError, SslError  TLS failed;
+///             ConnectionAbortedError  its handshake took longer than ssl_handshake_timeout
 /// Suspends    usually; the loop is never blocked, names are looked up on threads of the resolver
 /// Cancel      what was begun is given up
 /// Threads     loop thread
 /// Python      asyncio.open_connection; `timeout` besides. There happy_eyeballs_delay is None by default, so
-///             that a first address that never answers holds up the others
+///             that a first address that never answers holds up the others, and a stream of TLS that is cut
+///             off just ends
 /// See         RFC 8305
 Coro<Streams> open_connection(std::string_view host, std::uint16_t port,
                               ConnectOptions options = ConnectOptions());

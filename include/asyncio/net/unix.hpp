@@ -13,6 +13,10 @@ namespace asyncio { inline namespace v1 {
 struct UnixConnectOptions {
     std::size_t limit = default_stream_limit;  ///< how long a line may be
     Duration timeout = Duration::none();
+    SslOption ssl = {};                     ///< as in ConnectOptions, the rest too
+    std::string_view server_hostname = {};  ///< needed if the context checks it: a path is no host
+    Duration ssl_handshake_timeout = std::chrono::seconds(60);
+    Duration ssl_shutdown_timeout = std::chrono::seconds(30);
 };
 static_assert(OptionStruct<UnixConnectOptions>);
 
@@ -21,6 +25,9 @@ struct UnixServerOptions {
     std::size_t limit = default_stream_limit;  ///< how long a line may be
     int backlog = 100;                         ///< connections that may wait to be accepted
     bool cleanup_socket = true;                ///< closing removes the file, if it is still this socket's
+    SslOption ssl = {};                        ///< as in ServerOptions, the rest too
+    Duration ssl_handshake_timeout = std::chrono::seconds(60);
+    Duration ssl_shutdown_timeout = std::chrono::seconds(30);
 };
 static_assert(OptionStruct<UnixServerOptions>);
 

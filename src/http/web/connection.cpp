@@ -219,7 +219,7 @@ const Handler* Connection::begin_request(Response& response) {
     }
     // RFC 9110 §7.4: 'a request for an "https" resource MUST be rejected unless it has been received over a
     // connection that has been secured'.
-    if (proto::equals_ignore_case(request_.target_.scheme, "https")) {
+    if (!site_.secure && proto::equals_ignore_case(request_.target_.scheme, "https")) {
         response = Response("421: this connection is not secured", {.status = 421});
         return nullptr;
     }
@@ -263,6 +263,7 @@ Coro<> Connection::discard_rest() {
 }
 
 Coro<> Connection::linger() {
+    if (!writer_.can_write_eof()) co_return;  // TLS: close() itself drops what still comes
     writer_.write_eof();
     enter(Phase::lingering, site_.patience.lingering);
     for (;;) {

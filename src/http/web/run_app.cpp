@@ -137,7 +137,8 @@ Coro<> serve_until_signalled(Application& application, RunAppOptions options, Si
                                    .keepalive_timeout = options.keepalive_timeout,
                                    .client_timeout = options.client_timeout,
                                    .lingering_time = options.lingering_time,
-                                   .shutdown_timeout = options.shutdown_timeout};
+                                   .shutdown_timeout = options.shutdown_timeout,
+                                   .ssl = options.ssl};
     Future<> stop;
     signals.watch(stop.remote());
     // `with` keeps the lambda until it returns.

@@ -17,6 +17,7 @@
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/event_loop.hpp"
+#include "asyncio/net/tls.hpp"
 #include "asyncio/task/timeout.hpp"
 #include "http/web/site_state.hpp"
 
@@ -111,6 +112,7 @@ SiteState::SiteState(std::shared_ptr<Router> site_router, const SiteOptions& sit
                ticks_in(site_options.client_timeout, tick_length),
                ticks_in(site_options.lingering_time, tick_length)} {
     options.host = {};
+    options.ssl = {};
 }
 
 SiteState::~SiteState() {
@@ -233,25 +235,36 @@ Coro<> Site::aexit(std::exception_ptr error) {
 
 namespace {
 
-Coro<Site> start_site(std::shared_ptr<detail::Router> router, SiteOptions options, std::string host) {
+Coro<Site> start_site(std::shared_ptr<detail::Router> router, SiteOptions options, std::string host,
+                      std::optional<SslContext> ssl) {
     const auto state = std::make_shared<detail::SiteState>(std::move(router), options);
     state->router->freeze();
     auto on_client = [weak = std::weak_ptr<detail::SiteState>(state)](StreamReader reader,
                                                                       StreamWriter writer) -> Coro<> {
         return detail::serve_client(weak.lock(), std::move(reader), std::move(writer));
     };
-    state->server.emplace(co_await asyncio::start_server(
-        on_client, host, options.port, {.backlog = options.backlog, .reuse_port = options.reuse_port}));
+    const ServerOptions server_options{.backlog = options.backlog,
+                                       .reuse_port = options.reuse_port,
+                                       .ssl = ssl ? SslOption(*ssl) : options.ssl,
+                                       .ssl_shutdown_timeout = options.lingering_time};
+    state->server.emplace(co_await asyncio::start_server(on_client, host, options.port, server_options));
+    state->secure = static_cast<bool>(options.ssl);
     const Address address = state->server->sockets().front();
     state->port = address.port();
-    state->url = "http://" + address.to_string();
+    state->url = (state->secure ? "https://" : "http://") + address.to_string();
     co_return Site(state);
 }
 
 }  // namespace
 
 Coro<Site> start(Application& application, SiteOptions options) {
-    return start_site(detail::ApplicationAccess::router(application), options, std::string(options.host));
+    std::optional<SslContext> ssl;
+    if (options.ssl.context() != nullptr) {
+        ssl = *options.ssl.context();
+        options.ssl = true;  // the context may not outlive this call
+    }
+    return start_site(detail::ApplicationAccess::router(application), options, std::string(options.host),
+                      std::move(ssl));
 }
 Coro<Site> start(Application&& application, SiteOptions options) { return start(application, options); }
 

@@ -47,6 +47,7 @@ struct SiteState {
     std::optional<Server> server;
     std::uint16_t port = 0;
     std::string url;
+    bool secure = false;  // TLS is spoken
 
     static constexpr std::string_view usual_status = "HTTP/1.1 200 OK\r\n";
     std::string usual_head;  // that, Date and Server

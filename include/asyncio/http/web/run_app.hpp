@@ -20,7 +20,8 @@ struct RunAppOptions {
     Duration lingering_time = std::chrono::seconds(10);
     Duration shutdown_timeout = std::chrono::seconds(60);  ///< how long handlers may go on after a signal
     bool handle_signals = true;                            ///< SIGINT and SIGTERM end it, if at their default
-    void (*on_started)(const Site&) = &print_running_on;   ///< called when it listens; null: nothing
+    SslOption ssl = {};                                   ///< a context with a certificate: `https` is spoken
+    void (*on_started)(const Site&) = &print_running_on;  ///< called when it listens; null: nothing
     RunOptions loop = {};
 };
 static_assert(OptionStruct<RunAppOptions>);

@@ -14,6 +14,7 @@
 #include "asyncio/base/option.hpp"
 #include "asyncio/core/coro.hpp"
 #include "asyncio/http/web/application.hpp"
+#include "asyncio/net/ssl_object.hpp"
 
 namespace asyncio { inline namespace v1 { namespace http::web {
 
@@ -35,6 +36,7 @@ struct SiteOptions {
     Duration lingering_time =
         std::chrono::seconds(10);  ///< how long the rest of an unread body is waited for
     Duration shutdown_timeout = std::chrono::seconds(60);  ///< how long handlers may go on after close()
+    SslOption ssl = {};  ///< a context with a certificate: `https` is spoken
 };
 static_assert(OptionStruct<SiteOptions>);
 
@@ -54,7 +56,7 @@ class ASYNCIO_API Site {
 
     /// The port it listens on.
     std::uint16_t port() const noexcept;
-    /// "http://127.0.0.1:8080", without a slash at the end.
+    /// "http://127.0.0.1:8080" or "https://…", without a slash at the end.
     std::string url() const;
     /// Connections that are open now.
     std::size_t connections() const noexcept;

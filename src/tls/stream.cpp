@@ -1,0 +1,463 @@
+// TlsStream: TLS over any stream, itself a stream.
+//
+// It stands on another Duplex as a reader and a writer would: bytes that have come there are decrypted when
+// somebody reads here, what is written here is encrypted at once and handed down. There is no task, no queue
+// of plaintext and no buffer of its own but for what was decrypted and not read yet; `unsent` is what waits
+// below. All of it happens in callbacks of the stream below or in calls of the user; only the handshake,
+// which costs much, waits in line (part.hpp), and in that turn a server's client function is called.
+//
+// States. `shaking` → open → closing → shut → closed, the names as in Duplex:
+//   shaking  the handshake; reads wait, writes are refused. Its limit is a timer, its end wakes HandshakeWait
+//            or calls the client function.
+//   open     as any stream.
+//   closing  close(): close_notify is on its way, after all that was written. What the peer still sends is
+//            dropped until it has said goodbye as well, or its end has come; then the stream below is closed.
+//            It has `ssl_shutdown_timeout` to do so, counted anew as long as it takes bytes from us.
+//   shut     nothing is encrypted or decrypted any more; below there may be an alert to be sent.
+//   closed   the stream below is closed.
+//
+// Ends of the input, told apart:
+//   close_notify           the end of the stream; writing goes on, as after the end of a plain stream
+//   the bytes just stop    reads give what has come, then throw SslEofError: somebody may have cut it off.
+//                          (Python's asyncio gives the end of the stream here.) HTTP bodies with a length
+//                          are whole all the same, and nobody asks for more.
+//   an error from below    as on a plain stream
+//   a record is broken     reads and writes throw SslError; the alert is sent, then the stream is closed
+//
+// Who owns what. This holds a share of the stream below until it dies; that one points up (`upper`), and
+// keeps this alive until it is closed (`refs`, the loop's share). After start_tls the user's reader still
+// holds the stream below; each read looks for what stands on top (`topmost`). Should this die before that
+// reader, it leaves below what was decrypted and not read.
+#include "tls/stream.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "asyncio/base/error.hpp"
+#include "detail/warnings.hpp"
+#include "net/connection.hpp"
+#include "net/server_core.hpp"
+#include "tls/handshake_wait.hpp"
+
+namespace asyncio { inline namespace v1 { namespace detail {
+
+namespace {
+
+/// So many bytes of plaintext are encrypted before they are handed down: a few records, a buffer that stays
+/// in the cache.
+constexpr std::size_t bytes_per_send = 128 * 1024;
+
+/// Reads from below in a turn while what comes is dropped.
+constexpr int pieces_per_turn = 16;
+
+struct Hold {
+    TlsStream* stream;
+    explicit Hold(TlsStream* s) noexcept : stream(s) { s->hold(); }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+    ~Hold() { stream->drop(); }
+};
+
+}  // namespace
+
+// ---- making one ---------------------------------------------------------------------------------
+
+// Should the engine throw, what is destroyed was never open.
+TlsStream::TlsStream(TlsPart& p, DuplexRef stream_below, const TlsSettings& settings,
+                     std::string_view peer_name)
+    : Duplex(stream_below->loop, stream_below->limit),
+      part((state = State::closed, &p)),
+      below(std::move(stream_below)),
+      engine(SslContext(settings.context), settings.server_hostname, peer_name),
+      shutdown_timeout(settings.shutdown_timeout),
+      limit_timer(this) {
+    ASYNCIO_ASSERT(below->upper == nullptr && below->reader == nullptr);
+    state = State::open;
+    refs = 2;
+    high = below->high;
+    low = below->low;
+    below->upper = this;
+}
+
+TlsStream::~TlsStream() {
+    if (below->upper == this) below->upper = nullptr;
+    if (below->refs == 1) return;
+    // The reader of before start_tls: what is left for it.
+    below->bytes = std::move(bytes);
+    below->head = head;
+    below->eof = eof;
+    below->error = error;
+}
+
+void TlsStream::begin(Duration handshake_timeout) {
+    if (handshake_timeout.has_value()) {
+        arm_timer(loop, &limit_timer,
+                  saturating_add(read_clock(loop), static_cast<std::uint64_t>(handshake_timeout.count_ns())));
+    }
+    part->queue(this);
+}
+
+std::shared_ptr<const TlsFacts> TlsStream::tls_facts() const { return shaking ? nullptr : engine.facts(); }
+
+std::string TlsStream::about(const char* doing) const { return doing + std::string(engine.peer()) + ": "; }
+
+// ---- the handshake ------------------------------------------------------------------------------
+
+void TlsStream::step() noexcept {
+    if (shaking) return step_handshake();
+    if (state == State::closing) drop_input();
+}
+
+void TlsStream::step_handshake() noexcept {
+    const Hold hold(this);
+    while (shaking) {
+        TlsEngine::Result result{};
+        {
+            LentOut out(*part);
+            std::string_view in = below->unread();
+            const std::size_t came = in.size();
+            result = engine.handshake(in, out.text);
+            if (came != in.size()) below->consume(came - in.size());
+            send(out.text);
+        }
+        if (!shaking) return;
+        if (result == TlsEngine::Result::done) return shaken();
+        if (result == TlsEngine::Result::failed) return fail_handshake(engine.error());
+        if (below->ended()) return fail_handshake(nullptr);
+        if (below->pull(nullptr, 0) == Pulled::later) return;
+    }
+}
+
+void TlsStream::shaken() noexcept {
+    shaking = false;
+    disarm();
+    if (waiter != nullptr) std::exchange(waiter, nullptr)->done();
+    if (accepted != nullptr && accepted->server != nullptr) accepted->server->deliver(accepted, this);
+    changed();
+}
+
+/// Null: the stream below has ended.
+void TlsStream::fail_handshake(std::exception_ptr why) noexcept {
+    const Hold hold(this);
+    shaking = false;
+    disarm();
+    try {
+        if (why == nullptr) why = below->error;
+        if (why == nullptr) why = below->loss;
+        if (why == nullptr) {
+            why = std::make_exception_ptr(
+                ConnectionResetError(about("TLS handshake with ") + "the peer has closed the connection"));
+        }
+        if (accepted != nullptr && impl_of(loop)->debug) {
+            warn_with(remark, "a TLS handshake has failed", [&why] {
+                const auto* const error = exception_cast<std::exception>(why);
+                return std::string("a client was lost: ") + (error != nullptr ? error->what() : "?");
+            });
+        }
+    } catch (...) {
+        why = std::current_exception();
+    }
+    fail(why);
+    if (waiter != nullptr) std::exchange(waiter, nullptr)->done();
+}
+
+// ---- reading ------------------------------------------------------------------------------------
+
+Inlet::Pulled TlsStream::pull(char* into, std::size_t room) noexcept {
+    if (shaking) return Pulled::later;  // its end calls changed()
+    const Hold hold(this);
+    for (;;) {
+        if (decrypt(into, room) == Input::changed) return Pulled::now;
+        if (below->ended()) {
+            input_ended();
+            return Pulled::now;
+        }
+        if (below->pull(nullptr, 0) == Pulled::later) return Pulled::later;
+    }
+}
+
+/// What has come, as far as there is room for it: to the reader's memory, or to the buffer if it has none.
+TlsStream::Input TlsStream::decrypt(char* into, std::size_t room) noexcept {
+    LentOut out(*part);
+    std::string_view in = below->unread();
+    const std::size_t came = in.size();
+    const bool direct = into != nullptr;
+    bool got_some = false;
+    TlsEngine::Result result = TlsEngine::Result::done;
+    while (result == TlsEngine::Result::done && error == nullptr && !(direct && room == 0)) {
+        std::size_t got = 0;
+        if (direct) {
+            result = engine.read(in, out.text, into, room, got);
+            if (got != 0) reader->took_directly(got);
+            into += got;
+            room -= got;
+        } else {
+            result = engine.read(in, out.text, part->plain.data(), part->plain.size(), got);
+            if (got != 0) received(part->plain.data(), got);
+        }
+        got_some |= got != 0;
+    }
+    if (came != in.size()) below->consume(came - in.size());
+    send(out.text);
+    if (result == TlsEngine::Result::ended) eof = true;
+    if (result == TlsEngine::Result::failed) {
+        fail(engine.error());
+    } else if (error != nullptr && state < State::shut) {
+        fail(error);  // there was no memory
+    }
+    return got_some || ended() ? Input::changed : Input::none;
+}
+
+void TlsStream::input_ended() noexcept {
+    if (ended()) return;
+    if (below->error != nullptr) {
+        error = below->error;
+    } else if (state >= State::closing || below->state >= State::closing) {
+        eof = true;  // on this side
+    } else {
+        error = engine.truncated();
+    }
+}
+
+bool TlsStream::stop_pulling() noexcept {
+    // What it brings goes to its own buffer: nobody's memory is in use.
+    if (state == State::open && !shaking) below->stop_pulling();
+    return true;
+}
+
+void TlsStream::reader_dropped() noexcept {
+    reader_gone = true;
+    if (loss != nullptr) shut();
+}
+
+SpareBuffers* TlsStream::spares() noexcept {
+    return state < State::shut ? &static_cast<NetPart&>(*part->loop->net).spare_buffers : nullptr;
+}
+
+// ---- writing ------------------------------------------------------------------------------------
+
+void TlsStream::write(std::span<const std::string_view> parts) {
+    if (state != State::open || loss != nullptr) return;
+    if (shaking) throw RuntimeError("a write while TLS shakes hands: await start_tls first");
+    const Hold hold(this);
+    encrypt(parts);
+    note_unsent();
+}
+
+void TlsStream::encrypt(std::span<const std::string_view> parts) {
+    LentOut out(*part);
+    auto& joint = part->plain;  // of small parts
+    std::size_t joined = 0;
+    bool fine = true;
+    const auto hand_down = [&] {
+        send(out.text);
+        out.text.clear();
+        fine = fine && state == State::open;
+    };
+    for (std::string_view bytes : parts) {
+        while (fine && !bytes.empty()) {
+            std::size_t taken = 0;
+            if (joined == 0 && (bytes.size() >= joint.size() || parts.size() == 1)) {
+                taken = std::min(bytes.size(), bytes_per_send);
+                fine = engine.write(bytes.substr(0, taken), out.text);
+            } else {
+                taken = bytes.copy(joint.data() + joined, joint.size() - joined);
+                joined += taken;
+                if (joined == joint.size())
+                    fine = engine.write(std::string_view(joint.data(), std::exchange(joined, 0)), out.text);
+            }
+            bytes.remove_prefix(taken);
+            if (out.text.size() >= bytes_per_send) hand_down();
+        }
+    }
+    if (fine && joined != 0) fine = engine.write(std::string_view(joint.data(), joined), out.text);
+    hand_down();
+    if (engine.error() != nullptr) fail(engine.error());
+}
+
+void TlsStream::send(const std::string& records) noexcept {
+    if (records.empty()) return;
+    const std::string_view bytes = records;
+    try {
+        below->write(std::span(&bytes, 1));
+    } catch (...) {
+        fail(std::current_exception());  // records are missing now: the peer could not read any further
+    }
+}
+
+void TlsStream::write_eof() {
+    throw RuntimeError("write_eof: a stream of TLS ends in both directions at once: call close()");
+}
+
+void TlsStream::set_limits(WriteBufferLimits limits) {
+    Duplex::set_limits(limits);
+    below->set_limits(limits);  // which says when it is drained
+}
+
+// ---- ending -------------------------------------------------------------------------------------
+
+void TlsStream::close() noexcept {
+    if (state != State::open) return;
+    if (loss != nullptr || shaking) return shut();
+    const Hold hold(this);
+    state = State::closing;
+    if (!ended()) eof = true;
+    changed();
+    {
+        LentOut out(*part);
+        engine.send_close(out.text);
+        send(out.text);
+    }
+    if (state != State::closing) return;
+    unsent_at_limit = below->unsent();
+    if (engine.peer_has_closed() || below->ended() || shutdown_timeout <= Duration::zero())
+        return below->close();
+    set_limit(shutdown_timeout);
+    drop_input();
+}
+
+/// Closing: nobody wants any more of this.
+void TlsStream::drop_input() noexcept {
+    const Hold hold(this);
+    for (int piece = 0; piece < pieces_per_turn; ++piece) {
+        if (state != State::closing) return;
+        TlsEngine::Result result = TlsEngine::Result::done;
+        {
+            LentOut out(*part);
+            std::string_view in = below->unread();
+            const std::size_t came = in.size();
+            std::size_t got = 0;
+            while (result == TlsEngine::Result::done)
+                result = engine.read(in, out.text, part->plain.data(), part->plain.size(), got);
+            if (came != in.size()) below->consume(came - in.size());
+            send(out.text);
+        }
+        if (result != TlsEngine::Result::needs_input || below->ended()) return below->close();
+        if (below->pull(nullptr, 0) == Pulled::later) return;
+    }
+    part->queue(this);
+}
+
+void TlsStream::shut() noexcept {
+    if (state >= State::shut) return;
+    const Hold hold(this);
+    if (shaking) {
+        shaking = false;
+        try {
+            error = std::make_exception_ptr(
+                ConnectionAbortedError(about("TLS handshake with ") + "the connection was closed"));
+        } catch (...) {
+            error = std::current_exception();
+        }
+        if (waiter != nullptr) std::exchange(waiter, nullptr)->done();
+    }
+    state = State::shut;
+    if (error == nullptr) eof = true;
+    disarm();
+    changed();
+    wake(WriteBase::Want::drained);
+    below->shut();
+}
+
+/// Nothing goes through any more. An alert may be on its way.
+void TlsStream::fail(const std::exception_ptr& why) noexcept {
+    if (state >= State::shut) return;
+    const Hold hold(this);
+    state = State::shut;
+    if (error == nullptr) error = why;
+    if (loss == nullptr) loss = why;
+    set_limit(shutdown_timeout);
+    paused = false;
+    changed();
+    wake(WriteBase::Want::drained);
+    below->close();
+}
+
+// ---- what the stream below tells ----------------------------------------------------------------
+
+void TlsStream::below_changed() noexcept {
+    if (shaking || state == State::closing) return part->queue(this);
+    changed();
+}
+
+void TlsStream::below_drained() noexcept { note_unsent(); }
+
+void TlsStream::below_closed() noexcept {
+    if (below->state == State::closed) return settle_end();
+    // Writing is lost there; what the peer has sent before can still be read.
+    if (loss != nullptr || below->loss == nullptr) return;
+    const Hold hold(this);
+    if (shaking) return;  // that reads to the end, and finds out
+    loss = below->loss;
+    paused = false;
+    wake(WriteBase::Want::drained);
+    wake(WriteBase::Want::closed);
+    if (reader_gone || ended() || state == State::closing) shut();
+}
+
+void TlsStream::settle_end() noexcept {
+    if (state == State::closed) return;
+    const Hold hold(this);
+    if (shaking) fail_handshake(nullptr);
+    disarm();
+    // While it was closing the peer may have gone any way it liked, once it had everything.
+    if (loss == nullptr && (state != State::closing || unsent_at_limit != 0)) loss = below->loss;
+    // Now, since this may outlive its loop, and the buffers that it shares with others.
+    if (!ended()) decrypt(nullptr, 0);
+    input_ended();
+    state = State::closed;
+    changed();
+    wake(WriteBase::Want::drained);
+    wake(WriteBase::Want::closed);
+    drop();  // the loop's share
+}
+
+// ---- limits -------------------------------------------------------------------------------------
+
+const LeafOps TlsStream::Limit::ops{&TlsStream::unasked, &TlsStream::rang, "TLS"};
+
+void TlsStream::rang(Leaf* leaf) noexcept { static_cast<Limit*>(leaf)->stream->limit_reached(); }
+
+void TlsStream::disarm() noexcept {
+    if (limit_timer.armed()) disarm_timer(loop, &limit_timer);
+}
+
+void TlsStream::set_limit(Duration after) noexcept {
+    disarm();
+    unsent_at_limit = below->unsent();
+    if (after.is_infinite() || below->state == State::closed) return;
+    try {
+        arm_timer(loop, &limit_timer,
+                  saturating_add(read_clock(loop),
+                                 static_cast<std::uint64_t>(std::max<std::int64_t>(after.count_ns(), 0))));
+    } catch (...) {
+        below->shut();  // no memory for patience
+    }
+}
+
+void TlsStream::limit_reached() noexcept {
+    const Hold hold(this);
+    if (shaking) {
+        std::exception_ptr why;
+        try {
+            why = std::make_exception_ptr(ConnectionAbortedError(
+                about("TLS handshake with ") + "it takes longer than ssl_handshake_timeout allows"));
+        } catch (...) {
+            why = std::current_exception();
+        }
+        fail_handshake(why);
+    } else if (below->unsent() < unsent_at_limit) {
+        return set_limit(shutdown_timeout);  // slow, but alive
+    } else if (loss == nullptr) {
+        try {
+            loss = std::make_exception_ptr(TimeoutError(
+                about("TLS: close the connection to ") + "the peer has not said goodbye within " +
+                to_string(shutdown_timeout) + " (ssl_shutdown_timeout)"));
+        } catch (...) {
+            loss = std::current_exception();
+        }
+    }
+    below->shut();
+}
+
+}}}  // namespace asyncio::v1::detail
