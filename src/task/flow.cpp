@@ -124,8 +124,6 @@ void FlowCore::withdraw(Parcel* parcel) noexcept {
     } else {
         parcel->hook_.unlink();
     }
-    // Who was woken for it cannot wait once more: what is missing is said there, and not that all is over.
-    if (consumer_ != nullptr && consumer_->woken_ && !answerable() && !leaving_) lost_one_ = true;
 }
 
 void FlowCore::remove(Parcel* parcel) noexcept {
