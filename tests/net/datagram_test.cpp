@@ -497,10 +497,13 @@ TEST_P(Datagrams, WithoutADescriptorTheErrorSaysSo) {
 }
 
 TEST_P(Datagrams, AnEndpointOfAnotherLoopIsRefusedAndItsLoopMayGoFirst) {
-    std::optional<DatagramEndpoint> left;
+    std::unique_ptr<DatagramEndpoint> left;
     {
         EventLoop first({.backend = backend()});
-        const auto make = [&]() -> Coro<> { left.emplace(co_await on_loopback()); };
+        const auto make = [&]() -> Coro<> {
+            auto made = co_await on_loopback();
+            left = std::make_unique<DatagramEndpoint>(std::move(made));
+        };
         first.run_until_complete(make());
         run([&]() -> Coro<> {
             EXPECT_THROW(co_await left->recvfrom(), RuntimeError);
@@ -518,10 +521,11 @@ TEST_P(Datagrams, AnEndpointOfAnotherLoopIsRefusedAndItsLoopMayGoFirst) {
 }
 
 TEST_P(Datagrams, AnEndpointThatIsDroppedInsideAnotherLoopClosesAtHome) {
-    std::optional<DatagramEndpoint> left;
+    std::unique_ptr<DatagramEndpoint> left;
     EventLoop first({.backend = backend()});
     const auto make = [&]() -> Coro<Task<Datagram>> {
-        left.emplace(co_await on_loopback());
+        auto made = co_await on_loopback();
+        left = std::make_unique<DatagramEndpoint>(std::move(made));
         Task<Datagram> receiving = create_task(left->recvfrom());
         co_await testing::wait_all_tasks_blocked();
         co_return receiving;
