@@ -281,6 +281,7 @@ std::string advice_for(const OpensslError& error, const SSL* ssl) {
         case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
         case SSL_R_VERSION_TOO_LOW: return "; the two sides have no version of TLS in common";
         case SSL_R_NO_SHARED_CIPHER:
+        case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
             if (SSL_get_certificate(ssl) == nullptr)
                 return "; this server has no certificate: call load_cert_chain";
             return {};
