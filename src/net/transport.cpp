@@ -64,7 +64,7 @@ struct TransportCore final : Leaf, Upper {
     void below_closed() noexcept override { queue(); }
 
     const std::shared_ptr<BaseProtocol>& protocol() const noexcept { return protocol_; }
-    Duplex* stream() const noexcept { return stream_; }
+    Duplex* below() const noexcept { return stream_; }
     const std::optional<StreamWriter>& writer() const noexcept { return writer_; }
 
   private:
@@ -313,13 +313,13 @@ Transport::~Transport() {
 
 StreamWriter::ExtraInfo Transport::get_extra_info(std::string_view name) const {
     if (core_->writer().has_value()) return core_->writer()->get_extra_info(name);
-    const int descriptor = core_->stream()->fileno();
+    const int descriptor = core_->below()->fileno();
     if (name == "pipe" && descriptor >= 0) return StreamWriter::ExtraInfo(descriptor);
     return StreamWriter::ExtraInfo();
 }
 bool Transport::is_closing() const noexcept { return core_->closing(); }
 void Transport::close() noexcept { core_->close(); }
-void Transport::abort() noexcept { core_->stream()->shut(); }
+void Transport::abort() noexcept { core_->below()->shut(); }
 void Transport::set_protocol(std::shared_ptr<BaseProtocol> protocol) {
     core_->set_protocol(std::move(protocol));
 }
@@ -328,12 +328,12 @@ bool Transport::is_reading() const noexcept { return core_->is_reading(); }
 void Transport::pause_reading() noexcept { core_->pause_reading(); }
 void Transport::resume_reading() noexcept { core_->resume_reading(); }
 void Transport::writelines(std::span<const std::string_view> parts) { core_->write(parts); }
-void Transport::write_eof() { core_->stream()->write_eof(); }
-bool Transport::can_write_eof() const noexcept { return core_->stream()->can_write_eof(); }
-std::size_t Transport::get_write_buffer_size() const noexcept { return core_->stream()->unsent(); }
+void Transport::write_eof() { core_->below()->write_eof(); }
+bool Transport::can_write_eof() const noexcept { return core_->below()->can_write_eof(); }
+std::size_t Transport::get_write_buffer_size() const noexcept { return core_->below()->unsent(); }
 WriteBufferLimits Transport::get_write_buffer_limits() const noexcept {
-    return WriteBufferLimits{core_->stream()->high, core_->stream()->low};
+    return WriteBufferLimits{core_->below()->high, core_->below()->low};
 }
-void Transport::set_write_buffer_limits(WriteBufferLimits limits) { core_->stream()->set_limits(limits); }
+void Transport::set_write_buffer_limits(WriteBufferLimits limits) { core_->below()->set_limits(limits); }
 
 }}  // namespace asyncio::v1
