@@ -375,7 +375,6 @@ TEST_P(Subprocess, LeavingItsScopeEndsIt) {
 
 TEST_P(Subprocess, AProcessThatIgnoresTheGentleSignalIsKilled) {
     run([]() -> Coro<> {
-        std::optional<int> status;
         auto stubborn = co_await create_subprocess_shell(
             "trap '' TERM; echo ready; while :; do sleep 0.01; done", {.stdout_ = PIPE, .kill_after = 50ms});
         co_await with(stubborn, [&](Process& proc) -> Coro<> { co_await proc.stdout_().readline(); });
