@@ -43,7 +43,14 @@ class Fulfil {
     template <class... U>
     void value(U&&... result) {
         try {
-            promise_.set_value(std::forward<U>(result)...);
+            if constexpr (sizeof...(U) == 0) {
+                promise_.set_value();
+            } else {
+                // Made before: what throws inside of set_value leaves a std::once_flag behind, for whose next
+                // user ThreadSanitizer waits for ever.
+                T made(std::forward<U>(result)...);
+                promise_.set_value(std::move(made));
+            }
             open_ = false;
         } catch (...) {
             error(std::current_exception());
