@@ -400,6 +400,9 @@ TEST_P(ForkTest, TheChildMayDropWhatBelongsToTheLoop) {
 }
 
 TEST_P(ForkTest, TheChildMayDropAnExecutorOfTheParentAndMakeItsOwn) {
+#if ASYNCIO_TSAN
+    GTEST_SKIP() << "this sanitizer ends a child of several threads that starts one";
+#endif
     auto pool = std::make_optional<ThreadPoolExecutor>(ExecutorOptions{.max_workers = 2});
     EXPECT_EQ(pool->submit([] { return 1; }).get(), 1);
     const Child child;
