@@ -61,7 +61,7 @@ std::unique_ptr<KernelBackend> make_epoll(int wake, std::string_view& reason) {
 }  // namespace
 
 TEST(BackendRefusal, ForbiddenIoUringIsNamed) {
-    if (!io_uring_works()) GTEST_SKIP();
+    if (!io_uring_works()) GTEST_SKIP() << "io_uring does not work here";
     on_refusing_thread({SYS_io_uring_setup}, EPERM, make_probed_ring,
                        [](KernelBackend* backend, std::string_view reason) {
                            EXPECT_EQ(backend, nullptr);
@@ -75,7 +75,7 @@ TEST(BackendRefusal, ForbiddenIoUringIsNamed) {
 }
 
 TEST(BackendRefusal, ARingThatCanBeMadeButNotEnteredIsRefused) {
-    if (!io_uring_works()) GTEST_SKIP();
+    if (!io_uring_works()) GTEST_SKIP() << "io_uring does not work here";
     for (int error : {EPERM, ENOSYS}) {
         on_refusing_thread(
             {SYS_io_uring_enter}, error, make_probed_ring,
@@ -128,7 +128,7 @@ TEST(BackendRefusal, WithoutEpollPwait2DeadlinesAreRoundedUpAndNeverEarly) {
 }
 
 TEST(BackendRefusal, ManyRingsInARowLeaveNothingBehind) {
-    if (!io_uring_works()) GTEST_SKIP();
+    if (!io_uring_works()) GTEST_SKIP() << "io_uring does not work here";
     for (int i = 0; i < 200; ++i) {
         Fd wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
         std::string_view reason;
@@ -147,7 +147,7 @@ TEST(BackendRefusal, ManyRingsInARowLeaveNothingBehind) {
 }
 
 TEST(BackendRefusal, AnIoUringWithoutDescriptorsSaysSoAndWorksLater) {
-    if (!io_uring_works()) GTEST_SKIP();
+    if (!io_uring_works()) GTEST_SKIP() << "io_uring does not work here";
     Fd wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     std::vector<Fd> used;
     for (int fd = ::dup(wake.get()); fd >= 0; fd = ::dup(wake.get())) used.emplace_back(fd);
