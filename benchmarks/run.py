@@ -37,6 +37,7 @@ def arguments():
     parser.add_argument("--brief", action="store_true", help="once, with tiny sizes: only to see that everything works")
     parser.add_argument("--install", action="store_true", help="install the rivals that are missing, with apt-get")
     parser.add_argument("--no-build", action="store_true", help="run what was built before")
+    parser.add_argument("--library", metavar="FOLDER", help="take the library that was built there (preset release)")
     parser.add_argument("--build-jobs", type=int, default=0, help="parallel compiler runs; 0: as many as there are cores")
     parser.add_argument("--list", action="store_true", help="the jobs and rivals there are")
     return parser.parse_args()
@@ -160,7 +161,7 @@ def main():
     here = find_rivals(options.install)
     if not options.no_build:
         try:
-            contestants.build(here, options.build_jobs or len(os.sched_getaffinity(0)))
+            contestants.build(here, options.build_jobs or len(os.sched_getaffinity(0)), options.library)
         except contestants.BuildError as error:
             print(error, file=sys.stderr)
             return 1

@@ -233,13 +233,18 @@ def quiet(command, log, **more):
         raise BuildError(f"{tail}\nbenchmarks: {command[0]} failed, see {log}")
 
 
-def build(families, jobs):
-    """Builds the library as its users do, installs it, builds the programs against it, and what rivals there are."""
+def build(families, jobs, library=None):
+    """
+    Builds the library as its users do (or takes the build of it in the folder `library`), installs it, builds the
+    programs against it, and what rivals there are.
+    """
     release = ["-DCMAKE_BUILD_TYPE=Release"]
     parts = [f"-DASYNCIO_BUILD_{part}=OFF" for part in ("TESTS", "EXAMPLES", "BENCHMARKS", "TOOLS")]
-    library, prefix, programs = BUILD / "library", BUILD / "prefix", BUILD / "programs"
-    quiet(["cmake", "-S", ROOT, "-B", library, "-G", "Ninja", *release, *parts], BUILD / "log" / "configure_library")
-    quiet(["cmake", "--build", library, "--parallel", jobs], BUILD / "log" / "build_library")
+    prefix, programs = BUILD / "prefix", BUILD / "programs"
+    if library is None:
+        library = BUILD / "library"
+        quiet(["cmake", "-S", ROOT, "-B", library, "-G", "Ninja", *release, *parts], BUILD / "log" / "configure_library")
+        quiet(["cmake", "--build", library, "--parallel", jobs], BUILD / "log" / "build_library")
     quiet(["cmake", "--install", library, "--prefix", prefix], BUILD / "log" / "install_library")
     quiet(["cmake", "-S", BENCHMARKS, "-B", programs, "-G", "Ninja", *release, f"-DCMAKE_PREFIX_PATH={prefix}"],
           BUILD / "log" / "configure_programs")  # fmt: skip

@@ -113,10 +113,12 @@ Coro<tempfile::Directory> make_folder(Naming naming) {
     }
 }
 
-/// Throws OSError.
+/// What somebody else removes meanwhile (a temporary file in it that was dropped) is gone as well. Throws OSError.
 void remove_tree(const std::string& path) {
     std::error_code error;
-    std::filesystem::remove_all(path, error);
+    do {
+        std::filesystem::remove_all(path, error);
+    } while (error == std::errc::no_such_file_or_directory);
     if (error) throw_os_error(error.value(), "removing '" + path + "' and what is in it");
 }
 

@@ -2,8 +2,12 @@
 #include "asyncio/files/tempfile.hpp"
 
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <set>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "files/files_fixture.hpp"
 
@@ -120,6 +124,23 @@ TEST_P(TempFiles, WhatCannotBeMadeIsNamed) {
         EXPECT_THROW(static_cast<void>(tempfile::TemporaryDirectory({.suffix = std::string_view("\0", 1)})),
                      ValueError);
         EXPECT_THROW(static_cast<void>(tempfile::TemporaryFile({.mode = "q"})), ValueError);
+    });
+}
+
+TEST_P(TempFiles, WhatGoesFromAFolderWhileItIsRemovedIsNoError) {
+    run([&]() -> Coro<> {
+        const std::string where = folder.path();
+        auto made = co_await tempfile::TemporaryDirectory({.dir = where});
+        std::vector<std::string> names;
+        for (int i = 0; i < 2'000; ++i) {
+            names.push_back(made.name() + "/" + std::to_string(i));
+            std::ofstream(names.back()) << i;
+        }
+        std::jthread other([&] {
+            for (const std::string& name : names) std::filesystem::remove(name);
+        });
+        co_await made.cleanup();
+        EXPECT_TRUE(folder_is_empty());
     });
 }
 
