@@ -113,7 +113,8 @@ Coro<tempfile::Directory> make_folder(Naming naming) {
     }
 }
 
-/// What somebody else removes meanwhile (a temporary file in it that was dropped) is gone as well. Throws OSError.
+/// What somebody else removes meanwhile (a temporary file in it that was dropped) is gone as well. Throws
+/// OSError.
 void remove_tree(const std::string& path) {
     std::error_code error;
     do {
