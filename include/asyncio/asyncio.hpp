@@ -71,6 +71,7 @@
 #include "asyncio/sync/held.hpp"
 #include "asyncio/sync/lock.hpp"
 #include "asyncio/sync/memory_channel.hpp"
+#include "asyncio/sync/memory_channel_errors.hpp"
 #include "asyncio/sync/queue.hpp"
 #include "asyncio/sync/queue_items.hpp"
 #include "asyncio/sync/semaphore.hpp"
