@@ -11,6 +11,7 @@
 
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/event_loop.hpp"
+#include "detail/owned_descriptor.hpp"
 #include "detail/warnings.hpp"
 #include "files/file_core.hpp"
 
@@ -23,17 +24,6 @@ const char* advice_for(int error) noexcept {
     return error == EMFILE ? "the process has as many descriptors open as it may (ulimit -n)" : "";
 }
 
-/// A descriptor that is closed unless somebody takes it.
-struct OwnDescriptor {
-    int descriptor;
-    explicit OwnDescriptor(int fd) noexcept : descriptor(fd) {}
-    OwnDescriptor(const OwnDescriptor&) = delete;
-    OwnDescriptor& operator=(const OwnDescriptor&) = delete;
-    ~OwnDescriptor() {
-        if (descriptor >= 0) ::close(descriptor);
-    }
-};
-
 /// Opened through the ring, which at first behaves as if O_NONBLOCK were set: a pipe is open at once without
 /// a peer, or refused, where open(2) waits.
 bool has_not_waited(std::int64_t result, int flags) noexcept {
@@ -45,7 +35,7 @@ bool has_not_waited(std::int64_t result, int flags) noexcept {
 
 Coro<std::int64_t> open_and_wait(FileRequest request, std::int64_t opened) {
     // Open until there is another, or a peer that has just come would meet nobody.
-    const OwnDescriptor first(static_cast<int>(opened));
+    const OwnedDescriptor first(static_cast<int>(opened));
     request.waits = true;
     FileCall call(request);
     co_return co_await call;
@@ -87,11 +77,11 @@ Coro<File> open_path(PathView path, std::string_view mode, OpenOptions options, 
 }
 
 Coro<File> open_descriptor(int descriptor, std::string_view mode, OpenOptions options, Where where) {
-    OwnDescriptor own(descriptor);
+    OwnedDescriptor own(descriptor);
     static_cast<void>(get_running_loop());
     FileRef file(new FileCore("descriptor " + std::to_string(descriptor), mode, options, where));
     if (descriptor < 0) throw_os_error(EBADF, file->subject("open"));
-    file->adopt(std::exchange(own.descriptor, -1));
+    file->adopt(own.give());
     return give(File(std::move(file)));
 }
 

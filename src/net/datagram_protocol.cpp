@@ -13,6 +13,7 @@
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/task/task.hpp"
 #include "detail/loop_impl.hpp"
+#include "net/call_protocol.hpp"
 
 namespace asyncio { inline namespace v1 {
 namespace detail {
@@ -24,15 +25,7 @@ struct DatagramTransportCore {
     template <class F>
     void call(const char* function, F&& f) noexcept {
         const auto keeps = protocol;
-        if (keeps == nullptr) return;
-        try {
-            f(*keeps);
-        } catch (...) {
-            report_exception(impl_of(current_loop),
-                             std::string("Fatal error: protocol.") + function + "() call failed.",
-                             std::current_exception(), nullptr);
-            abort();
-        }
+        if (keeps != nullptr && !call_protocol(impl_of(current_loop), function, [&] { f(*keeps); })) abort();
     }
     void abort() noexcept {
         kept.clear();

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "asyncio/base/error.hpp"
+#include "detail/owned_descriptor.hpp"
 #include "detail/signal_hub.hpp"
 #include "net/connection.hpp"
 #include "net/net_part.hpp"
@@ -23,27 +24,11 @@ namespace detail { namespace {
 
 using Ends = Connection::Ends;
 
-/// Closes a descriptor that no stream has yet.
-class Owned {
-  public:
-    explicit Owned(int descriptor) noexcept : descriptor_(descriptor) {}
-    Owned(const Owned&) = delete;
-    Owned& operator=(const Owned&) = delete;
-    ~Owned() {
-        if (descriptor_ >= 0) ::close(descriptor_);
-    }
-    int get() const noexcept { return descriptor_; }
-    int give() noexcept { return std::exchange(descriptor_, -1); }
-
-  private:
-    int descriptor_;
-};
-
 [[noreturn]] void fail(const char* what, int descriptor) {
     throw_os_error(errno, std::string(what) + ": descriptor " + std::to_string(descriptor));
 }
 
-Connection* connect_pipe(Owned& owned, Ends ends, const PipeOptions& options, const char* what) {
+Connection* connect_pipe(OwnedDescriptor& owned, Ends ends, const PipeOptions& options, const char* what) {
     if (options.limit == 0) throw ValueError(std::string(what) + ": the limit is 0");
     NetPart& part = running_net_part_with_sockets();
     const int descriptor = owned.get();
@@ -76,7 +61,7 @@ int open_again(int descriptor, int mode) {
 }
 
 Connection* connect_standard(int descriptor, Ends ends, const PipeOptions& options, const char* what) {
-    Owned own(open_again(descriptor, ends == Ends::reading ? O_RDONLY : O_WRONLY));
+    OwnedDescriptor own(open_again(descriptor, ends == Ends::reading ? O_RDONLY : O_WRONLY));
     if (own.get() < 0) fail(what, descriptor);
     return connect_pipe(own, ends, options, what);
 }
@@ -87,13 +72,13 @@ Coro<StreamWriter> ready_writer(StreamWriter writer) { co_return std::move(write
 }}  // namespace detail
 
 Coro<StreamReader> connect_read_pipe(int descriptor, PipeOptions options) {
-    detail::Owned owned(descriptor);
+    detail::OwnedDescriptor owned(descriptor);
     return detail::ready_reader(
         StreamReader(detail::connect_pipe(owned, detail::Ends::reading, options, "connect_read_pipe")));
 }
 
 Coro<StreamWriter> connect_write_pipe(int descriptor, PipeOptions options) {
-    detail::Owned owned(descriptor);
+    detail::OwnedDescriptor owned(descriptor);
     return detail::ready_writer(
         StreamWriter(detail::connect_pipe(owned, detail::Ends::writing, options, "connect_write_pipe")));
 }

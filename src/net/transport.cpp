@@ -26,6 +26,7 @@
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/task/sleep.hpp"
 #include "detail/loop_impl.hpp"
+#include "net/call_protocol.hpp"
 #include "net/connection.hpp"
 #include "net/net_part.hpp"
 #include "net/sockets.hpp"
@@ -164,11 +165,7 @@ template <class F>
 bool TransportCore::call(const char* function, F&& f) noexcept {
     LoopImpl* const loop = static_cast<LoopImpl*>(stream_->loop);
     const auto keeps = protocol_;  // set_protocol may take its place meanwhile
-    try {
-        f();
-    } catch (...) {
-        report_exception(loop, std::string("Fatal error: protocol.") + function + "() call failed.",
-                         std::current_exception(), nullptr);
+    if (!call_protocol(loop, function, f)) {
         stream_->shut();
         return false;
     }
@@ -275,13 +272,13 @@ Coro<Streams> adopt(int socket, std::size_t limit) {
 
 }  // namespace
 
-Transport attach(std::shared_ptr<BaseProtocol> protocol, StreamReader reader, StreamWriter writer) {
-    return make_transport(std::move(protocol), std::move(reader), std::move(writer));
+Transport attach(std::shared_ptr<BaseProtocol> protocol, Streams streams) {
+    return make_transport(std::move(protocol), std::move(streams.reader), std::move(streams.writer));
 }
-Transport attach_reader(std::shared_ptr<BaseProtocol> protocol, StreamReader reader) {
+Transport attach(std::shared_ptr<BaseProtocol> protocol, StreamReader reader) {
     return make_transport(std::move(protocol), std::move(reader), std::nullopt);
 }
-Transport attach_writer(std::shared_ptr<BaseProtocol> protocol, StreamWriter writer) {
+Transport attach(std::shared_ptr<BaseProtocol> protocol, StreamWriter writer) {
     return make_transport(std::move(protocol), std::nullopt, std::move(writer));
 }
 

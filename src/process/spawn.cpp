@@ -208,10 +208,6 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-OwnedDescriptor::~OwnedDescriptor() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-}
-
 SpawnRequest::SpawnRequest(std::vector<std::string> program_and_arguments, const SubprocessOptions& given,
                            const char* function)
     : what(function),

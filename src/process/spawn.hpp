@@ -4,26 +4,9 @@
 #include <vector>
 
 #include "asyncio/process/subprocess.hpp"
+#include "detail/owned_descriptor.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
-
-/// A descriptor that is closed with its owner.
-class OwnedDescriptor {
-  public:
-    OwnedDescriptor() noexcept = default;
-    explicit OwnedDescriptor(int descriptor) noexcept : descriptor_(descriptor) {}
-    OwnedDescriptor(OwnedDescriptor&& other) noexcept : descriptor_(other.give()) {}
-    OwnedDescriptor& operator=(OwnedDescriptor&& other) noexcept {
-        std::swap(descriptor_, other.descriptor_);
-        return *this;
-    }
-    ~OwnedDescriptor();
-    int get() const noexcept { return descriptor_; }
-    int give() noexcept { return std::exchange(descriptor_, -1); }
-
-  private:
-    int descriptor_ = -1;
-};
 
 /// What a program is started with: copies of what the options look at.
 struct SpawnRequest {

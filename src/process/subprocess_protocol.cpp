@@ -13,6 +13,7 @@
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/task/task.hpp"
 #include "detail/loop_impl.hpp"
+#include "net/call_protocol.hpp"
 #include "process/child.hpp"
 
 namespace asyncio { inline namespace v1 {
@@ -25,15 +26,7 @@ struct SubprocessTransportCore : std::enable_shared_from_this<SubprocessTranspor
     template <class F>
     void call(const char* function, F&& f) noexcept {
         const auto keeps = protocol;
-        if (keeps == nullptr) return;
-        try {
-            f(*keeps);
-        } catch (...) {
-            report_exception(impl_of(current_loop),
-                             std::string("Fatal error: protocol.") + function + "() call failed.",
-                             std::current_exception(), nullptr);
-            close();
-        }
+        if (keeps != nullptr && !call_protocol(impl_of(current_loop), function, [&] { f(*keeps); })) close();
     }
     void close() noexcept {
         closing = true;
@@ -112,9 +105,9 @@ SubprocessTransport start_subprocess(std::shared_ptr<SubprocessProtocol> protoco
     auto core = std::make_shared<SubprocessTransportCore>(std::move(protocol), ProcessAccess::child(process));
     const auto pipe_protocol = [&](int number) { return std::make_shared<PipeProtocol>(core, number); };
     auto streams = ProcessAccess::take_streams(process);
-    if (streams.in.has_value()) core->pipes[0] = attach_writer(pipe_protocol(0), std::move(*streams.in));
-    if (streams.out.has_value()) core->pipes[1] = attach_reader(pipe_protocol(1), std::move(*streams.out));
-    if (streams.err.has_value()) core->pipes[2] = attach_reader(pipe_protocol(2), std::move(*streams.err));
+    if (streams.in.has_value()) core->pipes[0] = attach(pipe_protocol(0), std::move(*streams.in));
+    if (streams.out.has_value()) core->pipes[1] = attach(pipe_protocol(1), std::move(*streams.out));
+    if (streams.err.has_value()) core->pipes[2] = attach(pipe_protocol(2), std::move(*streams.err));
     for (const Transport& each : core->pipes) core->open_pipes += each.valid() ? 1 : 0;
     // Eagerly: connection_made is the first call, and the pipes are there.
     create_task(watch_subprocess(core), {.name = "subprocess transport", .eager_start = true});

@@ -1,14 +1,13 @@
 // Datagrams for protocols: create_datagram_endpoint with a factory. (Coroutines use net/datagram.hpp.)
 #pragma once
-#include <concepts>
 #include <exception>
 #include <memory>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
 #include "asyncio/net/datagram.hpp"
-#include "asyncio/net/transport.hpp"
+#include "asyncio/net/detail/protocol_factory.hpp"
+#include "asyncio/net/streams.hpp"
 
 namespace asyncio { inline namespace v1 {
 
@@ -72,11 +71,6 @@ class ASYNCIO_API DatagramProtocol {
 
 namespace detail {
 
-/// A callable that gives a pointer to a DatagramProtocol.
-template <class F>
-concept DatagramFactory = std::invocable<std::decay_t<F>&> && requires { typename ProtocolOf<F>; } &&
-                          std::convertible_to<FactoryResult<F>, std::shared_ptr<DatagramProtocol>>;
-
 DatagramTransport attach_datagrams(std::shared_ptr<DatagramProtocol> protocol, DatagramEndpoint endpoint);
 
 template <class P>
@@ -86,14 +80,6 @@ Coro<std::pair<DatagramTransport, std::shared_ptr<P>>> connect_datagrams(Factory
     std::shared_ptr<P> protocol = factory();
     DatagramTransport transport = attach_datagrams(protocol, std::move(endpoint));
     co_return std::pair<DatagramTransport, std::shared_ptr<P>>(std::move(transport), std::move(protocol));
-}
-
-template <DatagramFactory F>
-FactoryFunction<ProtocolOf<F>> datagram_factory(F&& factory) {
-    refuse_fragile_closure<F>();
-    return [f = std::decay_t<F>(std::forward<F>(factory))]() mutable {
-        return std::shared_ptr<ProtocolOf<F>>(f());
-    };
 }
 
 }  // namespace detail
@@ -106,11 +92,11 @@ FactoryFunction<ProtocolOf<F>> datagram_factory(F&& factory) {
 /// Cancel      nothing is left open
 /// Threads     loop thread
 /// Python      loop.create_datagram_endpoint; the factory gives a std::shared_ptr or std::unique_ptr
-template <detail::DatagramFactory F>
+template <detail::FactoryOf<DatagramProtocol> F>
 Coro<std::pair<DatagramTransport, std::shared_ptr<detail::ProtocolOf<F>>>> create_datagram_endpoint(
     F&& factory, DatagramOptions options = DatagramOptions()) {
     return detail::connect_datagrams<detail::ProtocolOf<F>>(
-        detail::datagram_factory(std::forward<F>(factory)), create_datagram_endpoint(options));
+        detail::factory_function(std::forward<F>(factory)), create_datagram_endpoint(options));
 }
 
 }}  // namespace asyncio::v1

@@ -1,17 +1,15 @@
 // Transports: create_connection, create_server and their like, for protocols. (Coroutines use
 // net/streams.hpp.)
 #pragma once
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
-#include "asyncio/base/function.hpp"
 #include "asyncio/core/coro.hpp"
+#include "asyncio/net/detail/protocol_factory.hpp"
 #include "asyncio/net/pipe.hpp"
 #include "asyncio/net/protocol.hpp"
 #include "asyncio/net/server.hpp"
@@ -78,20 +76,14 @@ class ASYNCIO_API Transport {
 
 namespace detail {
 
+/// A callable that gives a shared or unique pointer to a protocol of streams.
 template <class F>
-using FactoryResult = std::invoke_result_t<std::decay_t<F>&>;
-template <class F>
-using ProtocolOf = typename FactoryResult<F>::element_type;
+concept ProtocolFactory = FactoryOf<F, Protocol> || FactoryOf<F, BufferedProtocol>;
 
-/// A callable that gives a shared or unique pointer to a protocol.
-template <class F>
-concept ProtocolFactory = std::invocable<std::decay_t<F>&> && requires { typename ProtocolOf<F>; } &&
-                          std::convertible_to<FactoryResult<F>, std::shared_ptr<BaseProtocol>>;
-
-/// Makes the transport of a connection; its protocol is told in the loop's next turn.
-Transport attach(std::shared_ptr<BaseProtocol> protocol, StreamReader reader, StreamWriter writer);
-Transport attach_reader(std::shared_ptr<BaseProtocol> protocol, StreamReader reader);
-Transport attach_writer(std::shared_ptr<BaseProtocol> protocol, StreamWriter writer);
+/// Makes the transport of a connection, or of one direction; its protocol is told in the loop's next turn.
+Transport attach(std::shared_ptr<BaseProtocol> protocol, Streams streams);
+Transport attach(std::shared_ptr<BaseProtocol> protocol, StreamReader reader);
+Transport attach(std::shared_ptr<BaseProtocol> protocol, StreamWriter writer);
 /// Until `connection_made` was called; a cancel aborts the transport.
 Coro<> told_of_connection(Transport transport);
 /// A connected or accepted socket that somebody else has made. Takes it over, also when it throws.
@@ -100,41 +92,12 @@ Coro<Streams> adopt_socket(int socket, ConnectOptions options);
 template <class P>
 using Connected = std::pair<Transport, std::shared_ptr<P>>;
 
-template <class P>
-using FactoryFunction = UniqueFunction<std::shared_ptr<P>()>;
-
-template <class F>
-FactoryFunction<ProtocolOf<F>> factory_function(F&& factory) {
-    refuse_fragile_closure<F>();
-    static_assert(
-        std::is_base_of_v<Protocol, ProtocolOf<F>> || std::is_base_of_v<BufferedProtocol, ProtocolOf<F>>,
-        "the factory gives a pointer to a Protocol or BufferedProtocol");
-    return [f = std::decay_t<F>(std::forward<F>(factory))]() mutable {
-        return std::shared_ptr<ProtocolOf<F>>(f());
-    };
-}
-
-template <class P>
-Coro<Connected<P>> connect_protocol(FactoryFunction<P> factory, Coro<Streams> connecting) {
-    Streams streams = co_await std::move(connecting);
+/// `Ends` are the Streams, or the one of them, on which the transport stands.
+template <class P, class Ends>
+Coro<Connected<P>> connect_protocol(FactoryFunction<P> factory, Coro<Ends> connecting) {
+    Ends ends = co_await std::move(connecting);
     std::shared_ptr<P> protocol = factory();
-    Transport transport = attach(protocol, std::move(streams.reader), std::move(streams.writer));
-    co_await told_of_connection(transport);
-    co_return Connected<P>(std::move(transport), std::move(protocol));
-}
-template <class P>
-Coro<Connected<P>> connect_protocol(FactoryFunction<P> factory, Coro<StreamReader> connecting) {
-    StreamReader reader = co_await std::move(connecting);
-    std::shared_ptr<P> protocol = factory();
-    Transport transport = attach_reader(protocol, std::move(reader));
-    co_await told_of_connection(transport);
-    co_return Connected<P>(std::move(transport), std::move(protocol));
-}
-template <class P>
-Coro<Connected<P>> connect_protocol(FactoryFunction<P> factory, Coro<StreamWriter> connecting) {
-    StreamWriter writer = co_await std::move(connecting);
-    std::shared_ptr<P> protocol = factory();
-    Transport transport = attach_writer(protocol, std::move(writer));
+    Transport transport = attach(protocol, std::move(ends));
     co_await told_of_connection(transport);
     co_return Connected<P>(std::move(transport), std::move(protocol));
 }
@@ -144,7 +107,7 @@ template <class F>
 ClientFunction protocol_clients(F&& factory) {
     return [make = factory_function(std::forward<F>(factory))](StreamReader reader,
                                                                StreamWriter writer) mutable {
-        attach(make(), std::move(reader), std::move(writer));
+        attach(make(), Streams(std::move(reader), std::move(writer)));
         return Coro<>(nullptr);
     };
 }

@@ -1,6 +1,5 @@
 // Subprocesses for protocols: subprocess_exec, subprocess_shell. (Coroutines use process/subprocess.hpp.)
 #pragma once
-#include <concepts>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -87,19 +86,6 @@ Coro<std::pair<SubprocessTransport, std::shared_ptr<P>>> connect_subprocess(Fact
     co_return std::pair<SubprocessTransport, std::shared_ptr<P>>(std::move(transport), std::move(protocol));
 }
 
-/// A callable that gives a pointer to a SubprocessProtocol.
-template <class F>
-concept SubprocessFactory = std::invocable<std::decay_t<F>&> && requires { typename ProtocolOf<F>; } &&
-                            std::convertible_to<FactoryResult<F>, std::shared_ptr<SubprocessProtocol>>;
-
-template <SubprocessFactory F>
-FactoryFunction<ProtocolOf<F>> subprocess_factory(F&& factory) {
-    refuse_fragile_closure<F>();
-    return [f = std::decay_t<F>(std::forward<F>(factory))]() mutable {
-        return std::shared_ptr<ProtocolOf<F>>(f());
-    };
-}
-
 }  // namespace detail
 
 /// Starts a program for a protocol that `factory()` makes. What the options leave out is redirected to a
@@ -110,11 +96,11 @@ FactoryFunction<ProtocolOf<F>> subprocess_factory(F&& factory) {
 /// Cancel      nothing is started
 /// Threads     loop thread
 /// Python      loop.subprocess_exec; options before the program
-template <detail::SubprocessFactory F, detail::Text Program, detail::Text... Arguments>
+template <detail::FactoryOf<SubprocessProtocol> F, detail::Text Program, detail::Text... Arguments>
 Coro<std::pair<SubprocessTransport, std::shared_ptr<detail::ProtocolOf<F>>>> subprocess_exec(
     F&& factory, const SubprocessOptions& options, const Program& program, const Arguments&... arguments) {
     return detail::connect_subprocess<detail::ProtocolOf<F>>(
-        detail::subprocess_factory(std::forward<F>(factory)),
+        detail::factory_function(std::forward<F>(factory)),
         create_subprocess_exec(detail::piped_by_default(options), program, arguments...));
 }
 /// Runs a command line by /bin/sh for a protocol.
@@ -124,11 +110,11 @@ Coro<std::pair<SubprocessTransport, std::shared_ptr<detail::ProtocolOf<F>>>> sub
 /// Cancel      nothing is started
 /// Threads     loop thread
 /// Python      loop.subprocess_shell
-template <detail::SubprocessFactory F>
+template <detail::FactoryOf<SubprocessProtocol> F>
 Coro<std::pair<SubprocessTransport, std::shared_ptr<detail::ProtocolOf<F>>>> subprocess_shell(
     F&& factory, std::string_view command, const SubprocessOptions& options = SubprocessOptions()) {
     return detail::connect_subprocess<detail::ProtocolOf<F>>(
-        detail::subprocess_factory(std::forward<F>(factory)),
+        detail::factory_function(std::forward<F>(factory)),
         create_subprocess_shell(command, detail::piped_by_default(options)));
 }
 
