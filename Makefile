@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 PRESET ?= release
 
-.PHONY: help setup build run test bench docs install-prefix check-all test-debian13 ci fmt tidy lint clean
+.PHONY: help setup build run test bench docs install-prefix check-all test-debian13 ci fuzz fmt tidy lint clean
 
 help:
 	@echo "make run                  install what is missing, build, and run the demonstration"
@@ -12,6 +12,7 @@ help:
 	@echo "make docs                 check the documentation: every listing is compiled and run"
 	@echo "make install-prefix PREFIX=/usr/local"
 	@echo "make fmt | tidy | lint    format the sources, check the house rules, run asyncio-lint and clang-tidy"
+	@echo "make fuzz [SECONDS=300]   libFuzzer on each target of tests/fuzz, so many seconds each"
 	@echo "make ci                   what the continuous integration runs"
 	@echo "make check-all            the whole matrix of compilers, build types and sanitizers"
 	@echo "make test-debian13        build and test inside a Debian 13 made with debootstrap"
@@ -55,6 +56,11 @@ lint:
 
 ci:
 	@.ci/run
+
+# What a night is for; the continuous integration feeds each target random bytes for two seconds.
+fuzz:
+	@scripts/setup.sh --all
+	@scripts/fuzz.sh $(or $(SECONDS),300)
 
 check-all:
 	@scripts/check_all.sh

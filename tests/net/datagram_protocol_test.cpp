@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "net/net_fixture.hpp"
+#include "support/cancel_points.hpp"
 
 namespace asyncio::test { namespace {
 
@@ -119,6 +120,26 @@ TEST_P(DatagramProtocols, ALoopThatClosesEndsThem) {
         {.backend = backend()});
     EXPECT_EQ(kept->calls, (std::vector<std::string>{"made", "lost"}));
     EXPECT_TRUE(kept->transport.is_closing());
+}
+
+TEST_P(DatagramProtocols, CancelledAtAnyPointNothingIsLeftOpen) {
+    expect_each_cancel_point(
+        []() -> Coro<> {
+            struct Abort {
+                DatagramTransport& transport;
+                explicit Abort(DatagramTransport& t) : transport(t) {}
+                ~Abort() { transport.abort(); }
+            };
+            auto [server, echo] =
+                co_await create_datagram_endpoint(make_echo, {.local_addr = {"127.0.0.1", 0}});
+            const Abort abort_server(server);
+            auto [client, protocol] = co_await create_datagram_endpoint(
+                make_noting, {.remote_addr = {"127.0.0.1", here(server).port()}});
+            const Abort abort_client(client);
+            client.sendto("one");
+            co_await protocol->enough;
+        },
+        {.backend = backend(), .simulate = false, .may_report = true});
 }
 
 }}  // namespace asyncio::test

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "asyncio/asyncio.hpp"
+#include "support/cancel_points.hpp"
 #include "support/loop_fixture.hpp"
 
 namespace asyncio::test { namespace {
@@ -90,6 +91,29 @@ TEST_P(SubprocessProtocols, ALoopThatClosesEndsTheConnectionAndNotTheProcess) {
         auto next = co_await create_subprocess_exec("true");  // collects it
         co_await next.wait();
     });
+}
+
+TEST_P(SubprocessProtocols, CancelledAtAnyPointNoProcessIsLeft) {
+    expect_each_cancel_point(
+        []() -> Coro<> {
+            struct End {
+                SubprocessTransport& transport;
+                explicit End(SubprocessTransport& t) : transport(t) {}
+                ~End() { transport.close(); }
+            };
+            auto [transport, protocol] = co_await subprocess_exec(make_noting, {.stderr_ = DEVNULL}, "cat");
+            const End end(transport);
+            transport.get_pipe_transport(0).write("through");
+            transport.get_pipe_transport(0).close();
+            co_await protocol->lost;
+            EXPECT_EQ(protocol->received[1], "through");
+        },
+        [] {
+            // The loop may have closed before the process was dead: but it ends, or this waits for ever.
+            while (::waitpid(-1, nullptr, 0) > 0) {}
+            return errno == ECHILD;
+        },
+        {.backend = backend(), .simulate = false, .may_report = true});
 }
 
 }}  // namespace asyncio::test

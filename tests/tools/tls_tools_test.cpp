@@ -52,6 +52,7 @@ TEST(TlsTools, ACertificateOfItsOwnMakingIsBelievedOnlyWhenAsked) {
     EXPECT_EQ(refused.status, 1);
     EXPECT_NE(refused.out.find("certificate verify failed: self-signed certificate"), std::string::npos)
         << refused.out;
+    EXPECT_NE(refused.out.find("if you trust it, say so: --cacert FILE"), std::string::npos) << refused.out;
     const tools_test::Ended believed = tools_test::run(fetch + " --insecure " + server.url() + "/get");
     EXPECT_EQ(believed.status, 0) << believed.out << believed.err;
 }

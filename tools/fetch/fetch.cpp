@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 
 namespace fetch {
 
@@ -52,6 +53,15 @@ class BodyFile {
     bool kept_ = false;
 };
 
+/// The library's advice names its own options: here they are those of the command line.
+std::string in_terms_of_the_tool(std::string text) {
+    for (const std::string_view option : {"create_default_context({.cafile = …})", "{.cafile = …}"}) {
+        const std::size_t at = text.find(option);
+        if (at != std::string::npos) return text.replace(at, option.size(), "--cacert FILE");
+    }
+    return text;
+}
+
 double seconds_now() {
     return std::chrono::duration<double>(asyncio::get_running_loop().time().time_since_epoch()).count();
 }
@@ -88,7 +98,7 @@ Coro<> fetch_one(http::ClientSession& session, const Options& options, std::size
             options.limit.has_value() && seconds_now() - result.started >= options.limit.seconds();
         result.error = ours ? "timed out after " + asyncio::to_string(options.limit) : error.what();
     } catch (const std::exception& error) {
-        result.error = error.what();
+        result.error = in_terms_of_the_tool(error.what());
     }
     if (result.error.empty() && result.status == 0) result.error = "no response";
     result.seconds = seconds_now() - result.started;
