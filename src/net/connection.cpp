@@ -297,6 +297,24 @@ void Connection::write_eof() {
     if (backlog == nullptr) end_sending(descriptor);
 }
 
+/// (The operation that would receive is free: nothing is ever read here.)
+void Connection::watch_hang_up() noexcept {
+    ASYNCIO_ASSERT(ends == Ends::writing && !receive_op.held);
+    receive_op.kind = OperationKind::wait_readable;
+    receive_op.complete = &hung_up;
+    if (part->loop->backend->submit(receive_op)) hung_up(&receive_op);
+}
+
+void Connection::hung_up(Operation* operation) noexcept {
+    Connection* const me = static_cast<Op*>(operation)->connection;
+    const Hold hold(me);
+    // (An error: the kernel would not wait. Then the next write will tell.)
+    if (operation->result >= 0 && me->state < State::shut) {
+        me->unsent() == 0 ? me->shut() : me->lose_writing(EPIPE);
+    }
+    me->close_if_free();
+}
+
 // ---- ending -------------------------------------------------------------------------------------
 
 void Connection::note_loss(const char* doing, int why) noexcept {

@@ -58,6 +58,9 @@ struct Connection final : Duplex {
         return backlog == nullptr ? 0 : backlog->sending.size() - backlog->sent + backlog->queued.size();
     }
 
+    /// Of the writing end of a pipe: it is lost when nobody reads any more, not only at the next write.
+    void watch_hang_up() noexcept;
+
     // ---- ending ---------------------------------------------------------------------------------
     void close() noexcept override;
     void shut() noexcept override;
@@ -94,6 +97,7 @@ struct Connection final : Duplex {
     void note_loss(const char* doing, int error) noexcept;
     static void received_done(Operation* operation) noexcept;
     static void sent_done(Operation* operation) noexcept;
+    static void hung_up(Operation* operation) noexcept;
 };
 
 /// A descriptor of one direction that is no connected pair: see net/pipe.hpp. As `make_connection`.

@@ -141,7 +141,8 @@ DatagramCore::DatagramCore(NetPart& p, int fd) noexcept
       readable(this, OperationKind::wait_readable),
       writable(this, OperationKind::wait_writable),
       peer(peer_address(fd)) {
-    segments = local_address(fd).family() != AddressFamily::unix_domain;
+    is_unix = local_address(fd).family() == AddressFamily::unix_domain;
+    segments = !is_unix;
     readable.Operation::descriptor = writable.Operation::descriptor = fd;
     next = part->datagrams;
     if (next != nullptr) next->previous = this;
@@ -205,7 +206,9 @@ void DatagramCore::give_first() noexcept {
 /// What has come. One datagram, as long as they come one by one: asking for a batch and getting one or none
 /// costs a quarter of a microsecond more.
 void DatagramCore::fill() {
+    if (is_unix && fill_with_a_long_one()) return;
     if (part->datagram_batch == nullptr) part->datagram_batch = std::make_unique<DatagramBatch>();
+    if (is_unix) at_once = 0;  // each is looked at before it is taken
     if (at_once < single_receptions) {
         std::pair<std::size_t, Address> got;
         const std::span<char> room(part->datagram_batch->memory.get(), DatagramBatch::datagram_bytes);
@@ -214,6 +217,19 @@ void DatagramCore::fill() {
     } else if (receive_batch() < DatagramBatch::count) {
         at_once = 0;  // there was no more
     }
+}
+
+/// Of a Unix socket, if the next one does not fit into the loop's memory.
+bool DatagramCore::fill_with_a_long_one() {
+    const std::int64_t size =
+        attempt([&] { return ::recv(descriptor, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT); });
+    if (size <= static_cast<std::int64_t>(DatagramBatch::datagram_bytes)) return false;
+    std::string data(static_cast<std::size_t>(size), '\0');
+    std::pair<std::size_t, Address> got;
+    if (!take_into(data, got)) return false;
+    data.resize(got.first);
+    read_ahead.emplace_back(std::move(data), got.second);
+    return true;
 }
 
 /// Gives how many they were.
@@ -331,7 +347,11 @@ bool DatagramCore::send_one(std::string_view data, const Address& to) {
     if (sent >= 0) return true;
     // ENOBUFS: the queue of a network device is full; nothing tells when it no longer is.
     if (sent == -EAGAIN) return false;
-    const int error = static_cast<int>(-sent);
+    throw_refused(sent, to);
+}
+
+void DatagramCore::throw_refused(std::int64_t result, const Address& to) const {
+    const int error = static_cast<int>(-result);
     if (!to.empty()) throw_os_error(error, "send to " + to.to_string());
     throw_os_error(error, subject("send to "),
                    error == EDESTADDRREQ ? "use sendto, or make the endpoint with a remote_addr" : "");
@@ -347,9 +367,12 @@ std::optional<std::size_t> DatagramCore::send_segments(std::string_view data, st
         const std::int64_t sent = message.send_from(descriptor);
         if (sent >= 0) return piece.size();
         if (sent == -EAGAIN) return std::nullopt;
-        // A kernel, a device or a route that cannot: EINVAL also if a segment is longer than the route's
-        // packets. One by one they can be sent, or have an error of their own.
-        if (sent != -EINVAL) segments = false;
+        // A kernel, a device or a route that cannot: one by one they can be sent, or have an error of their
+        // own. EINVAL and EMSGSIZE: this segment is longer than the route's packets. All else is the
+        // network's answer, perhaps to what was sent before.
+        const bool cannot = sent == -EIO || sent == -EOPNOTSUPP || sent == -ENOPROTOOPT;
+        if (!cannot && sent != -EINVAL && sent != -EMSGSIZE) throw_refused(sent, to);
+        if (cannot) segments = false;
     }
     const std::string_view piece = data.substr(0, segment_bytes);
     if (!send_one(piece, to)) return std::nullopt;

@@ -75,7 +75,8 @@ struct DatagramCore : std::enable_shared_from_this<DatagramCore> {
     LoopImpl* const loop;
     int descriptor;
     State state = State::open;
-    bool segments = true;  // the kernel has not refused UDP_SEGMENT on this socket
+    bool is_unix;          // whose datagrams may be longer than those of the network
+    bool segments;         // the kernel has not refused UDP_SEGMENT on this socket
     unsigned senders = 0;  // calls of `send` that have begun
     Way readable;
     Way writable;
@@ -90,6 +91,8 @@ struct DatagramCore : std::enable_shared_from_this<DatagramCore> {
 
   private:
     void fill();
+    bool fill_with_a_long_one();
+    [[noreturn]] void throw_refused(std::int64_t result, const Address& to) const;
     std::size_t receive_batch();
     /// The first of them is the caller's.
     void give_first() noexcept;

@@ -10,6 +10,7 @@
 #include "asyncio/net/resolver.hpp"
 #include "net/connect_race.hpp"
 #include "net/datagram_core.hpp"
+#include "net/socket_file.hpp"
 #include "net/sockets.hpp"
 
 namespace asyncio { inline namespace v1 {
@@ -81,6 +82,7 @@ int prepare(int descriptor, const Candidate& wanted, const Flags& flags, std::st
     if (flags.allow_broadcast &&
         !step(set_option(descriptor, SOL_SOCKET, SO_BROADCAST, 1), "SO_BROADCAST on ", wanted.local))
         return error;
+    if (wanted.local.family() == AddressFamily::unix_domain) remove_stale_socket(wanted.local.path());
     if (!wanted.local.empty() && !step(bind_socket(descriptor, wanted.local), "bind ", wanted.local))
         return error;
     if (!wanted.remote.empty() &&

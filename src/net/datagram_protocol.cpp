@@ -14,6 +14,7 @@
 #include "asyncio/task/task.hpp"
 #include "detail/loop_impl.hpp"
 #include "net/call_protocol.hpp"
+#include "net/duplex.hpp"
 
 namespace asyncio { inline namespace v1 {
 namespace detail {
@@ -33,15 +34,21 @@ struct DatagramTransportCore {
         endpoint.abort();
     }
     void note_room() noexcept {
-        if (!paused || kept_bytes > default_stream_limit / 4) return;
+        if (!paused || kept_bytes > limits.low) return;
         paused = false;
         call("resume_writing", [](DatagramProtocol& p) { p.resume_writing(); });
+    }
+    void note_no_room() noexcept {
+        if (paused || kept_bytes <= limits.high) return;
+        paused = true;
+        call("pause_writing", [](DatagramProtocol& p) { p.pause_writing(); });
     }
 
     std::shared_ptr<DatagramProtocol> protocol;  // null: connection_lost was called
     DatagramEndpoint endpoint;
     std::deque<Datagram> kept;  // to be sent when there is room
     std::size_t kept_bytes = 0;
+    WriteBufferLimits limits{default_stream_limit, default_stream_limit / 4};
     bool sending = false;  // a task works them off
     bool paused = false;   // pause_writing was called
     bool closing = false;
@@ -102,6 +109,7 @@ Coro<bool> receive_one(DatagramTransportCore& core) {
 
 Coro<> receive_all(CoreRef core) {
     std::exception_ptr cancelled;
+    std::exception_ptr failure;  // no error of the network: without memory, say
     try {
         core->call("connection_made",
                    [&](DatagramProtocol& p) { p.connection_made(DatagramTransport(core)); });
@@ -111,6 +119,8 @@ Coro<> receive_all(CoreRef core) {
         }
     } catch (const CancelledError&) {
         cancelled = std::current_exception();
+    } catch (...) {
+        failure = std::current_exception();
     }
     core->abort();
     try {
@@ -118,7 +128,7 @@ Coro<> receive_all(CoreRef core) {
     } catch (const CancelledError&) {
         cancelled = std::current_exception();
     }
-    core->call("connection_lost", [](DatagramProtocol& p) { p.connection_lost(nullptr); });
+    core->call("connection_lost", [&](DatagramProtocol& p) { p.connection_lost(failure); });
     core->protocol.reset();
     if (cancelled != nullptr) std::rethrow_exception(cancelled);
 }
@@ -160,16 +170,13 @@ void DatagramTransport::sendto(std::string_view data, const Address& address) {
             return core_->call("error_received", [&](DatagramProtocol& p) { p.error_received(error); });
         }
     }
+    if (!core_->sending) {
+        create_task(detail::send_kept(core_), {.name = "datagram transport, sending"});
+        core_->sending = true;
+    }
     core_->kept.emplace_back(std::string(data), address);
     core_->kept_bytes += data.size();
-    if (!core_->sending) {
-        core_->sending = true;
-        create_task(detail::send_kept(core_), {.name = "datagram transport, sending"});
-    }
-    if (!core_->paused && core_->kept_bytes > default_stream_limit) {
-        core_->paused = true;
-        core_->call("pause_writing", [](DatagramProtocol& p) { p.pause_writing(); });
-    }
+    core_->note_no_room();
 }
 
 void DatagramTransport::close() noexcept {
@@ -193,5 +200,16 @@ StreamWriter::ExtraInfo DatagramTransport::get_extra_info(std::string_view name)
     return address.empty() ? StreamWriter::ExtraInfo() : StreamWriter::ExtraInfo(address);
 }
 std::size_t DatagramTransport::get_write_buffer_size() const noexcept { return core_->kept_bytes; }
+WriteBufferLimits DatagramTransport::get_write_buffer_limits() const noexcept { return core_->limits; }
+void DatagramTransport::set_write_buffer_limits(WriteBufferLimits limits) {
+    core_->limits = detail::checked_limits(limits);
+    core_->note_no_room();
+    core_->note_room();
+}
+std::shared_ptr<DatagramProtocol> DatagramTransport::get_protocol() const noexcept { return core_->protocol; }
+void DatagramTransport::set_protocol(std::shared_ptr<DatagramProtocol> protocol) {
+    if (protocol == nullptr) throw ValueError("DatagramTransport::set_protocol: there is none");
+    if (core_->protocol != nullptr) core_->protocol = std::move(protocol);
+}
 
 }}  // namespace asyncio::v1

@@ -9,9 +9,14 @@ namespace asyncio { inline namespace v1 { namespace detail {
 
 Duplex::~Duplex() { ASYNCIO_ASSERT(state == State::closed && reader == nullptr && first_waiter == nullptr); }
 
-void Duplex::set_limits(WriteBufferLimits limits) {
+WriteBufferLimits checked_limits(WriteBufferLimits limits) {
     if (limits.low == WriteBufferLimits().low) limits.low = limits.high / 4;
     if (limits.low > limits.high) throw ValueError("set_write_buffer_limits: low is more than high");
+    return limits;
+}
+
+void Duplex::set_limits(WriteBufferLimits limits) {
+    limits = checked_limits(limits);
     high = limits.high;
     low = limits.low;
     note_unsent();

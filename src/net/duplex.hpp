@@ -18,6 +18,9 @@ namespace asyncio { inline namespace v1 { namespace detail {
 
 struct TlsFacts;
 
+/// Fills in what was left out. Throws  ValueError  low is more than high
+WriteBufferLimits checked_limits(WriteBufferLimits limits);
+
 struct Duplex : Inlet {
     // open → closing (close(): what is buffered is sent first) → shut (nothing goes through any more, what is
     // below is being let go) → closed. abort() and a lost stream go straight to shut.

@@ -45,7 +45,10 @@ Connection* connect_pipe(OwnedDescriptor& owned, Ends ends, const PipeOptions& o
     if ((flags & O_NONBLOCK) == 0 && ::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) != 0)
         fail(what, descriptor);
     if (ends == Ends::writing) ignore_sigpipe();
-    return make_pipe_connection(part, owned.give(), options.limit, S_ISSOCK(status.st_mode), ends);
+    Connection* const made =
+        make_pipe_connection(part, owned.give(), options.limit, S_ISSOCK(status.st_mode), ends);
+    if (ends == Ends::writing && S_ISFIFO(status.st_mode)) made->watch_hang_up();
+    return made;
 }
 
 /// A descriptor to the same file; -1 with errno.

@@ -21,4 +21,8 @@ class SocketFile {
     ino_t inode_ = 0;  // 0: there was none
 };
 
+/// Removes what a socket has left at `path`, so that another can be bound there. Nothing if that is no
+/// socket.
+void remove_stale_socket(const std::string& path) noexcept;
+
 }}}  // namespace asyncio::v1::detail

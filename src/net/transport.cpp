@@ -26,11 +26,13 @@
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/task/sleep.hpp"
 #include "detail/loop_impl.hpp"
+#include "detail/owned_descriptor.hpp"
 #include "net/call_protocol.hpp"
 #include "net/connection.hpp"
 #include "net/net_part.hpp"
 #include "net/sockets.hpp"
 #include "net/stream_access.hpp"
+#include "net/tls_hook.hpp"
 
 namespace asyncio { inline namespace v1 {
 namespace detail {
@@ -54,6 +56,7 @@ struct TransportCore final : Leaf, Upper {
     void pause_reading() noexcept { reading_ = false; }
     void resume_reading() noexcept;
     void write(std::span<const std::string_view> parts);
+    void set_limits(WriteBufferLimits limits);
     void close() noexcept;
     bool is_reading() const noexcept { return reading_ && readable_ && !closing(); }
     bool closing() const noexcept {
@@ -74,6 +77,7 @@ struct TransportCore final : Leaf, Upper {
     bool read_piece();
     void deliver(std::string_view data);
     void end_of_input();
+    void note_no_room() noexcept;
     void note_room();
     void end() noexcept;
     template <class F>
@@ -134,6 +138,15 @@ void TransportCore::write(std::span<const std::string_view> parts) {
     if (!writer_.has_value()) throw RuntimeError("nothing can be written to this transport: it only reads");
     if (ended_) return;
     stream_->write(parts);
+    note_no_room();
+}
+
+void TransportCore::set_limits(WriteBufferLimits limits) {
+    stream_->set_limits(limits);
+    if (!ended_) note_no_room();
+}
+
+void TransportCore::note_no_room() noexcept {
     if (!stream_->paused || writing_paused_) return;
     writing_paused_ = true;
     call("pause_writing", [this] { protocol_->pause_writing(); });
@@ -209,13 +222,14 @@ void TransportCore::deliver(std::string_view data) {
         call("data_received", [&] { plain_->data_received(data); });
         return stream_->consume(size);
     }
+    BufferedProtocol* const buffered = buffered_;  // it may put another in its place
     call("get_buffer", [&] {
-        const std::span<char> room = buffered_->get_buffer(data.size());
+        const std::span<char> room = buffered->get_buffer(data.size());
         if (room.empty()) throw RuntimeError("get_buffer() returned an empty buffer");
         const std::size_t taken = std::min(room.size(), data.size());
         std::memcpy(room.data(), data.data(), taken);
         stream_->consume(taken);
-        buffered_->buffer_updated(taken);
+        buffered->buffer_updated(taken);
     });
 }
 
@@ -254,20 +268,25 @@ Transport make_transport(std::shared_ptr<BaseProtocol> protocol, std::optional<S
     return Transport(new TransportCore(std::move(protocol), std::move(reader), std::move(writer)));
 }
 
-Coro<Streams> adopt(int socket, std::size_t limit) {
+Coro<Streams> adopt(OwnedDescriptor socket, std::size_t limit, TlsSettings tls) {
     NetPart& part = running_net_part_with_sockets();
-    const int flags = ::fcntl(socket, F_GETFL);
+    const int descriptor = socket.get();
+    const int flags = ::fcntl(descriptor, F_GETFL);
+    if (flags < 0) socket.give();  // it is not open
     int type = 0;
     socklen_t size = sizeof type;
-    if (flags < 0 || ::getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) != 0)
-        throw_os_error(errno, "connect_accepted_socket: descriptor " + std::to_string(socket));
+    if (flags < 0 || ::getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) != 0)
+        throw_os_error(errno, "connect_accepted_socket: descriptor " + std::to_string(descriptor));
     if (type != SOCK_STREAM) {
-        part.loop->backend->close_descriptor(socket);
-        throw ValueError("connect_accepted_socket: descriptor " + std::to_string(socket) +
+        throw ValueError("connect_accepted_socket: descriptor " + std::to_string(descriptor) +
                          " is no stream socket");
     }
-    if ((flags & O_NONBLOCK) == 0) ::fcntl(socket, F_SETFL, flags | O_NONBLOCK);
-    co_return make_streams(part, socket, peer_address(socket), limit);
+    if ((flags & O_NONBLOCK) == 0) ::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
+    const Address peer = peer_address(descriptor);
+    if (!tls) co_return make_streams(part, socket.give(), peer, limit);
+    DuplexRef bare(make_connection(part, socket.give(), peer, limit));
+    Streams streams = co_await open_over_tls(std::move(bare), std::move(tls));
+    co_return streams;
 }
 
 }  // namespace
@@ -292,8 +311,14 @@ Coro<> told_of_connection(Transport transport) {
 }
 
 Coro<Streams> adopt_socket(int socket, ConnectOptions options) {
+    OwnedDescriptor owned(socket);
     if (options.limit == 0) throw ValueError("connect_accepted_socket: the limit is 0");
-    return adopt(socket, options.limit);
+    TlsSettings tls;
+    if (options.ssl) {
+        tls = tls_settings("connect_accepted_socket", options.ssl, SslPurpose::CLIENT_AUTH, {}, {},
+                           options.ssl_handshake_timeout, options.ssl_shutdown_timeout);
+    }
+    return adopt(std::move(owned), options.limit, std::move(tls));
 }
 
 }  // namespace detail
@@ -331,6 +356,6 @@ std::size_t Transport::get_write_buffer_size() const noexcept { return core_->be
 WriteBufferLimits Transport::get_write_buffer_limits() const noexcept {
     return WriteBufferLimits{core_->below()->high, core_->below()->low};
 }
-void Transport::set_write_buffer_limits(WriteBufferLimits limits) { core_->below()->set_limits(limits); }
+void Transport::set_write_buffer_limits(WriteBufferLimits limits) { core_->set_limits(limits); }
 
 }}  // namespace asyncio::v1

@@ -32,20 +32,17 @@ SocketFile::~SocketFile() {
     if (status.st_dev == device_ && status.st_ino == inode_) ::unlink(path_.c_str());
 }
 
-namespace {
-
 void remove_stale_socket(const std::string& path) noexcept {
     struct stat status{};
+    if (path.empty() || path.front() == '\0') return;  // the kernel's own names leave no files
     // What cannot be removed is bind's to complain about.
     if (::stat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) ::unlink(path.c_str());
 }
 
-}  // namespace
-
 Coro<Server> serve_path(ClientFunction function, Address address, ServerOptions options, TlsSettings tls,
-                        bool is_file, bool cleans_up) {
+                        bool cleans_up) {
     std::string path = address.path();
-    if (is_file) remove_stale_socket(path);
+    remove_stale_socket(path);
     Server server = co_await serve_on(std::move(function), address, options, std::move(tls));
     if (cleans_up) server.core_->file = std::make_unique<SocketFile>(std::move(path));
     co_return server;
@@ -57,7 +54,7 @@ Coro<Server> serve_unix(ClientFunction function, std::string_view path, UnixServ
     TlsSettings tls = tls_settings("start_unix_server", options.ssl, SslPurpose::CLIENT_AUTH, {}, {},
                                    options.ssl_handshake_timeout, options.ssl_shutdown_timeout);
     const bool is_file = path.front() != '\0';
-    return serve_path(std::move(function), address, common, std::move(tls), is_file,
+    return serve_path(std::move(function), address, common, std::move(tls),
                       is_file && options.cleanup_socket);
 }
 

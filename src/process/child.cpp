@@ -116,7 +116,11 @@ void Child::watch(int its_pid) {
     try {
         arm();
     } catch (...) {
+        // Nothing would tell of its end: so it ends now.
         signal(SIGKILL);
+        siginfo_t info{};
+        while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {}
+        look();
         throw;
     }
 }
@@ -164,7 +168,8 @@ void Child::look() noexcept {
 }
 
 int Child::signal(int number) noexcept {
-    if (has_ended()) return ESRCH;
+    // Once its loop has closed anybody may collect it, and its number may be another's by now.
+    if (has_ended() || part == nullptr) return ESRCH;
     int result_of = -1;
     errno = ENOSYS;
 #if defined(SYS_pidfd_send_signal)
@@ -196,7 +201,9 @@ void signal_child(Child& child, int number) {
     const std::string subject = "signal " + std::to_string(number) + " to subprocess " +
                                 std::to_string(child.pid) + " ('" + child.name + "')";
     if (error == EINVAL) throw ValueError(subject + ": there is no such signal");
-    throw_os_error(error, subject + (child.has_ended() ? ", which has ended" : ""));
+    throw_os_error(error, subject + (child.has_ended()       ? ", which has ended"
+                                     : child.part == nullptr ? ", whose event loop has closed"
+                                                             : ""));
 }
 
 // ---- those of a loop ----------------------------------------------------------------------------

@@ -253,11 +253,14 @@ Spawned spawn_program(const SpawnRequest& request) {
         for (const int each : request.pass_fds)
             plan.duplicate(each, each);  // to itself: no longer close-on-exec
         if (request.options.close_fds) {
-            for (const int each : inheritable_descriptors()) {
+            // Not only those that are open: another thread may open one meanwhile.
+            const int last = *std::max_element(request.pass_fds.begin(), request.pass_fds.end());
+            for (int each = first_free_descriptor; each < last; ++each) {
                 if (std::find(request.pass_fds.begin(), request.pass_fds.end(), each) ==
                     request.pass_fds.end())
                     plan.close(each);
             }
+            plan.close_from(std::max(last + 1, first_free_descriptor));
         }
     } else if (request.options.close_fds) {
         plan.close_from(first_free_descriptor);

@@ -10,6 +10,7 @@
 #include "asyncio/task/gather.hpp"
 #include "asyncio/task/wait_for.hpp"
 #include "detail/warnings.hpp"
+#include "net/stream_access.hpp"
 #include "process/child.hpp"
 #include "process/spawn.hpp"
 
@@ -40,7 +41,7 @@ Coro<> end_child(std::shared_ptr<Child> child, Duration grace) {
             cancelled = std::current_exception();
         }
         child->signal(SIGKILL);
-        while (!child->has_ended()) {
+        while (!child->has_ended() && child->part != nullptr) {
             try {
                 co_await child->ended.wait();
             } catch (const CancelledError&) {
@@ -98,12 +99,23 @@ Coro<Process> start(SpawnRequest request) {
     co_return Process(std::move(child), std::move(in), std::move(out), std::move(err));
 }
 
+bool is_held(const StreamWriter& writer) noexcept { return StreamAccess::duplex(writer) != nullptr; }
+bool is_held(const StreamReader& reader) noexcept { return StreamAccess::inlet(reader) != nullptr; }
+
+/// Null if it was not redirected, or somebody has moved it to a place of his own.
+template <class Stream>
+Stream* held(std::optional<Stream>& stream) noexcept {
+    return stream.has_value() && is_held(*stream) ? &*stream : nullptr;
+}
+
 template <class Stream>
 Stream& piped(std::optional<Stream>& stream, const char* which) {
     if (!stream.has_value()) {
         throw RuntimeError(std::string(which) + " of this subprocess was not redirected: pass {." + which +
                            " = asyncio::PIPE}");
     }
+    if (!is_held(*stream))
+        throw RuntimeError(std::string(which) + " of this subprocess was moved: use the stream it went to");
     return *stream;
 }
 
@@ -142,7 +154,7 @@ Process::~Process() { drop(); }
 
 void Process::drop() noexcept {
     if (child_ == nullptr) return;
-    if (stdin_stream_.has_value()) stdin_stream_->close();
+    if (StreamWriter* const in = detail::held(stdin_stream_)) in->close();
     if (child_->part != nullptr && child_->part->loop->debug) {
         detail::warn_with(detail::resource_warning, "a subprocess still runs", [this] {
             return "subprocess " + std::to_string(child_->pid) + " ('" + child_->name +
@@ -161,14 +173,14 @@ StreamReader& Process::stderr_() { return detail::piped(stderr_stream_, "stderr_
 Coro<int> Process::wait() const { return detail::wait_for_end(child_); }
 
 Coro<std::pair<std::string, std::string>> Process::communicate(std::string input) {
-    if (!stdin_stream_.has_value() && !input.empty()) {
+    StreamWriter* const in = detail::held(stdin_stream_);
+    if (in == nullptr && !input.empty()) {
         throw ValueError(
             "communicate: there is input, but stdin was not redirected: pass {.stdin_ = asyncio::PIPE}");
     }
-    const auto pointer = [](auto& stream) { return stream.has_value() ? &*stream : nullptr; };
     auto [fed, out, err] =
-        co_await gather(detail::feed(pointer(stdin_stream_), input),
-                        detail::read_all(pointer(stdout_stream_)), detail::read_all(pointer(stderr_stream_)));
+        co_await gather(detail::feed(in, input), detail::read_all(detail::held(stdout_stream_)),
+                        detail::read_all(detail::held(stderr_stream_)));
     static_cast<void>(fed);
     co_await wait();
     co_return std::pair<std::string, std::string>(std::move(out), std::move(err));
@@ -179,7 +191,7 @@ void Process::terminate() { send_signal(SIGTERM); }
 void Process::kill() { send_signal(SIGKILL); }
 
 Coro<> Process::aexit(std::exception_ptr) {
-    if (stdin_stream_.has_value()) stdin_stream_->close();
+    if (StreamWriter* const in = detail::held(stdin_stream_)) in->close();
     return detail::end_child(child_, child_->grace);
 }
 

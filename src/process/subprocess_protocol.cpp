@@ -133,5 +133,12 @@ void SubprocessTransport::terminate() { send_signal(SIGTERM); }
 void SubprocessTransport::kill() { send_signal(SIGKILL); }
 void SubprocessTransport::close() noexcept { core_->close(); }
 bool SubprocessTransport::is_closing() const noexcept { return core_->closing; }
+std::shared_ptr<SubprocessProtocol> SubprocessTransport::get_protocol() const noexcept {
+    return core_->protocol;
+}
+void SubprocessTransport::set_protocol(std::shared_ptr<SubprocessProtocol> protocol) {
+    if (protocol == nullptr) throw ValueError("SubprocessTransport::set_protocol: there is none");
+    if (core_->protocol != nullptr) core_->protocol = std::move(protocol);
+}
 
 }}  // namespace asyncio::v1

@@ -13,38 +13,12 @@
 
 #include "asyncio/asyncio.hpp"
 #include "support/cancel_points.hpp"
+#include "support/folder.hpp"
 #include "support/loop_fixture.hpp"
 
 namespace asyncio::test {
 
 using namespace std::chrono_literals;
-
-/// A folder that goes with its test, and all that is in it.
-class Folder {
-  public:
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "asyncio-test-XXXXXX").string();
-        EXPECT_NE(::mkdtemp(name.data()), nullptr);
-        path_ = name;
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    const std::string& path() const { return path_; }
-    std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
-    /// Makes a file with this content; gives its path.
-    std::string put(std::string_view name, std::string_view content) const {
-        const std::string path = *this / name;
-        std::ofstream(path, std::ios::binary) << content;
-        return path;
-    }
-
-  private:
-    std::string path_;
-};
 
 inline std::string content_of(const std::string& path) {
     std::ifstream in(path, std::ios::binary);

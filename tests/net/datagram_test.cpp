@@ -6,6 +6,7 @@
 #include "net_fixture.hpp"
 #include "support/alloc_failure.hpp"
 #include "support/cancel_points.hpp"
+#include "support/folder.hpp"
 #include "support/paths.hpp"
 #include "tools/program.hpp"
 
@@ -158,6 +159,60 @@ TEST_P(Datagrams, WorkOverIpv6AndByNameAndOnUnixSockets) {
         }
         co_await finish(unix_end);
         co_await finish(to_unix);
+    });
+}
+
+TEST_P(Datagrams, ALongOneOfAUnixSocketComesWhole) {
+    run([]() -> Coro<> {
+        const std::string_view path("\0asyncio-long-datagrams", 23);
+        auto here = co_await create_datagram_endpoint(
+            {.local_addr = {path, 0}, .family = AddressFamily::unix_domain});
+        auto there = co_await create_datagram_endpoint(
+            {.remote_addr = {path, 0}, .family = AddressFamily::unix_domain});
+        for (const std::size_t bytes : {std::size_t{100'000}, std::size_t{5}, std::size_t{65'536}}) {
+            const std::string sent(bytes, static_cast<char>('a' + bytes % 26));
+            co_await there.send(sent);
+            co_await there.send("after");
+            auto [got, nobody] = co_await here.recvfrom();
+            EXPECT_TRUE(got == sent) << got.size() << " of " << bytes;
+            auto [after, nobody_else] = co_await here.recvfrom();
+            EXPECT_EQ(after, "after");
+        }
+        co_await finish(here);
+        co_await finish(there);
+    });
+}
+
+TEST_P(Datagrams, TheFileThatAUnixSocketHasLeftIsNotInTheWay) {
+    const Folder folder;
+    run([&]() -> Coro<> {
+        const std::string path = folder.path() + "/socket";
+        for (int i = 0; i < 2; ++i) {
+            auto here = co_await create_datagram_endpoint(
+                {.local_addr = {path, 0}, .family = AddressFamily::unix_domain});
+            co_await finish(here);
+        }
+        folder.put("socket.txt", "no socket");
+        const auto refused = co_await try_wait_for(
+            [&]() {
+                return create_datagram_endpoint(
+                    {.local_addr = {path + ".txt", 0}, .family = AddressFamily::unix_domain});
+            },
+            5s);
+        EXPECT_NE(refused.error_as<OSError>(), nullptr) << "a file is nobody's to remove";
+    });
+}
+
+TEST_P(Datagrams, ARefusalIsNotTakenForAKernelThatCannotCut) {
+    run([]() -> Coro<> {
+        auto gone = co_await create_datagram_endpoint({.local_addr = {"127.0.0.1", 0}});
+        const std::uint16_t port = gone.sockname().port();
+        co_await finish(gone);
+        auto client = co_await create_datagram_endpoint({.remote_addr = {"127.0.0.1", port}});
+        co_await client.send("is anybody there?");  // loopback: the answer is there when this returns
+        const auto refused = co_await try_wait_for(client.send("onetwothr", {.segment_bytes = 3}), 5s);
+        EXPECT_NE(refused.error_as<ConnectionRefusedError>(), nullptr) << refused.what();
+        co_await finish(client);
     });
 }
 

@@ -129,6 +129,21 @@ TEST_P(Pipe, ARecipientThatHasGoneIsABrokenPipeAndNoSignal) {
         EXPECT_NE(lost.what().find("write to the pipe on descriptor " + std::to_string(descriptor)),
                   std::string::npos)
             << lost.what();
+        const auto closed = co_await try_wait_for([&]() -> Coro<> { co_await writer.wait_closed(); }, 5s);
+        EXPECT_NE(closed.error_as<BrokenPipeError>(), nullptr) << closed.what();
+        while (writer.fileno() >= 0) co_await sleep(0s);  // until the kernel has let go
+    });
+}
+
+TEST_P(Pipe, AWriterThatHasNothingToSendIsClosedWhenItsRecipientGoes) {
+    run([]() -> Coro<> {
+        PipeEnds ends;
+        StreamWriter writer = co_await connect_write_pipe(ends.writing.give());
+        ends.reading.close();
+        co_await writer.wait_closed();
+        writer.write("nobody gets this");
+        const auto lost = co_await try_wait_for([&]() -> Coro<> { co_await writer.drain(); }, 5s);
+        EXPECT_NE(lost.error_as<ConnectionResetError>(), nullptr) << lost.what();
     });
 }
 

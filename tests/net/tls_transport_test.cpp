@@ -76,4 +76,32 @@ TEST_P(TlsTransports, ACertificateThatNobodyTrustsMakesNoTransport) {
     });
 }
 
+TEST_P(TlsTransports, AnAcceptedSocketIsTheServer) {
+    run([]() -> Coro<> {
+        const SslContext server_side = tls_server_context();
+        const SslContext client_side = tls_client_context();
+        const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const RawSocket owner(listener);
+        EXPECT_EQ(::listen(listener, 1), 0);
+        sockaddr_in here{};
+        socklen_t bytes = sizeof here;
+        EXPECT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&here), &bytes), 0);
+        auto connecting = create_task(create_connection(make_client, "localhost", ntohs(here.sin_port),
+                                                        {.family = AddressFamily::ipv4, .ssl = client_side}));
+        int accepted =
+            co_await to_thread([listener] { return ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC); });
+        auto [serving, echo] = co_await connect_accepted_socket(make_echo, accepted, {.ssl = server_side});
+        auto [transport, client] = co_await connecting;
+        client->awaited = 5;
+        transport.write("hello");
+        co_await client->enough;
+        EXPECT_EQ(client->received, "hello");
+        transport.close();
+        co_await client->lost;
+        serving.abort();
+        EXPECT_THROW(static_cast<void>(connect_accepted_socket(make_echo, -1, {.ssl = client_side})),
+                     ValueError);
+    });
+}
+
 }}  // namespace asyncio::test

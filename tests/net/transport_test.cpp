@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
@@ -382,6 +383,103 @@ TEST_P(Transports, WhatIsNoSocketIsNamed) {
             none = error.what();
         }
         EXPECT_EQ(none, "the factory gave no protocol");
+    });
+}
+
+bool is_open(int descriptor) { return ::fcntl(descriptor, F_GETFD) >= 0; }
+
+TEST_P(Transports, ADescriptorThatWasGivenAwayIsClosedHoweverItEnds) {
+    run([]() -> Coro<> {
+        int pipe_ends[2];
+        EXPECT_EQ(::pipe2(pipe_ends, O_CLOEXEC), 0);
+        const RawSocket other(pipe_ends[1]);
+        const auto no_socket =
+            co_await try_wait_for([&]() { return connect_accepted_socket(make_noting, pipe_ends[0]); }, 5s);
+        EXPECT_NE(no_socket.error_as<OSError>(), nullptr) << no_socket.what();
+        EXPECT_FALSE(is_open(pipe_ends[0]));
+        for (const bool with_limit : {true, false}) {
+            int ends[2];
+            EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+            const RawSocket peer(ends[1]);
+            if (with_limit) {
+                // Cancelled before its first step.
+                auto task = create_task(connect_accepted_socket(make_noting, ends[0]));
+                task.cancel();
+                try {
+                    co_await task;
+                } catch (const CancelledError&) {}
+                EXPECT_TRUE(task.cancelled());
+            } else {
+                EXPECT_THROW(static_cast<void>(connect_accepted_socket(make_noting, ends[0], {.limit = 0})),
+                             ValueError);
+            }
+            EXPECT_FALSE(is_open(ends[0]));
+        }
+    });
+}
+
+TEST_P(Transports, LoweringTheLimitPausesAtOnce) {
+    run([]() -> Coro<> {
+        int ends[2];
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+        const RawSocket peer(ends[1]);
+        auto [transport, protocol] = co_await connect_accepted_socket(make_noting, ends[0]);
+        transport.set_write_buffer_limits({.high = 100'000'000});
+        transport.write(std::string(5'000'000, 'x'));
+        EXPECT_EQ(protocol->calls, std::vector<std::string>(1, "made"));
+        transport.set_write_buffer_limits({.high = 1000});
+        EXPECT_EQ(protocol->calls.back(), "pause");
+        transport.abort();
+        co_await protocol->lost;
+    });
+}
+
+/// Puts another protocol in its place when it is asked for memory.
+class Fickle : public BufferedProtocol {
+  public:
+    void connection_made(Transport t) override { transport = std::move(t); }
+    std::span<char> get_buffer(std::size_t) override {
+        transport.set_protocol(next);
+        return memory;
+    }
+    void buffer_updated(std::size_t bytes) override { updated += bytes; }
+    Transport transport;
+    std::shared_ptr<Noting> next = make_noting();
+    std::array<char, 4> memory{};
+    std::size_t updated = 0;
+};
+
+TEST_P(Transports, AProtocolMayPutAnotherInItsPlaceWhileItIsAskedForMemory) {
+    run([]() -> Coro<> {
+        int ends[2];
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+        const RawSocket peer(ends[1]);
+        auto [transport, protocol] =
+            co_await connect_accepted_socket([]() { return std::make_shared<Fickle>(); }, ends[0]);
+        protocol->next->awaited = 2;
+        EXPECT_EQ(::send(ends[1], "123456", 6, 0), 6);
+        co_await protocol->next->enough;
+        EXPECT_EQ(protocol->updated, 4u);
+        EXPECT_EQ(protocol->next->received, "56");
+        transport.abort();
+        co_await protocol->next->lost;
+    });
+}
+
+TEST_P(Transports, AWriterOfAPipeIsToldThatNobodyReadsAnyMore) {
+    run([]() -> Coro<> {
+        int ends[2];
+        EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+        auto [transport, protocol] = co_await connect_write_pipe(make_noting, ends[1]);
+        ::close(ends[0]);
+        co_await protocol->lost;
+        EXPECT_TRUE(protocol->reason == nullptr) << "nothing was lost";
+        EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+        auto [other, told] = co_await connect_write_pipe(make_noting, ends[1]);
+        other.write(std::string(1'000'000, 'x'));
+        ::close(ends[0]);
+        co_await told->lost;
+        EXPECT_THROW(std::rethrow_exception(told->reason), BrokenPipeError);
     });
 }
 

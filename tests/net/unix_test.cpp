@@ -5,30 +5,13 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "net/net_fixture.hpp"
 #include "support/cancel_points.hpp"
+#include "support/folder.hpp"
 
 namespace asyncio::test { namespace {
-
-/// A folder that goes with the test.
-class Folder {
-  public:
-    Folder() {
-        char name[] = "/tmp/asyncio-unix-XXXXXX";
-        EXPECT_NE(::mkdtemp(name), nullptr);
-        path_ = name;
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() { std::filesystem::remove_all(path_); }
-    std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
-  private:
-    std::string path_;
-};
 
 Coro<> shout(StreamReader reader, StreamWriter writer) {
     std::string line = co_await reader.readline();

@@ -58,6 +58,16 @@ TEST_P(SubprocessProtocols, AProtocolIsToldWhatTheProcessWritesAndThatItHasEnded
     });
 }
 
+TEST_P(SubprocessProtocols, AProcessThatReadsNothingEndsAllTheSame) {
+    run([]() -> Coro<> {
+        auto [transport, protocol] = co_await subprocess_exec(make_noting, {}, "true");
+        co_await protocol->lost;
+        EXPECT_EQ(protocol->calls.size(), 6u) << "made, three pipes, exited, lost";
+        EXPECT_EQ(protocol->calls.back(), "lost");
+        EXPECT_EQ(transport.get_protocol(), nullptr);
+    });
+}
+
 TEST_P(SubprocessProtocols, ClosingEndsTheProcess) {
     run([]() -> Coro<> {
         auto [transport, protocol] =
@@ -96,23 +106,22 @@ TEST_P(SubprocessProtocols, ALoopThatClosesEndsTheConnectionAndNotTheProcess) {
 TEST_P(SubprocessProtocols, CancelledAtAnyPointNoProcessIsLeft) {
     expect_each_cancel_point(
         []() -> Coro<> {
-            struct End {
-                SubprocessTransport& transport;
-                explicit End(SubprocessTransport& t) : transport(t) {}
-                ~End() { transport.close(); }
-            };
             auto [transport, protocol] = co_await subprocess_exec(make_noting, {.stderr_ = DEVNULL}, "cat");
-            const End end(transport);
-            transport.get_pipe_transport(0).write("through");
-            transport.get_pipe_transport(0).close();
+            std::exception_ptr cancelled;
+            try {
+                transport.get_pipe_transport(0).write("through");
+                transport.get_pipe_transport(0).close();
+                co_await shield(protocol->lost);
+                EXPECT_EQ(protocol->received[1], "through");
+            } catch (const CancelledError&) {
+                cancelled = std::current_exception();
+            }
+            if (cancelled == nullptr) co_return;
+            transport.close();
             co_await protocol->lost;
-            EXPECT_EQ(protocol->received[1], "through");
+            std::rethrow_exception(cancelled);
         },
-        [] {
-            // The loop may have closed before the process was dead: but it ends, or this waits for ever.
-            while (::waitpid(-1, nullptr, 0) > 0) {}
-            return errno == ECHILD;
-        },
+        [] { return ::waitpid(-1, nullptr, WNOHANG) == -1 && errno == ECHILD; },
         {.backend = backend(), .simulate = false, .may_report = true});
 }
 

@@ -434,6 +434,25 @@ TEST_P(Subprocess, OneThatOutlivesItsLoopIsCollectedLater) {
         co_await next.wait();
         const auto unknown = co_await try_wait_for([&]() { return kept->wait(); }, 10s);
         EXPECT_NE(unknown.error_as<RuntimeError>(), nullptr) << unknown.what();
+        // Its number may be another's by now.
+        EXPECT_THROW(kept->kill(), ProcessLookupError);
+    });
+}
+
+TEST_P(Subprocess, ItsStreamsMayBeMovedElsewhere) {
+    run([]() -> Coro<> {
+        std::optional<StreamWriter> in;
+        co_await with(
+            create_subprocess_exec({.stdin_ = PIPE, .stdout_ = PIPE}, "cat"), [&](Process& proc) -> Coro<> {
+                in.emplace(std::move(proc.stdin_()));
+                EXPECT_THROW(proc.stdin_(), RuntimeError);
+                const auto refused = co_await try_wait_for([&]() { return proc.communicate("x"); }, 10s);
+                EXPECT_NE(refused.error_as<ValueError>(), nullptr) << refused.what();
+                in->write("through");
+                in->close();
+                auto [out, err] = co_await proc.communicate();
+                EXPECT_EQ(out, "through");
+            });
     });
 }
 

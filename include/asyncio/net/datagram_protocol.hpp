@@ -11,6 +11,8 @@
 
 namespace asyncio { inline namespace v1 {
 
+class DatagramProtocol;
+
 namespace detail {
 struct DatagramTransportCore;
 }
@@ -39,7 +41,14 @@ class ASYNCIO_API DatagramTransport {
     bool is_closing() const noexcept;
     /// As StreamWriter::get_extra_info.
     StreamWriter::ExtraInfo get_extra_info(std::string_view name) const;
+    /// Null when `connection_lost` was called.
+    std::shared_ptr<DatagramProtocol> get_protocol() const noexcept;
+    /// Throws  ValueError  it is null
+    void set_protocol(std::shared_ptr<DatagramProtocol> protocol);
     std::size_t get_write_buffer_size() const noexcept;
+    WriteBufferLimits get_write_buffer_limits() const noexcept;
+    /// Throws  ValueError  low is more than high
+    void set_write_buffer_limits(WriteBufferLimits limits = WriteBufferLimits());
 
   private:
     std::shared_ptr<detail::DatagramTransportCore> core_;

@@ -28,7 +28,7 @@ Coro<StreamReader> connect_read_pipe(int descriptor, PipeOptions options = PipeO
 /// Writes to a descriptor. It is made non-blocking, and closed when the writer is closed or destroyed;
 /// `write_eof` closes it, too.
 ///
-/// That the reading end was closed is told by the next write (BrokenPipeError).
+/// When nobody reads a pipe any more it is closed: with BrokenPipeError if something is unsent.
 ///
 /// Throws      OSError  it is no open descriptor; ValueError  it is not open for writing
 /// Suspends    never

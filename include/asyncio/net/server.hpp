@@ -101,7 +101,7 @@ Coro<Server> serve_host(ClientFunction function, std::string_view host, std::uin
 Coro<Server> serve_address(ClientFunction function, const Address& address, ServerOptions options);
 /// On a Unix socket; `is_file`: it is no abstract one.
 Coro<Server> serve_path(ClientFunction function, Address address, ServerOptions options, TlsSettings tls,
-                        bool is_file, bool cleans_up);
+                        bool cleans_up);
 
 }  // namespace detail
 
@@ -182,8 +182,7 @@ class Server {
 
   private:
     friend Coro<Server> detail::serve_path(detail::ClientFunction function, Address address,
-                                           ServerOptions options, detail::TlsSettings tls, bool is_file,
-                                           bool cleans_up);
+                                           ServerOptions options, detail::TlsSettings tls, bool cleans_up);
     void drop() noexcept;
     detail::ServerCore* core_;
 };

@@ -142,10 +142,12 @@ Coro<detail::Connected<detail::ProtocolOf<F>>> create_unix_connection(
     return detail::connect_protocol<detail::ProtocolOf<F>>(detail::factory_function(std::forward<F>(factory)),
                                                            open_unix_connection(path, options));
 }
-/// A protocol for a socket that somebody else has accepted or connected.
+/// A protocol for a socket that somebody else has accepted (or connected). With `{.ssl = context}` it is the
+/// server of TLS, as an accepted one; of the other options only `limit` says something here.
 ///
-/// Throws      OSError  it is no open socket; what the factory throws
-/// Suspends    never
+/// Throws      OSError  it is no open socket; ValueError  it is none of streams, or the context is a
+///             client's; SslError  the handshake failed; what the factory throws
+/// Suspends    only for TLS's handshake
 /// Cancel      the socket is closed
 /// Threads     loop thread
 /// Lifetime    takes the socket over, also when it throws

@@ -13,6 +13,8 @@
 
 namespace asyncio { inline namespace v1 {
 
+class SubprocessProtocol;
+
 namespace detail {
 struct SubprocessTransportCore;
 }
@@ -41,6 +43,10 @@ class ASYNCIO_API SubprocessTransport {
     /// Closes the pipes, and kills the process if it has not ended.
     void close() noexcept;
     bool is_closing() const noexcept;
+    /// Null when `connection_lost` was called.
+    std::shared_ptr<SubprocessProtocol> get_protocol() const noexcept;
+    /// Throws  ValueError  it is null
+    void set_protocol(std::shared_ptr<SubprocessProtocol> protocol);
 
   private:
     std::shared_ptr<detail::SubprocessTransportCore> core_;
