@@ -53,4 +53,5 @@
 #define ASYNCIO_API __attribute__((visibility("default")))
 #define ASYNCIO_COLD __attribute__((cold))
 #define ASYNCIO_NOINLINE __attribute__((noinline))
+#define ASYNCIO_NOINLINE __attribute__((noinline))
 #define ASYNCIO_ALWAYS_INLINE inline __attribute__((always_inline))

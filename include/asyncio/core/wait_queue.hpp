@@ -301,7 +301,7 @@ class LoopBinding {
 
     /// Its loop is in debug mode, and runs on another thread just now: who needs not wait falls through to
     /// `require`, which throws.
-    bool runs_elsewhere() const noexcept { return watched() && is_out_of_reach(); }
+    ASYNCIO_ALWAYS_INLINE bool runs_elsewhere() const noexcept { return watched() && is_out_of_reach(); }
     /// Throws  RuntimeError  names `what` ("Lock.release"), when `runs_elsewhere`.
     void check_thread(const char* what) const {
         if (watched()) [[unlikely]]

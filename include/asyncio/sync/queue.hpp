@@ -81,7 +81,7 @@ class QueueBase {
             throw_full();
     }
     bool is_shut_down() const noexcept { return shut_down_; }
-    bool runs_elsewhere() const noexcept { return binding_.runs_elsewhere(); }
+    ASYNCIO_ALWAYS_INLINE bool runs_elsewhere() const noexcept { return binding_.runs_elsewhere(); }
     void check_thread(const char* what) const { binding_.check_thread(what); }
     void shut_down(bool immediate) noexcept;
 
@@ -299,13 +299,13 @@ class [[nodiscard("nothing is got before this is awaited: co_await it")]] BasicQ
     : public QueueBase::Getting {
   public:
     explicit Get(BasicQueue& queue) noexcept : Getting(queue) {}
-    T await_resume() {
+    ASYNCIO_ALWAYS_INLINE T await_resume() {
         if (suspended()) return take_late();
         return queue().take();
     }
 
   private:
-    T take_late() {
+    ASYNCIO_NOINLINE T take_late() {
         settle();
         queue().may_get();
         try {
@@ -354,13 +354,13 @@ class [[nodiscard("nothing is put before this is awaited: co_await it")]] BasicQ
   public:
     template <class U>
     Put(BasicQueue& queue, U&& item) : Putting(queue), item_(std::forward<U>(item)) {}
-    void await_resume() {
+    ASYNCIO_ALWAYS_INLINE void await_resume() {
         if (suspended()) return put_late();
         queue().insert(std::move(item_));
     }
 
   private:
-    void put_late() {
+    ASYNCIO_NOINLINE void put_late() {
         settle();
         try {
             queue().insert(std::move(item_));
