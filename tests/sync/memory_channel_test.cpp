@@ -213,6 +213,30 @@ TEST_F(ChannelTest, WhatNobodyTakesGoesWithTheLastReceiverAlsoIfThatOneWasJustWo
     });
 }
 
+TEST_F(ChannelTest, AnItemIsNotLostIfItWasPromisedToATaskThatIsCancelledAtTheEnd) {
+    for (const bool cancelled : {true, false}) {
+        run([&]() -> Coro<> {
+            auto [send, receive] = open_memory_channel<int>(1);
+            auto other = receive.clone();
+            const auto first = create_task(sums(std::move(receive)));
+            co_await sleep(0s);
+            send.send_nowait(7);
+            send.close();
+            if (cancelled) first.cancel();
+            // It comes before the first has had its turn: there may be an end, or an item.
+            std::optional<int> got = co_await other.next();
+            EXPECT_EQ(got, cancelled ? std::optional<int>(7) : std::nullopt);
+            int sum = 0;
+            try {
+                sum = co_await first;
+            } catch (const CancelledError&) {
+                EXPECT_TRUE(cancelled);
+            }
+            EXPECT_EQ(sum, cancelled ? 0 : 7);
+        });
+    }
+}
+
 TEST_F(ChannelTest, AnOperationMayOutliveTheEndThatHasMadeIt) {
     run([]() -> Coro<> {
         auto [send, receive] = open_memory_channel<int>(1);

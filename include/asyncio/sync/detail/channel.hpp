@@ -40,9 +40,15 @@ struct ChannelBase {
     /// the other.
     void close_send(std::uint32_t end) noexcept { close_end(end, senders, send_ends, receivers); }
     void close_receive(std::uint32_t end) noexcept { close_end(end, receivers, receive_ends, senders); }
+    /// Nobody sends any more, and what is there is promised to nobody, who might leave it.
+    bool at_end() const noexcept { return send_ends == 0 && receivers.woken() == 0; }
     /// A woken receiver leaves its item to others.
     void pass_item_on() noexcept {
         if (buffered() != 0) receivers.unpark_one();
+    }
+    /// A receiver has had its turn: if it was the last who was promised something, the others need not wait.
+    void note_end() noexcept {
+        if (at_end() && buffered() == 0) receivers.unpark_all();
     }
     MemoryChannelStatistics statistics() const noexcept;
 
@@ -209,6 +215,7 @@ class ChannelReceive : public ChannelWait {
             leave();
             if (cancelled()) {
                 if (promised) channel_->pass_item_on();
+                if (promised) channel_->note_end();
                 if (channel_ != nullptr) channel()->drop_what_nobody_takes();
             }
             throw_if_cancelled();
@@ -219,6 +226,7 @@ class ChannelReceive : public ChannelWait {
         } else if (channel_->can_receive()) {
             item.emplace(channel()->take(channel_->receivers.woken()));
         }
+        if (promised) channel_->note_end();
         if (promised) channel()->drop_what_nobody_takes();
         return item;
     }
@@ -227,7 +235,7 @@ class ChannelReceive : public ChannelWait {
     Channel<T>* channel() const noexcept { return static_cast<Channel<T>*>(channel_); }
     bool may_end() const noexcept {
         return channel_ == nullptr ||
-               ((channel_->can_receive() || channel_->send_ends == 0) && !channel_->binding.runs_elsewhere());
+               ((channel_->can_receive() || channel_->at_end()) && !channel_->binding.runs_elsewhere());
     }
     static bool go_on(WaitPlace& waiter) noexcept {
         auto& me = static_cast<ChannelReceive&>(waiter);
