@@ -125,10 +125,22 @@ void FileCore::adopt(int its_descriptor) {
     size_at_open = regular ? status.st_size : 0;
     const off_t at = ::lseek(descriptor, 0, SEEK_CUR);
     seekable = at >= 0;
-    if (seekable) place = mode.appends && regular ? status.st_size : at;
+    if (seekable) place = at;
+    if (seekable && mode.appends) append_from_here();
     if (!seekable && mode.reads && mode.writes)
         throw_os_error(ESPIPE, subject("open"),
                        "what has no position is opened for one direction: \"r\" or \"w\"");
+}
+
+/// Whoever else has the descriptor appends from now on, too: without the flag a write at the end is two
+/// steps, between which others may write there.
+void FileCore::append_from_here() {
+    const int flags = ::fcntl(descriptor, F_GETFL);
+    if ((flags & O_APPEND) == 0 && ::fcntl(descriptor, F_SETFL, flags | O_APPEND) != 0)
+        throw_os_error(errno, subject("open"), "O_APPEND cannot be set");
+    const off_t end = ::lseek(descriptor, 0, SEEK_END);
+    if (end < 0) throw_os_error(errno, subject("open"));
+    place = end;
 }
 
 std::string FileCore::subject(const char* doing) const { return std::string(doing) + " '" + path + "'"; }

@@ -45,6 +45,8 @@ struct FileCore {
     /// Takes over an open descriptor and looks at what it is. Throws OSError; it has the descriptor all the
     /// same.
     void adopt(int descriptor);
+    /// Throws OSError
+    void append_from_here();
 
     /// Throws ValueError
     void require_not_closed(const char* doing) const;

@@ -332,6 +332,28 @@ TEST_P(Files, ADescriptorBecomesAFile) {
     });
 }
 
+TEST_P(Files, ADescriptorThatIsOpenedForAppendingAppends) {
+    const std::string path = folder.put("log", "before\n");
+    run([&]() -> Coro<> {
+        const int descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+        auto file = co_await asyncio::open(descriptor, "a");
+        EXPECT_EQ(file.tell(), 7u);
+        co_await file.write("mine\n");
+        co_await file.flush();
+        std::ofstream(path, std::ios::app) << "theirs\n";
+        co_await file.write("mine again\n");
+        EXPECT_EQ(::lseek(descriptor, 0, SEEK_SET), 0);  // nor does that mislead it
+        co_await file.close();
+        EXPECT_EQ(content_of(path), "before\nmine\ntheirs\nmine again\n");
+        int ends[2];
+        EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+        auto pipe = co_await asyncio::open(ends[1], "a");  // has no end to go to
+        EXPECT_EQ(::fcntl(ends[1], F_GETFL) & O_APPEND, 0);
+        co_await pipe.close();
+        ::close(ends[0]);
+    });
+}
+
 TEST_P(Files, WhatHasNoPositionIsOpenedForOneDirection) {
     const std::string path = folder / "fifo";
     EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
