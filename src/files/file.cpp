@@ -81,6 +81,7 @@ Coro<File> open_descriptor(int descriptor, std::string_view mode, OpenOptions op
     static_cast<void>(get_running_loop());
     FileRef file(new FileCore("descriptor " + std::to_string(descriptor), mode, options, where));
     if (descriptor < 0) throw_os_error(EBADF, file->subject("open"));
+    file->shared = true;
     file->adopt(own.give());
     return give(File(std::move(file)));
 }

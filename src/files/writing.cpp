@@ -52,8 +52,7 @@ Coro<std::size_t> write_bytes(FileRef ref, std::string_view data) {
     FileCore* const file = ref.get();
     const auto turn = co_await file->turn.scoped();
     file->require_writing("write");
-    if (!file->dirty) file->forget_ahead();
-    file->dirty = true;
+    file->turn_to_writing();
     if (file->buffer.size() + data.size() > file->buffering) {
         co_await write_buffered(file);
         if (data.size() >= file->buffering) {
@@ -72,6 +71,7 @@ Coro<> flush_file(FileRef ref) {
     const auto turn = co_await file->turn.scoped();
     file->require_open("flush");
     co_await write_buffered(file);
+    file->hand_over();
 }
 
 Coro<> sync_file(FileRef ref, bool data_alone) {
@@ -80,6 +80,7 @@ Coro<> sync_file(FileRef ref, bool data_alone) {
     const char* const doing = data_alone ? "fdatasync" : "fsync";
     file->require_open(doing);
     co_await write_buffered(file);
+    file->hand_over();
     FileRequest request = file->request(FileVerb::sync, nullptr, 0, 0);
     request.flags = data_alone ? 1 : 0;
     FileCall call(request);
@@ -103,7 +104,7 @@ Coro<std::uint64_t> truncate_file(FileRef ref, std::optional<std::uint64_t> size
     co_return wanted;
 }
 
-/// With the descriptor's own position, which nothing else relies on. On a thread: a server may be asked.
+/// With the descriptor's own position. On a thread: a server may be asked.
 std::int64_t end_of(int descriptor) noexcept {
     const off_t end = ::lseek(descriptor, 0, SEEK_END);
     return end >= 0 ? end : -errno;
@@ -120,6 +121,7 @@ Coro<std::uint64_t> seek_file(FileRef ref, std::int64_t offset, int whence) {
     if (file->unwritten() != 0) co_await write_buffered(file);
     std::int64_t base = whence == File::from_here ? file->position() : 0;
     if (whence == File::from_end) {
+        file->own_place = -1;  // also if a cancel comes
         base = co_await to_thread(&end_of, file->descriptor);
         if (base < 0) throw_os_error(static_cast<int>(-base), file->subject("seek"));
     }
@@ -240,6 +242,7 @@ Coro<> close_file(FileRef ref) {
             closing.note();
         }
     }
+    file->hand_over();
     file->buffer.clear(0);
     file->dirty = false;
     co_await close_descriptor(file, closing);

@@ -354,6 +354,81 @@ TEST_P(Files, ADescriptorThatIsOpenedForAppendingAppends) {
     });
 }
 
+/// As `./program > log` does, whose children write there, too.
+TEST_P(Files, WhoHasTheDescriptorTooWritesBehindWhatWasFlushed) {
+    const std::string path = folder / "log";
+    run([&]() -> Coro<> {
+        const int theirs = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        for (const std::size_t buffering : {std::size_t{65536}, std::size_t{0}}) {
+            EXPECT_EQ(::ftruncate(theirs, 0), 0);
+            EXPECT_EQ(::lseek(theirs, 0, SEEK_SET), 0);
+            const int descriptor = ::dup(theirs);
+            auto file = co_await asyncio::open(descriptor, "w", {.buffering = buffering});
+            co_await file.write("mine 1\n");
+            co_await file.flush();
+            EXPECT_EQ(::write(theirs, "theirs\n", 7), 7);
+            co_await file.write("mine 2\n");
+            co_await file.flush();
+            EXPECT_EQ(file.tell(), 21u);
+            EXPECT_EQ(::write(theirs, "theirs\n", 7), 7);
+            co_await file.close();  // with nothing to write: leaves the position alone
+            EXPECT_EQ(::write(theirs, "the end", 7), 7);
+            EXPECT_EQ(content_of(path), "mine 1\ntheirs\nmine 2\ntheirs\nthe end");
+        }
+        ::close(theirs);
+    });
+}
+
+TEST_P(Files, WhoHasTheDescriptorTooReadsOnWhereTheFileIs) {
+    const std::string path = folder.put("in", "one\ntwo\nthree\n");
+    run([&]() -> Coro<> {
+        const int theirs = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+        const int descriptor = ::dup(theirs);
+        auto file = co_await asyncio::open(descriptor, "r+");
+        std::string line = co_await file.readline();
+        EXPECT_EQ(line, "one\n");
+        co_await file.flush();
+        EXPECT_EQ(::lseek(theirs, 0, SEEK_CUR), 4);
+        line = co_await file.readline();
+        EXPECT_EQ(line, "two\n");
+        co_await file.write("THREE");  // at the position, not behind what was read ahead
+        co_await file.flush();
+        EXPECT_EQ(::lseek(theirs, 0, SEEK_CUR), 13);
+        co_await file.seek(-10, File::from_end);
+        co_await file.write("2");
+        co_await file.seek(1, File::from_start);
+        co_await file.close();
+        EXPECT_EQ(::lseek(theirs, 0, SEEK_CUR), 1);
+        EXPECT_EQ(content_of(path), "one\n2wo\nTHREE\n");
+        EXPECT_EQ(::lseek(theirs, 0, SEEK_SET), 0);
+        const int dropped_descriptor = ::dup(theirs);
+        {
+            auto dropped = co_await asyncio::open(dropped_descriptor);
+            line = co_await dropped.readline();
+        }
+        EXPECT_EQ(::lseek(theirs, 0, SEEK_CUR), 4);
+        ::close(theirs);
+    });
+}
+
+/// As `./program >> log` does.
+TEST_P(Files, ADescriptorThatAppendsDoesInEveryMode) {
+    const std::string path = folder.put("log", "before\n");
+    run([&]() -> Coro<> {
+        const int descriptor = ::open(path.c_str(), O_RDWR | O_APPEND | O_CLOEXEC);
+        auto file = co_await asyncio::open(descriptor, "r+");
+        std::string line = co_await file.read(3);
+        EXPECT_EQ(line, "bef");
+        co_await file.write("more\n");
+        co_await file.flush();
+        EXPECT_EQ(file.tell(), 12u);
+        co_await file.seek(0);
+        std::string all = co_await file.read();
+        EXPECT_EQ(all, "before\nmore\n");
+        co_await file.close();
+    });
+}
+
 TEST_P(Files, WhatHasNoPositionIsOpenedForOneDirection) {
     const std::string path = folder / "fifo";
     EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
