@@ -115,7 +115,7 @@ bool File::isatty() const { return ::isatty(fileno()) == 1; }
 
 std::uint64_t File::tell() const {
     core("tell")->require_not_closed("tell");
-    if (!core_->seekable) throw_os_error(ESPIPE, core_->subject("tell"));
+    core_->require_seekable("tell");
     return static_cast<std::uint64_t>(core_->position());
 }
 

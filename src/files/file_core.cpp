@@ -172,6 +172,10 @@ void FileCore::require_writing(const char* doing) const {
                          "\"): add a +");
 }
 
+void FileCore::require_seekable(const char* doing) const {
+    if (!seekable) throw_os_error(ESPIPE, subject(doing));
+}
+
 void FileCore::forget_ahead() noexcept {
     ASYNCIO_ASSERT(unwritten() == 0);
     if (seekable) place -= static_cast<std::int64_t>(ahead());

@@ -56,6 +56,9 @@ struct FileCore {
     void require_open(const char* doing) const;
     void require_reading(const char* doing) const;
     void require_writing(const char* doing) const;
+    /// A ring reads from a pipe whatever the offset: what it gave then would be lost.
+    /// Throws OSError
+    void require_seekable(const char* doing) const;
     std::string subject(const char* doing) const;
 
     bool is_open() const noexcept { return descriptor >= 0 && !closing; }

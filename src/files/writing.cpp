@@ -114,7 +114,7 @@ Coro<std::uint64_t> seek_file(FileRef ref, std::int64_t offset, int whence) {
     FileCore* const file = ref.get();
     const auto turn = co_await file->turn.scoped();
     file->require_open("seek");
-    if (!file->seekable) throw_os_error(ESPIPE, file->subject("seek"));
+    file->require_seekable("seek");
     if (whence < File::from_start || whence > File::from_end)
         throw ValueError(file->subject("seek") +
                          ": whence is 0, 1 or 2 (from the start, from here, from the end)");
@@ -143,6 +143,7 @@ Coro<std::uint64_t> seek_file(FileRef ref, std::int64_t offset, int whence) {
 
 Coro<std::size_t> write_at(FileRef file, std::string_view data, std::uint64_t offset) {
     file->require_writing("pwrite");
+    file->require_seekable("pwrite");
     const UnderWay under_way(file.get());
     std::size_t done = 0;
     while (done < data.size()) {

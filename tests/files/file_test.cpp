@@ -429,6 +429,28 @@ TEST_P(Files, ADescriptorThatAppendsDoesInEveryMode) {
     });
 }
 
+TEST_P(Files, APipeHasNoPlacesToReadAndWrite) {
+    run([&]() -> Coro<> {
+        int ends[2];
+        EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+        auto reader = co_await asyncio::open(ends[0]);
+        auto writer = co_await asyncio::open(ends[1], "w");
+        co_await writer.write("stays");
+        co_await writer.flush();
+        std::string text = co_await text_of<OSError>(reader.pread(5, 0));
+        EXPECT_EQ(text, "pread '" + reader.name() + "': Illegal seek [Errno 29]");
+        std::array<char, 5> into{};
+        text = co_await text_of<OSError>(reader.pread_into(into, 3));
+        EXPECT_EQ(text, "pread '" + reader.name() + "': Illegal seek [Errno 29]");
+        text = co_await text_of<OSError>(writer.pwrite("lost", 0));
+        EXPECT_EQ(text, "pwrite '" + writer.name() + "': Illegal seek [Errno 29]");
+        co_await writer.close();
+        text = co_await reader.read();
+        EXPECT_EQ(text, "stays");
+        co_await reader.close();
+    });
+}
+
 TEST_P(Files, WhatHasNoPositionIsOpenedForOneDirection) {
     const std::string path = folder / "fifo";
     EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
