@@ -85,8 +85,9 @@ Coro<> sync_file(FileRef ref, bool data_alone) {
     request.flags = data_alone ? 1 : 0;
     FileCall call(request);
     const std::int64_t result = co_await call;
-    throw_late_cancel();
+    // Before the cancel: the kernel tells it once.
     if (result < 0) throw_os_error(static_cast<int>(-result), file->subject(doing));
+    throw_late_cancel();
 }
 
 Coro<std::uint64_t> truncate_file(FileRef ref, std::optional<std::uint64_t> size) {
@@ -98,9 +99,9 @@ Coro<std::uint64_t> truncate_file(FileRef ref, std::optional<std::uint64_t> size
     const std::uint64_t wanted = size ? *size : static_cast<std::uint64_t>(file->position());
     FileCall call(file->request(FileVerb::truncate, nullptr, 0, static_cast<std::int64_t>(wanted)));
     const std::int64_t result = co_await call;
-    throw_late_cancel();
     if (result < 0) throw_os_error(static_cast<int>(-result), file->subject("truncate"));
     file->size_at_open = 0;  // nothing is known of it any more
+    throw_late_cancel();
     co_return wanted;
 }
 

@@ -342,6 +342,40 @@ TEST_P(FileFaults, AnErrorOfACloseThatIsCancelledIsReported) {
         "left on device [Errno 28]");
 }
 
+/// What a task that is cancelled meanwhile ends with.
+Coro<std::string> end_of_cancelled(Coro<> operation) {
+    auto task = create_task(std::move(operation));
+    co_await sleep(0s);
+    task.cancel();
+    std::exception_ptr error = co_await error_of([](Task<> t) -> Coro<> { co_await t; }(task));
+    co_return describe(error);
+}
+
+TEST_P(FileFaults, ACancelHidesNoError) {
+    const std::string path = folder / "there";
+    EXPECT_EQ(::mkdir(path.c_str(), 0700), 0);
+    run([&]() -> Coro<> {
+        Pipe pipe;
+        auto in = co_await asyncio::open(pipe.ends[0]);
+        auto out = co_await asyncio::open(std::exchange(pipe.ends[1], -1), "w");
+        const auto truncated = [](File& file) -> Coro<> { co_await file.truncate(1); };
+        // Of what the ring has not begun there is no error.
+        const std::string other = backend() == Backend::io_uring ? "CancelledError" : "";
+        const std::string invalid = " '" + out.name() + "': Invalid argument [Errno 22]";
+        std::string end = co_await end_of_cancelled(out.fsync());
+        EXPECT_TRUE(end == "OSError: fsync" + invalid || end == other) << end;
+        end = co_await end_of_cancelled(out.fdatasync());
+        EXPECT_TRUE(end == "OSError: fdatasync" + invalid || end == other) << end;
+        end = co_await end_of_cancelled(truncated(out));
+        EXPECT_TRUE(end == "OSError: truncate" + invalid || end == other) << end;
+        end = co_await end_of_cancelled(os::mkdir(path));
+        EXPECT_TRUE(end == "FileExistsError: mkdir '" + path + "': File exists [Errno 17]" || end == other)
+            << end;
+        co_await out.close();
+        co_await in.close();
+    });
+}
+
 TEST_P(FileFaults, ALoopThatClosesWaitsForWhatIsUnderWay) {
     const std::string path = folder / "a";
     bool cancelled = false;
