@@ -20,17 +20,26 @@ std::size_t require_written(const FileCore* file, std::int64_t result, const cha
     return static_cast<std::size_t>(result);
 }
 
+/// What waits in the buffer.
+FileRequest request_to_write(const FileCore* file) noexcept {
+    const std::string_view data = file->buffer.content();
+    return file->request(FileVerb::write, data.data(), data.size(), file->write_offset());
+}
+
+void book_written(FileCore* file, std::int64_t count) noexcept {
+    file->buffer.take(static_cast<std::size_t>(count));
+    file->moved_by_writing(count);
+    if (file->buffer.empty()) file->buffer.clear(file->buffering);
+}
+
 }  // namespace
 
 Coro<> write_buffered(FileCore* file) {
     while (file->unwritten() != 0) {
-        const std::string_view data = file->buffer.content();
-        FileCall call(file->request(FileVerb::write, data.data(), data.size(), file->write_offset()));
+        FileCall call(request_to_write(file));
         const std::int64_t result = co_await call;
-        const std::size_t taken = require_written(file, result, "write");
-        file->buffer.take(taken);
-        file->moved_by_writing(result);
-        if (file->buffer.empty()) file->buffer.clear(file->buffering);
+        require_written(file, result, "write");
+        book_written(file, result);
         throw_late_cancel();
     }
 }
@@ -204,6 +213,18 @@ Coro<std::int64_t> call_surely(FileRequest request, Closing& closing) {
     co_return result;
 }
 
+/// Writes what waits in the buffer, and holds up the loop meanwhile.
+void write_here(FileCore* file, Closing& closing) {
+    while (file->unwritten() != 0 && closing.error == nullptr) {
+        const std::int64_t result = perform(request_to_write(file));
+        if (result > 0) {
+            book_written(file, result);
+        } else {
+            closing.note(result < 0 ? static_cast<int>(-result) : EIO, file->subject("write"));
+        }
+    }
+}
+
 Coro<> close_descriptor(FileCore* file, Closing& closing) {
     FileRequest request(FileVerb::close);
     request.descriptor = file->descriptor;
@@ -240,8 +261,12 @@ Coro<> close_file(FileRef ref) {
         try {
             co_await file->quiet.wait();
             co_await write_buffered(file);
-        } catch (...) {
+        } catch (const CancelledError&) {
             closing.note();
+        } catch (const OSError&) {
+            closing.note();
+        } catch (...) {
+            write_here(file, closing);  // no thread, no memory: here, then
         }
     }
     file->hand_over();

@@ -321,6 +321,48 @@ TEST_P(FileFaults, ACancelDoesNotKeepAFileFromBeingClosed) {
     });
 }
 
+TEST_P(FileFaults, CloseWritesWhatIsBufferedAlsoWithoutThreads) {
+    const std::string path = folder / "a";
+    run([&]() -> Coro<> {
+        auto file = co_await asyncio::open(path, "w");
+        co_await file.write("content");
+        auto full = co_await asyncio::open("/dev/full", "w");
+        co_await full.write("content");
+        co_await get_running_loop().shutdown_default_executor();
+        co_await file.close();
+        EXPECT_EQ(content_of(path), "content");
+        std::string text = co_await text_of<OSError>(full.close());
+        EXPECT_EQ(text, "write '/dev/full': No space left on device [Errno 28]");
+    });
+}
+
+TEST_P(FileFaults, CloseWritesWhatIsBufferedAlsoWithoutMemory) {
+    if (!AllocationFailure::works()) GTEST_SKIP() << "nothing is refused here";
+    const std::string path = folder / "a";
+    for (long at = 1; at < 50; ++at) {
+        bool happened = false;
+        run([&]() -> Coro<> {
+            auto file = co_await asyncio::open(path, "w");
+            co_await file.write("content");
+            auto closing = file.close();
+            std::exception_ptr error;
+            {
+                const AllocationFailure failure(at);
+                try {
+                    co_await std::move(closing);
+                } catch (...) {
+                    error = std::current_exception();
+                }
+                happened = failure.happened();
+            }
+            // Without a frame to close with, dropping does it.
+            EXPECT_TRUE(error == nullptr || exception_cast<std::bad_alloc>(error) != nullptr);
+        });
+        EXPECT_EQ(content_of(path), "content") << at;
+        if (!happened) break;
+    }
+}
+
 TEST_P(FileFaults, AnErrorOfACloseThatIsCancelledIsReported) {
     std::string reported;
     run([&]() -> Coro<> {
