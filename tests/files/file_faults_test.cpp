@@ -38,22 +38,6 @@ TEST_P(FileFaults, WhatCannotBeOpenedIsNamedWithTheCause) {
     });
 }
 
-/// Another user's rights for a while, if this is root.
-class SomebodyElse {
-  public:
-    SomebodyElse() : was_(::geteuid()) {
-        if (was_ == 0) {
-            EXPECT_EQ(::seteuid(65534), 0);
-        }
-    }
-    SomebodyElse(const SomebodyElse&) = delete;
-    SomebodyElse& operator=(const SomebodyElse&) = delete;
-    ~SomebodyElse() { EXPECT_EQ(::seteuid(was_), 0); }
-
-  private:
-    uid_t was_;
-};
-
 TEST_P(FileFaults, WhatIsNotPermittedIsRefused) {
     const std::string path = folder.put("secret", "content");
     EXPECT_EQ(::chmod(path.c_str(), 0), 0);
