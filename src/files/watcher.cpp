@@ -4,10 +4,8 @@
 // second time.
 #include "asyncio/files/watcher.hpp"
 
-#include <dirent.h>
 #include <errno.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -37,47 +35,65 @@ using Kind = FileChange::Kind;
 struct Watch {
     int number;
     std::string path;
-    bool is_dir;
+    std::vector<FileChange> found;  // in that folder
 };
 
-/// What `add_watches` has done.
+/// What `add_watches` has done, and what has stopped it.
 struct Added {
     std::vector<Watch> watches;
-    std::vector<FileChange> found;  // in folders below the first
+    int error = 0;
+    std::string failed;  // there
 };
 
 std::string subject(const std::string& path) { return "watch '" + path + "'"; }
 
-Watch add_watch(int descriptor, const std::string& path) {
-    const int number = ::inotify_add_watch(descriptor, path.c_str(), wanted);
-    if (number < 0) {
-        throw_os_error(errno, subject(path),
-                       errno == ENOSPC ? "this user may have no more (fs.inotify.max_user_watches)" : "");
-    }
-    struct stat status;
-    return {number, path, ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)};
+[[noreturn]] void throw_failure(const Added& added) {
+    throw_os_error(added.error, subject(added.failed),
+                   added.error == ENOSPC ? "this user may have no more (fs.inotify.max_user_watches)" : "");
 }
 
-/// On a thread. Throws OSError if the first cannot be watched; what has gone meanwhile below it is left out.
+/// It has gone, or something else has its name, or it is not ours to read. Of a tree such a folder is left
+/// out.
+bool cannot_be_looked_into(int error) noexcept {
+    return error == ENOENT || error == ENOTDIR || error == EACCES;
+}
+
+/// Gives 0, or errno.
+int add_watch(int descriptor, const std::string& path, std::vector<Watch>& watches) {
+    const int number = ::inotify_add_watch(descriptor, path.c_str(), wanted);
+    if (number < 0) return errno;
+    watches.push_back({number, path, {}});
+    return 0;
+}
+
+/// Sees what is in this folder, and watches the folders in it. Gives 0, or errno.
+int look_into(int descriptor, std::size_t at, Added& added) {
+    int error = 0;
+    std::error_code gone;
+    std::vector<FileChange> found;
+    const std::string folder = added.watches[at].path;
+    for (std::filesystem::directory_iterator each(folder, gone), end; error == 0 && !gone && each != end;
+         each.increment(gone)) {
+        std::error_code unknown;
+        const bool is_dir = each->symlink_status(unknown).type() == std::filesystem::file_type::directory;
+        const std::string& path = each->path().native();
+        found.emplace_back(Kind::created, is_dir, 0, path);
+        if (is_dir) error = add_watch(descriptor, path, added.watches);
+        if (cannot_be_looked_into(error)) error = 0;
+        if (error != 0) added.failed = path;
+    }
+    added.watches[at].found = std::move(found);
+    return error;
+}
+
+/// On a thread. What it could not do is in its result, for what it has done has to be known.
 Added add_watches(int descriptor, const std::string& path, bool recursive) {
     Added added;
-    added.watches.push_back(add_watch(descriptor, path));
-    if (!recursive || !added.watches.front().is_dir) return added;
-    for (std::size_t at = 0; at < added.watches.size(); ++at) {
-        std::error_code gone;
-        const std::string folder = added.watches[at].path;
-        for (std::filesystem::directory_iterator each(folder, gone), end; !gone && each != end;
-             each.increment(gone)) {
-            const bool is_dir = each->symlink_status(gone).type() == std::filesystem::file_type::directory;
-            added.found.emplace_back(Kind::created, is_dir, 0, each->path().native());
-            if (!is_dir) continue;
-            try {
-                added.watches.push_back(add_watch(descriptor, each->path().native()));
-            } catch (const OSError& error) {
-                if (error.code().value() != ENOENT) throw;
-            }
-        }
-    }
+    added.failed = path;
+    added.error = add_watch(descriptor, path, added.watches);
+    if (!recursive) return added;
+    for (std::size_t at = 0; at < added.watches.size() && added.error == 0; ++at)
+        added.error = look_into(descriptor, at, added);
     return added;
 }
 
@@ -146,38 +162,33 @@ namespace {
 
 using StatePtr = std::shared_ptr<WatcherState>;
 
-void note(WatcherState& state, Added added, bool recursive, bool tells) {
+void note(WatcherState& state, Added& added, bool recursive, bool tells) {
     bool first = !tells;
     for (Watch& each : added.watches) {
         WatcherState::Place& place = state.places[each.number];
         place.path = std::move(each.path);
         place.recursive = recursive;
         place.first |= std::exchange(first, false);
+        if (!tells) continue;
+        for (FileChange& change : each.found) state.changes.push_back(std::move(change));
     }
-    if (!tells) return;
-    for (FileChange& each : added.found) state.changes.push_back(std::move(each));
 }
 
 Coro<> add_to(StatePtr state, std::string path, bool recursive) {
     if (current_loop->loop_id != state->loop_id)
         throw RuntimeError(subject(path) + ": the watcher belongs to another event loop");
     Added added = co_await to_thread(&add_watches, state->descriptor, std::move(path), recursive);
-    note(*state, std::move(added), recursive, false);
+    note(*state, added, recursive, false);
+    if (added.error != 0) throw_failure(added);
 }
 
 /// Folders that were made in a tree.
 Coro<> follow(WatcherState* state) {
     while (!state->folders.empty()) {
-        Added added;
-        try {
-            added = co_await to_thread(&add_watches, state->descriptor, state->folders.front(), true);
-        } catch (const FileNotFoundError&) {
-            // It has gone again.
-        } catch (const NotADirectoryError&) {
-            // So has one above it.
-        }
-        state->folders.pop_front();
-        note(*state, std::move(added), true, true);
+        Added added = co_await to_thread(&add_watches, state->descriptor, state->folders.front(), true);
+        state->folders.pop_front();  // not before, for a cancel; but then whatever has happened
+        note(*state, added, true, true);
+        if (added.error != 0 && !cannot_be_looked_into(added.error)) throw_failure(added);
     }
 }
 

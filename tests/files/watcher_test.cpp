@@ -1,6 +1,7 @@
 // FileWatcher: what changes is told.
 #include "asyncio/files/watcher.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -110,6 +111,33 @@ TEST_P(Watching, ATreeIsWatchedWithWhatIsAddedToIt) {
         while (change == "created new/newer/");  // seen by both
         EXPECT_EQ(change, "created new/newer/file");
     });
+}
+
+TEST_P(Watching, FoldersThatMayNotBeReadAreLeftOut) {
+    std::filesystem::create_directories(folder / "open");
+    std::filesystem::permissions(folder / "open", std::filesystem::perms::all);
+    std::filesystem::create_directories(folder / "secret/below");
+    std::filesystem::permissions(folder / "secret", std::filesystem::perms::none);
+    std::filesystem::permissions(folder.path(), std::filesystem::perms::all);
+    run([&]() -> Coro<> {
+        const SomebodyElse nobody;
+        auto watcher = co_await asyncio::watch(folder.path(), {.recursive = true});
+        folder.put("open/file", "");
+        std::string change = co_await told(watcher);
+        EXPECT_EQ(change, "created open/file");
+        change = co_await told(watcher);
+        EXPECT_EQ(change, "closed open/file");
+        EXPECT_EQ(::mkdir((folder / "secret too").c_str(), 0), 0);
+        change = co_await told(watcher);
+        EXPECT_EQ(change, "created secret too/");
+        std::filesystem::create_directory(folder / "new");
+        change = co_await told(watcher);
+        EXPECT_EQ(change, "created new/");
+        std::string text = co_await text_of<PermissionError>(watcher.add(folder / "secret"));
+        EXPECT_EQ(text, "watch '" + (folder / "secret") + "': Permission denied [Errno 13]");
+    });
+    for (const char* name : {"secret", "secret too"})
+        std::filesystem::permissions(folder / name, std::filesystem::perms::all);
 }
 
 TEST_P(Watching, MoreMayBeWatchedByOne) {
