@@ -114,6 +114,7 @@ struct WatcherState {
     }
 
     void take(const inotify_event& event);
+    void look_again();
 
     LoopImpl* loop;
     std::uint32_t loop_id;
@@ -125,13 +126,14 @@ struct WatcherState {
     };
     std::map<int, Place> places;      // by the kernel's number
     std::deque<FileChange> changes;   // not told yet
-    std::deque<std::string> folders;  // that were made in a tree, and are not watched yet
+    std::deque<std::string> folders;  // of trees, that are not watched yet, or not all that is in them
     bool waiting = false;
 };
 
 void WatcherState::take(const inotify_event& event) {
     if ((event.mask & IN_Q_OVERFLOW) != 0) {
         changes.emplace_back(Kind::overflow, false, 0, std::string());
+        look_again();
         return;
     }
     const auto found = places.find(event.wd);
@@ -158,18 +160,27 @@ void WatcherState::take(const inotify_event& event) {
     if (is_dir && place.recursive && (event.mask & (IN_CREATE | IN_MOVED_TO)) != 0) folders.push_back(path);
 }
 
+/// Of folders that were made nobody may have told. Before the overflow is told they are watched.
+void WatcherState::look_again() {
+    for (const auto& [number, place] : places) {
+        if (place.first && place.recursive) folders.push_back(place.path);
+    }
+}
+
 namespace {
 
 using StatePtr = std::shared_ptr<WatcherState>;
 
+/// Of what is in a folder that was watched already its own events tell.
 void note(WatcherState& state, Added& added, bool recursive, bool tells) {
     bool first = !tells;
     for (Watch& each : added.watches) {
-        WatcherState::Place& place = state.places[each.number];
+        const auto [found, is_new] = state.places.try_emplace(each.number);
+        WatcherState::Place& place = found->second;
         place.path = std::move(each.path);
         place.recursive = recursive;
         place.first |= std::exchange(first, false);
-        if (!tells) continue;
+        if (!tells || !is_new) continue;
         for (FileChange& change : each.found) state.changes.push_back(std::move(change));
     }
 }
@@ -182,7 +193,7 @@ Coro<> add_to(StatePtr state, std::string path, bool recursive) {
     if (added.error != 0) throw_failure(added);
 }
 
-/// Folders that were made in a tree.
+/// Watches what is new in trees.
 Coro<> follow(WatcherState* state) {
     while (!state->folders.empty()) {
         Added added = co_await to_thread(&add_watches, state->descriptor, state->folders.front(), true);
