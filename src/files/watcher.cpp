@@ -19,6 +19,7 @@
 #include "asyncio/core/checkpoint.hpp"
 #include "asyncio/core/descriptor.hpp"
 #include "asyncio/core/event_loop.hpp"
+#include "asyncio/sync/event.hpp"
 #include "asyncio/task/to_thread.hpp"
 #include "files/file_core.hpp"
 
@@ -100,7 +101,9 @@ Added add_watches(int descriptor, const std::string& path, bool recursive) {
 }  // namespace
 
 struct WatcherState {
-    explicit WatcherState(LoopImpl* its_loop) noexcept : loop(its_loop), loop_id(its_loop->loop_id) {}
+    explicit WatcherState(LoopImpl* its_loop) noexcept : loop(its_loop), loop_id(its_loop->loop_id) {
+        settled.set();
+    }
     WatcherState(const WatcherState&) = delete;
     WatcherState& operator=(const WatcherState&) = delete;
     ~WatcherState() {
@@ -127,6 +130,8 @@ struct WatcherState {
     std::map<int, Place> places;      // by the kernel's number
     std::deque<FileChange> changes;   // not told yet
     std::deque<std::string> folders;  // of trees, that are not watched yet, or not all that is in them
+    int adding = 0;  // calls of `add` under way
+    Event settled;   // there is none
     bool waiting = false;
 };
 
@@ -178,16 +183,33 @@ void note(WatcherState& state, Added& added, bool recursive, bool tells) {
         const auto [found, is_new] = state.places.try_emplace(each.number);
         WatcherState::Place& place = found->second;
         place.path = std::move(each.path);
-        place.recursive = recursive;
+        place.recursive |= recursive;
         place.first |= std::exchange(first, false);
         if (!tells || !is_new) continue;
         for (FileChange& change : each.found) state.changes.push_back(std::move(change));
     }
 }
 
+/// The kernel tells of numbers that are not in the books yet: until they are nobody reads what it tells.
+class Adding {
+  public:
+    explicit Adding(WatcherState& state) noexcept : state_(state) {
+        if (state_.adding++ == 0) state_.settled.clear();
+    }
+    Adding(const Adding&) = delete;
+    Adding& operator=(const Adding&) = delete;
+    ~Adding() {
+        if (--state_.adding == 0) state_.settled.set();
+    }
+
+  private:
+    WatcherState& state_;
+};
+
 Coro<> add_to(StatePtr state, std::string path, bool recursive) {
     if (current_loop->loop_id != state->loop_id)
         throw RuntimeError(subject(path) + ": the watcher belongs to another event loop");
+    const Adding adding(*state);
     Added added = co_await to_thread(&add_watches, state->descriptor, std::move(path), recursive);
     note(*state, added, recursive, false);
     if (added.error != 0) throw_failure(added);
@@ -240,6 +262,7 @@ Coro<std::optional<FileChange>> next_change(StatePtr state) {
     for (;;) {
         if (!state->folders.empty()) co_await follow(state.get());
         if (!state->changes.empty()) break;
+        while (state->adding != 0) co_await state->settled.wait();
         drain(*state);
         if (!state->changes.empty() || !state->folders.empty()) continue;
         if (state->places.empty()) co_return std::nullopt;

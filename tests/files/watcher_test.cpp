@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "files/files_fixture.hpp"
 
@@ -184,6 +185,49 @@ TEST_P(Watching, MoreMayBeWatchedByOne) {
         std::filesystem::permissions(one, std::filesystem::perms::owner_read);
         change = co_await told(watcher);  // a cancel misses nothing
         EXPECT_EQ(change, "attributes one");
+    });
+}
+
+/// How many watches the kernel has made for this process.
+int watches_of_the_kernel() {
+    int count = 0;
+    for (const auto& each : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+        std::ifstream in(each.path());
+        for (std::string line; std::getline(in, line);) count += line.starts_with("inotify wd:") ? 1 : 0;
+    }
+    return count;
+}
+
+/// The kernel watches the tree before the watcher has heard of it, since the thread goes on with what is in
+/// it: what happens then is not missed.
+TEST_P(Watching, WhatHappensWhileATreeIsAddedIsTold) {
+    std::filesystem::create_directory(folder / "other");
+    for (int i = 0; i < 2000; ++i) std::filesystem::create_directories(folder / ("tree/" + std::to_string(i)));
+    run([&]() -> Coro<> {
+        auto watcher = co_await asyncio::watch(folder / "other");
+        auto first = create_task(told(watcher));
+        auto adding = create_task(watcher.add(folder / "tree", {.recursive = true}));
+        co_await sleep(0s);
+        while (watches_of_the_kernel() < 2) continue;
+        std::filesystem::create_directory(folder / "tree/early");
+        std::string change = co_await first;
+        EXPECT_EQ(change, "created tree/early/");
+        EXPECT_TRUE(adding.done());
+        co_await adding;
+    });
+}
+
+TEST_P(Watching, APartOfATreeMayBeWatchedByNameToo) {
+    std::filesystem::create_directories(folder / "tree/a");
+    run([&]() -> Coro<> {
+        auto watcher = co_await asyncio::watch(folder / "tree", {.recursive = true});
+        co_await watcher.add(folder / "tree/a");
+        std::filesystem::create_directory(folder / "tree/a/new");
+        std::string change = co_await told(watcher);
+        EXPECT_EQ(change, "created tree/a/new/");
+        folder.put("tree/a/new/file", "");
+        change = co_await told(watcher);
+        EXPECT_EQ(change, "created tree/a/new/file");
     });
 }
 
