@@ -2,6 +2,9 @@
 // folder; for a tree each folder in it gets one, on a thread. A folder that is made while it is watched may
 // have something in it before its own watch is there: what is found then is told as created, perhaps for a
 // second time.
+//
+// The kernel's watches are of the folders themselves, whatever their names: a folder that is moved in a tree
+// gets its new path in the books, one that is moved out is let go.
 #include "asyncio/files/watcher.hpp"
 
 #include <errno.h>
@@ -98,6 +101,11 @@ Added add_watches(int descriptor, const std::string& path, bool recursive) {
     return added;
 }
 
+/// Or it is this one.
+bool is_below(const std::string& path, const std::string& folder) noexcept {
+    return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
+}
+
 }  // namespace
 
 struct WatcherState {
@@ -118,6 +126,9 @@ struct WatcherState {
 
     void take(const inotify_event& event);
     void look_again();
+    void settle_move(const inotify_event* next);
+    void rename_below(const std::string& from, const std::string& to);
+    void forget_below(const std::string& folder);
 
     LoopImpl* loop;
     std::uint32_t loop_id;
@@ -130,12 +141,17 @@ struct WatcherState {
     std::map<int, Place> places;      // by the kernel's number
     std::deque<FileChange> changes;   // not told yet
     std::deque<std::string> folders;  // of trees, that are not watched yet, or not all that is in them
+    struct Leaving {
+        std::uint32_t cookie = 0;  // 0: there is none
+        std::string path;
+    } leaving;       // a folder that was moved, and where to has not been told yet
     int adding = 0;  // calls of `add` under way
     Event settled;   // there is none
     bool waiting = false;
 };
 
 void WatcherState::take(const inotify_event& event) {
+    settle_move(&event);
     if ((event.mask & IN_Q_OVERFLOW) != 0) {
         changes.emplace_back(Kind::overflow, false, 0, std::string());
         look_again();
@@ -162,7 +178,42 @@ void WatcherState::take(const inotify_event& event) {
     for (const auto& each : kinds) {
         if ((event.mask & each.bit) != 0) changes.emplace_back(each.kind, is_dir, event.cookie, path);
     }
-    if (is_dir && place.recursive && (event.mask & (IN_CREATE | IN_MOVED_TO)) != 0) folders.push_back(path);
+    if (!is_dir || !place.recursive) return;
+    if ((event.mask & (IN_CREATE | IN_MOVED_TO)) != 0) folders.push_back(path);
+    if ((event.mask & IN_MOVED_FROM) != 0) leaving = {event.cookie, path};
+}
+
+/// The kernel tells the second half of a move after the first, though not always at once. A folder whose
+/// second half is not the next event is taken for one that has left the tree; if it has not, it is found
+/// again there.
+void WatcherState::settle_move(const inotify_event* next) {
+    if (leaving.cookie == 0) return;
+    const Leaving left = std::exchange(leaving, Leaving());
+    if (next != nullptr && (next->mask & IN_MOVED_TO) != 0 && next->cookie == left.cookie) {
+        const auto found = places.find(next->wd);
+        if (found != places.end() && found->second.recursive)
+            return rename_below(left.path, found->second.path + "/" + next->name);
+    }
+    forget_below(left.path);
+}
+
+void WatcherState::rename_below(const std::string& from, const std::string& to) {
+    for (auto& [number, place] : places) {
+        if (is_below(place.path, from)) place.path.replace(0, from.size(), to);
+    }
+    for (std::string& folder : folders) {
+        if (is_below(folder, from)) folder.replace(0, from.size(), to);
+    }
+}
+
+/// What was asked for by name stays watched, wherever it is.
+void WatcherState::forget_below(const std::string& folder) {
+    std::erase_if(places, [&](const auto& each) {
+        const auto& [number, place] = each;
+        if (place.first || !is_below(place.path, folder)) return false;
+        ::inotify_rm_watch(descriptor, number);
+        return true;
+    });
 }
 
 /// Of folders that were made nobody may have told. Before the overflow is told they are watched.
@@ -233,6 +284,7 @@ void drain(WatcherState& state) {
         bytes = ::read(state.descriptor, buffer, sizeof buffer);
     } while (bytes < 0 && errno == EINTR);
     if (bytes < 0 && errno != EAGAIN) throw_os_error(errno, "reading what has changed");
+    if (bytes <= 0) state.settle_move(nullptr);
     for (const char* at = buffer; at < buffer + bytes;) {
         const auto* const event = reinterpret_cast<const inotify_event*>(at);
         state.take(*event);

@@ -19,6 +19,16 @@ const char* name_of(Kind kind) {
     return names[static_cast<int>(kind)];
 }
 
+/// How many watches the kernel has made for this process.
+int watches_of_the_kernel() {
+    int count = 0;
+    for (const auto& each : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+        std::ifstream in(each.path());
+        for (std::string line; std::getline(in, line);) count += line.starts_with("inotify wd:") ? 1 : 0;
+    }
+    return count;
+}
+
 class Watching : public FilesTest {
   protected:
     /// The next change, as "created a/b".
@@ -114,6 +124,40 @@ TEST_P(Watching, ATreeIsWatchedWithWhatIsAddedToIt) {
     });
 }
 
+TEST_P(Watching, AFolderThatIsMovedIsWatchedWhereItIsIfThatIsInTheTree) {
+    std::filesystem::create_directories(folder / "tree/a/deep");
+    std::filesystem::create_directories(folder / "tree/b");
+    run([&]() -> Coro<> {
+        auto watcher = co_await asyncio::watch(folder / "tree", {.recursive = true});
+        EXPECT_EQ(watches_of_the_kernel(), 4);
+        std::filesystem::rename(folder / "tree/a", folder / "tree/b/c");
+        std::filesystem::create_directory(folder / "tree/b/c/deep/new");
+        for (const char* wanted : {"moved_from tree/a/", "moved_to tree/b/c/", "created tree/b/c/deep/new/"}) {
+            std::string change = co_await told(watcher);
+            EXPECT_EQ(change, wanted);
+        }
+        std::filesystem::rename(folder / "tree/b/c", folder / "outside");
+        folder.put("outside/deep/unseen", "");
+        std::filesystem::create_directory(folder / "tree/last");
+        for (const char* wanted : {"moved_from tree/b/c/", "created tree/last/"}) {
+            std::string change = co_await told(watcher);
+            EXPECT_EQ(change, wanted);
+        }
+        EXPECT_EQ(watches_of_the_kernel(), 3);
+        std::filesystem::rename(folder / "tree/last", folder / "last");
+        std::string change = co_await told(watcher);
+        EXPECT_EQ(change, "moved_from tree/last/");
+        auto next = create_task(told(watcher));
+        co_await sleep(1ms);
+        EXPECT_EQ(watches_of_the_kernel(), 2);
+        std::filesystem::rename(folder / "outside", folder / "tree/back");
+        change = co_await next;
+        EXPECT_EQ(change, "moved_to tree/back/");
+        change = co_await told(watcher);
+        EXPECT_EQ(change, "created tree/back/deep/");
+    });
+}
+
 /// More happens than the kernel's queue holds, and among what it loses is that a folder was made.
 TEST_P(Watching, AfterAnOverflowATreeIsWatchedAsAWhole) {
     const std::string files[] = {folder.put("a", ""), folder.put("b", "")};
@@ -186,16 +230,6 @@ TEST_P(Watching, MoreMayBeWatchedByOne) {
         change = co_await told(watcher);  // a cancel misses nothing
         EXPECT_EQ(change, "attributes one");
     });
-}
-
-/// How many watches the kernel has made for this process.
-int watches_of_the_kernel() {
-    int count = 0;
-    for (const auto& each : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
-        std::ifstream in(each.path());
-        for (std::string line; std::getline(in, line);) count += line.starts_with("inotify wd:") ? 1 : 0;
-    }
-    return count;
 }
 
 /// The kernel watches the tree before the watcher has heard of it, since the thread goes on with what is in
