@@ -132,7 +132,8 @@ TEST_P(Watching, AFolderThatIsMovedIsWatchedWhereItIsIfThatIsInTheTree) {
         EXPECT_EQ(watches_of_the_kernel(), 4);
         std::filesystem::rename(folder / "tree/a", folder / "tree/b/c");
         std::filesystem::create_directory(folder / "tree/b/c/deep/new");
-        for (const char* wanted : {"moved_from tree/a/", "moved_to tree/b/c/", "created tree/b/c/deep/new/"}) {
+        for (const char* wanted :
+             {"moved_from tree/a/", "moved_to tree/b/c/", "created tree/b/c/deep/new/"}) {
             std::string change = co_await told(watcher);
             EXPECT_EQ(change, wanted);
         }
@@ -236,7 +237,8 @@ TEST_P(Watching, MoreMayBeWatchedByOne) {
 /// it: what happens then is not missed.
 TEST_P(Watching, WhatHappensWhileATreeIsAddedIsTold) {
     std::filesystem::create_directory(folder / "other");
-    for (int i = 0; i < 2000; ++i) std::filesystem::create_directories(folder / ("tree/" + std::to_string(i)));
+    for (int i = 0; i < 2000; ++i)
+        std::filesystem::create_directories(folder / ("tree/" + std::to_string(i)));
     run([&]() -> Coro<> {
         auto watcher = co_await asyncio::watch(folder / "other");
         auto first = create_task(told(watcher));

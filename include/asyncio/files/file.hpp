@@ -302,9 +302,9 @@ inline Coro<File> open(PathView path, std::string_view mode = "r", OpenOptions o
 }
 /// Makes a File of a descriptor, which belongs to it from here on, also if this throws.
 ///
-/// Nothing is made or emptied. "a" sets O_APPEND, for all that have the descriptor; where that is set, all that
-/// is written goes to the end in the other modes, too. What was written or read is where the descriptor's own
-/// position is after `flush` and `close`: a duplicate or a child goes on from there.
+/// Nothing is made or emptied. "a" sets O_APPEND, for all that have the descriptor; where that is set, all
+/// that is written goes to the end in the other modes, too. What was written or read is where the
+/// descriptor's own position is after `flush` and `close`: a duplicate or a child goes on from there.
 ///
 /// Throws      OSError  it is none, or a folder's; ValueError  no such mode
 /// Suspends    never

@@ -3,7 +3,8 @@
 //
 // All: the path is copied before anything waits; relative ones start at the working directory. A call that
 // was begun is waited for, since the kernel looks at the path: a cancel is delivered when it has ended, and
-// it may have been done; if it has failed, that is thrown, and the cancel waits for the next await. What it does is one system call where nothing else is said.
+// it may have been done; if it has failed, that is thrown, and the cancel waits for the next await. What it
+// does is one system call where nothing else is said.
 //
 // Throws      OSError     its subclass by errno; the text names the call and the path
 //             ValueError  the path contains a zero byte
