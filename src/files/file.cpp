@@ -81,6 +81,7 @@ Coro<File> open_descriptor(int descriptor, std::string_view mode, OpenOptions op
     static_cast<void>(get_running_loop());
     FileRef file(new FileCore("descriptor " + std::to_string(descriptor), mode, options, where));
     if (descriptor < 0) throw_os_error(EBADF, file->subject("open"));
+    file->shared = true;
     file->adopt(own.give());
     return give(File(std::move(file)));
 }
@@ -114,7 +115,7 @@ bool File::isatty() const { return ::isatty(fileno()) == 1; }
 
 std::uint64_t File::tell() const {
     core("tell")->require_not_closed("tell");
-    if (!core_->seekable) throw_os_error(ESPIPE, core_->subject("tell"));
+    core_->require_seekable("tell");
     return static_cast<std::uint64_t>(core_->position());
 }
 

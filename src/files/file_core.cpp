@@ -105,6 +105,7 @@ FileCore::FileCore(std::string_view its_path, std::string_view its_mode, const O
 
 FileCore::~FileCore() {
     if (descriptor < 0) return;
+    hand_over();
     LeftFile left{descriptor, write_offset(), dirty ? std::move(buffer) : FileBuffer(), std::move(path),
                   removes};
     try {
@@ -125,10 +126,24 @@ void FileCore::adopt(int its_descriptor) {
     size_at_open = regular ? status.st_size : 0;
     const off_t at = ::lseek(descriptor, 0, SEEK_CUR);
     seekable = at >= 0;
-    if (seekable) place = mode.appends && regular ? status.st_size : at;
+    if (seekable) place = own_place = at;
+    if (seekable && mode.appends) append_from_here();
+    // With that flag there is no other way to write (`>> log`), whatever the mode says.
+    if (seekable && mode.writes && (::fcntl(descriptor, F_GETFL) & O_APPEND) != 0) mode.appends = true;
     if (!seekable && mode.reads && mode.writes)
         throw_os_error(ESPIPE, subject("open"),
                        "what has no position is opened for one direction: \"r\" or \"w\"");
+}
+
+/// Whoever else has the descriptor appends from now on, too: without the flag a write at the end is two
+/// steps, between which others may write there.
+void FileCore::append_from_here() {
+    const int flags = ::fcntl(descriptor, F_GETFL);
+    if ((flags & O_APPEND) == 0 && ::fcntl(descriptor, F_SETFL, flags | O_APPEND) != 0)
+        throw_os_error(errno, subject("open"), "O_APPEND cannot be set");
+    const off_t end = ::lseek(descriptor, 0, SEEK_END);
+    if (end < 0) throw_os_error(errno, subject("open"));
+    place = own_place = end;
 }
 
 std::string FileCore::subject(const char* doing) const { return std::string(doing) + " '" + path + "'"; }
@@ -157,6 +172,10 @@ void FileCore::require_writing(const char* doing) const {
                          "\"): add a +");
 }
 
+void FileCore::require_seekable(const char* doing) const {
+    if (!seekable) throw_os_error(ESPIPE, subject(doing));
+}
+
 void FileCore::forget_ahead() noexcept {
     ASYNCIO_ASSERT(unwritten() == 0);
     if (seekable) place -= static_cast<std::int64_t>(ahead());
@@ -182,11 +201,24 @@ FileRequest FileCore::request(FileVerb verb, const void* bytes, std::size_t coun
 }
 
 void FileCore::moved_by_writing(std::int64_t count) noexcept {
-    if (mode.appends && seekable) {
-        place = ::lseek(descriptor, 0, SEEK_CUR);  // others may have written there, too
+    if (seekable && writes_where_it_is()) {
+        place = own_place = ::lseek(descriptor, 0, SEEK_CUR);  // others may have written there, too
     } else {
         place += count;
     }
+}
+
+void FileCore::turn_to_writing() noexcept {
+    if (dirty) return;
+    forget_ahead();
+    hand_over();
+    dirty = true;
+}
+
+void FileCore::hand_over() noexcept {
+    // If we did not move, it is left where others have put it meanwhile; so it is behind what we wrote.
+    if (!shared || !seekable || dirty || position() == own_place) return;
+    own_place = ::lseek(descriptor, position(), SEEK_SET);
 }
 
 // ---- shares -------------------------------------------------------------------------------------

@@ -50,8 +50,8 @@ Coro<> make(PathCall call) {
     call.request.other = call.other.c_str();
     FileCall made(call.request);
     const std::int64_t result = co_await made;
-    throw_late_cancel();
     if (result < 0) throw_os_error(static_cast<int>(-result), call.subject());
+    throw_late_cancel();
 }
 
 os::FileTime time_of(const statx_timestamp& time) noexcept {

@@ -39,6 +39,7 @@ Coro<bool> fill(FileCore* file, std::size_t wanted) {
 /// Reads until `into` is full or the file ends. Books nothing.
 Coro<std::size_t> read_at(FileRef file, std::span<char> into, std::int64_t offset, const char* doing) {
     file->require_reading(doing);
+    file->require_seekable(doing);
     const UnderWay under_way(file.get());
     std::size_t done = 0;
     while (done < into.size()) {

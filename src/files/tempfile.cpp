@@ -10,6 +10,7 @@
 #include "asyncio/base/error.hpp"
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/task/to_thread.hpp"
+#include "detail/loop_impl.hpp"
 #include "detail/warnings.hpp"
 #include "files/file_core.hpp"
 
@@ -20,6 +21,15 @@ constexpr int names_tried_max = 1000;
 constexpr unsigned own_folder = 0700;
 constexpr unsigned own_file = 0600;
 
+/// Whoever removes it later may have changed the working directory. Throws OSError.
+std::string absolute(std::string folder) {
+    if (folder.starts_with('/')) return folder;
+    std::error_code error;
+    const std::filesystem::path here = std::filesystem::current_path(error);
+    if (error) throw_os_error(error.value(), "tempfile '" + folder + "': the working directory");
+    return folder == "." ? here.string() : (here / folder).lexically_normal().string();
+}
+
 /// What the names are made of.
 struct Naming {
     std::string folder;
@@ -27,7 +37,8 @@ struct Naming {
     std::string suffix;
 
     explicit Naming(const tempfile::TemporaryOptions& options)
-        : folder(options.dir.empty() ? tempfile::gettempdir() : checked_path(options.dir, "tempfile")),
+        : folder(
+              absolute(options.dir.empty() ? tempfile::gettempdir() : checked_path(options.dir, "tempfile"))),
           prefix(checked_path(options.prefix, "tempfile")),
           suffix(checked_path(options.suffix, "tempfile")) {
         if ((prefix + suffix).find('/') != std::string::npos)
@@ -162,17 +173,27 @@ Coro<Directory> TemporaryDirectory(TemporaryOptions options) {
 }
 
 Coro<> Directory::cleanup() {
-    const std::string path = std::exchange(path_, std::string());
+    const std::string path = path_;
     std::exception_ptr cancelled;
     for (bool removed = path.empty(); !removed;) {
         try {
             co_await to_thread(&detail::remove_tree, path);
             removed = true;
-        } catch (
-            const CancelledError&) {  // before it began, or after it has ended: then there is nothing more
+        } catch (const CancelledError&) {
+            // Before it began, or after it has ended: then there is nothing more.
             cancelled = std::current_exception();
+        } catch (const OSError&) {
+            if (cancelled == nullptr) throw;
+            detail::report_exception(detail::impl_of(detail::current_loop),
+                                     "a temporary folder could not be removed, and its task was cancelled",
+                                     std::current_exception(), detail::current_loop->current);
+            std::rethrow_exception(cancelled);
+        } catch (...) {
+            detail::remove_tree(path);  // no thread, no memory: here, then
+            removed = true;
         }
     }
+    path_.clear();
     if (cancelled != nullptr) std::rethrow_exception(cancelled);
 }
 

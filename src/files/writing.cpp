@@ -20,17 +20,26 @@ std::size_t require_written(const FileCore* file, std::int64_t result, const cha
     return static_cast<std::size_t>(result);
 }
 
+/// What waits in the buffer.
+FileRequest request_to_write(const FileCore* file) noexcept {
+    const std::string_view data = file->buffer.content();
+    return file->request(FileVerb::write, data.data(), data.size(), file->write_offset());
+}
+
+void book_written(FileCore* file, std::int64_t count) noexcept {
+    file->buffer.take(static_cast<std::size_t>(count));
+    file->moved_by_writing(count);
+    if (file->buffer.empty()) file->buffer.clear(file->buffering);
+}
+
 }  // namespace
 
 Coro<> write_buffered(FileCore* file) {
     while (file->unwritten() != 0) {
-        const std::string_view data = file->buffer.content();
-        FileCall call(file->request(FileVerb::write, data.data(), data.size(), file->write_offset()));
+        FileCall call(request_to_write(file));
         const std::int64_t result = co_await call;
-        const std::size_t taken = require_written(file, result, "write");
-        file->buffer.take(taken);
-        file->moved_by_writing(result);
-        if (file->buffer.empty()) file->buffer.clear(file->buffering);
+        require_written(file, result, "write");
+        book_written(file, result);
         throw_late_cancel();
     }
 }
@@ -52,8 +61,7 @@ Coro<std::size_t> write_bytes(FileRef ref, std::string_view data) {
     FileCore* const file = ref.get();
     const auto turn = co_await file->turn.scoped();
     file->require_writing("write");
-    if (!file->dirty) file->forget_ahead();
-    file->dirty = true;
+    file->turn_to_writing();
     if (file->buffer.size() + data.size() > file->buffering) {
         co_await write_buffered(file);
         if (data.size() >= file->buffering) {
@@ -72,6 +80,7 @@ Coro<> flush_file(FileRef ref) {
     const auto turn = co_await file->turn.scoped();
     file->require_open("flush");
     co_await write_buffered(file);
+    file->hand_over();
 }
 
 Coro<> sync_file(FileRef ref, bool data_alone) {
@@ -80,12 +89,14 @@ Coro<> sync_file(FileRef ref, bool data_alone) {
     const char* const doing = data_alone ? "fdatasync" : "fsync";
     file->require_open(doing);
     co_await write_buffered(file);
+    file->hand_over();
     FileRequest request = file->request(FileVerb::sync, nullptr, 0, 0);
     request.flags = data_alone ? 1 : 0;
     FileCall call(request);
     const std::int64_t result = co_await call;
-    throw_late_cancel();
+    // Before the cancel: the kernel tells it once.
     if (result < 0) throw_os_error(static_cast<int>(-result), file->subject(doing));
+    throw_late_cancel();
 }
 
 Coro<std::uint64_t> truncate_file(FileRef ref, std::optional<std::uint64_t> size) {
@@ -97,13 +108,13 @@ Coro<std::uint64_t> truncate_file(FileRef ref, std::optional<std::uint64_t> size
     const std::uint64_t wanted = size ? *size : static_cast<std::uint64_t>(file->position());
     FileCall call(file->request(FileVerb::truncate, nullptr, 0, static_cast<std::int64_t>(wanted)));
     const std::int64_t result = co_await call;
-    throw_late_cancel();
     if (result < 0) throw_os_error(static_cast<int>(-result), file->subject("truncate"));
     file->size_at_open = 0;  // nothing is known of it any more
+    throw_late_cancel();
     co_return wanted;
 }
 
-/// With the descriptor's own position, which nothing else relies on. On a thread: a server may be asked.
+/// With the descriptor's own position. On a thread: a server may be asked.
 std::int64_t end_of(int descriptor) noexcept {
     const off_t end = ::lseek(descriptor, 0, SEEK_END);
     return end >= 0 ? end : -errno;
@@ -113,13 +124,14 @@ Coro<std::uint64_t> seek_file(FileRef ref, std::int64_t offset, int whence) {
     FileCore* const file = ref.get();
     const auto turn = co_await file->turn.scoped();
     file->require_open("seek");
-    if (!file->seekable) throw_os_error(ESPIPE, file->subject("seek"));
+    file->require_seekable("seek");
     if (whence < File::from_start || whence > File::from_end)
         throw ValueError(file->subject("seek") +
                          ": whence is 0, 1 or 2 (from the start, from here, from the end)");
     if (file->unwritten() != 0) co_await write_buffered(file);
     std::int64_t base = whence == File::from_here ? file->position() : 0;
     if (whence == File::from_end) {
+        file->own_place = -1;  // also if a cancel comes
         base = co_await to_thread(&end_of, file->descriptor);
         if (base < 0) throw_os_error(static_cast<int>(-base), file->subject("seek"));
     }
@@ -141,6 +153,7 @@ Coro<std::uint64_t> seek_file(FileRef ref, std::int64_t offset, int whence) {
 
 Coro<std::size_t> write_at(FileRef file, std::string_view data, std::uint64_t offset) {
     file->require_writing("pwrite");
+    file->require_seekable("pwrite");
     const UnderWay under_way(file.get());
     std::size_t done = 0;
     while (done < data.size()) {
@@ -200,6 +213,18 @@ Coro<std::int64_t> call_surely(FileRequest request, Closing& closing) {
     co_return result;
 }
 
+/// Writes what waits in the buffer, and holds up the loop meanwhile.
+void write_here(FileCore* file, Closing& closing) {
+    while (file->unwritten() != 0 && closing.error == nullptr) {
+        const std::int64_t result = perform(request_to_write(file));
+        if (result > 0) {
+            book_written(file, result);
+        } else {
+            closing.note(result < 0 ? static_cast<int>(-result) : EIO, file->subject("write"));
+        }
+    }
+}
+
 Coro<> close_descriptor(FileCore* file, Closing& closing) {
     FileRequest request(FileVerb::close);
     request.descriptor = file->descriptor;
@@ -236,10 +261,15 @@ Coro<> close_file(FileRef ref) {
         try {
             co_await file->quiet.wait();
             co_await write_buffered(file);
-        } catch (...) {
+        } catch (const CancelledError&) {
             closing.note();
+        } catch (const OSError&) {
+            closing.note();
+        } catch (...) {
+            write_here(file, closing);  // no thread, no memory: here, then
         }
     }
+    file->hand_over();
     file->buffer.clear(0);
     file->dirty = false;
     co_await close_descriptor(file, closing);

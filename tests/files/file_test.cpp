@@ -309,29 +309,6 @@ TEST_P(Files, AClosedFileSaysSo) {
     });
 }
 
-TEST_P(Files, ADescriptorBecomesAFile) {
-    run([&]() -> Coro<> {
-        int ends[2];
-        EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-        auto reader = co_await asyncio::open(ends[0]);
-        auto writer = co_await asyncio::open(ends[1], "w");
-        EXPECT_FALSE(reader.seekable());
-        EXPECT_EQ(reader.name(), "descriptor " + std::to_string(ends[0]));
-        co_await writer.write("through a pipe\nand more");
-        co_await writer.flush();
-        std::string line = co_await reader.readline();
-        EXPECT_EQ(line, "through a pipe\n");
-        EXPECT_THROW(co_await reader.seek(0), OSError);
-        EXPECT_THROW(reader.tell(), OSError);
-        co_await writer.close();
-        std::string rest = co_await reader.read();
-        EXPECT_EQ(rest, "and more");
-        co_await reader.close();
-        EXPECT_THROW(static_cast<void>(asyncio::open(-1)), OSError);
-        EXPECT_THROW(static_cast<void>(asyncio::open(::dup(1), "no mode")), ValueError);  // and closes it
-    });
-}
-
 TEST_P(Files, WhatHasNoPositionIsOpenedForOneDirection) {
     const std::string path = folder / "fifo";
     EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);

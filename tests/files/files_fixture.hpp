@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -25,6 +26,22 @@ inline std::string content_of(const std::string& path) {
     EXPECT_TRUE(in.good()) << path;
     return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
+
+/// Another user's rights for a while, if this is root.
+class SomebodyElse {
+  public:
+    SomebodyElse() : was_(::geteuid()) {
+        if (was_ == 0) {
+            EXPECT_EQ(::seteuid(65534), 0);
+        }
+    }
+    SomebodyElse(const SomebodyElse&) = delete;
+    SomebodyElse& operator=(const SomebodyElse&) = delete;
+    ~SomebodyElse() { EXPECT_EQ(::seteuid(was_), 0); }
+
+  private:
+    uid_t was_;
+};
 
 /// Bytes that are all different places: what is lost, doubled or swapped shows. A line end now and then.
 inline std::string different_bytes(std::size_t count) {

@@ -254,6 +254,44 @@ TEST_P(Os, ATreeIsWalkedDownOrUp) {
     });
 }
 
+/// Each is done or not done: what is found afterwards is one of a few states.
+TEST(OsCancels, AtEachPointTheCallsAreDoneOrNotDone) {
+    const Folder folder;
+    const auto permissions = [&] { return std::filesystem::status(folder / "file").permissions(); };
+    expect_each_cancel_point(
+        [&]() -> Coro<> {
+            folder.put("file", "content");
+            std::filesystem::permissions(folder / "file", std::filesystem::perms(0600));
+            co_await os::link(folder / "file", folder / "second");
+            co_await os::symlink("file", folder / "link");
+            std::string says = co_await os::readlink(folder / "link");
+            EXPECT_EQ(says, "file");
+            co_await os::chmod(folder / "file", 0640);
+            const bool may_read = co_await os::access(folder / "second", R_OK);
+            EXPECT_TRUE(may_read);
+            std::vector<std::string> names = co_await os::listdir(folder.path());
+            EXPECT_EQ(names.size(), 3u);
+            const bool same = co_await os::path::samefile(folder / "file", folder / "second");
+            EXPECT_TRUE(same);
+            co_await os::remove(folder / "second");
+            co_await os::unlink(folder / "link");
+            co_await os::makedirs(folder / "a/b/c");
+            folder.put("a/stays", "");
+            co_await os::removedirs(folder / "a/b/c");
+            co_await os::remove(folder / "a/stays");
+            co_await os::rmdir(folder / "a");
+        },
+        [&] {
+            EXPECT_EQ(content_of(folder / "file"), "content");
+            EXPECT_TRUE(permissions() == std::filesystem::perms(0600) ||
+                        permissions() == std::filesystem::perms(0640));
+            std::error_code none;
+            const std::filesystem::path link = std::filesystem::read_symlink(folder / "link", none);
+            EXPECT_TRUE(none || link == "file");
+            for (const char* each : {"second", "link", "a"}) std::filesystem::remove_all(folder / each);
+        });
+}
+
 TEST(OsCancels, AtEachPointTheLoopLives) {
     const Folder folder;
     folder.put("file", "content");

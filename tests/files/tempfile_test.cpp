@@ -127,6 +127,67 @@ TEST_P(TempFiles, WhatCannotBeMadeIsNamed) {
     });
 }
 
+/// Another working directory for a while.
+class WorkingDirectory {
+  public:
+    explicit WorkingDirectory(const std::string& path) : was_(std::filesystem::current_path()) {
+        std::filesystem::current_path(path);
+    }
+    WorkingDirectory(const WorkingDirectory&) = delete;
+    WorkingDirectory& operator=(const WorkingDirectory&) = delete;
+    ~WorkingDirectory() { std::filesystem::current_path(was_); }
+
+  private:
+    std::filesystem::path was_;
+};
+
+TEST_P(TempFiles, TheWorkingDirectoryMayChangeMeanwhile) {
+    std::filesystem::create_directories(folder / "here/below");
+    run([&]() -> Coro<> {
+        std::optional<WorkingDirectory> here(folder / "here");
+        auto made = co_await tempfile::TemporaryDirectory({.dir = "below"});
+        EXPECT_TRUE(made.name().starts_with(folder / "here/below/tmp")) << made.name();
+        auto file = co_await tempfile::NamedTemporaryFile({.dir = "."});
+        EXPECT_TRUE(file.name().starts_with(folder / "here/")) << file.name();
+        here.reset();
+        co_await file.close();
+        co_await made.cleanup();
+        EXPECT_TRUE(std::filesystem::is_empty(folder / "here/below"));
+        EXPECT_EQ(std::filesystem::remove_all(folder / "here"), 2u);
+    });
+}
+
+TEST_P(TempFiles, AFolderThatCouldNotBeRemovedKeepsItsName) {
+    run([&]() -> Coro<> {
+        const std::string where = folder.path();
+        auto made = co_await tempfile::TemporaryDirectory({.dir = where});
+        const std::string path = made.name();
+        std::filesystem::permissions(where, std::filesystem::perms(0500));
+        std::string text;
+        {
+            const SomebodyElse nobody;
+            text = co_await text_of<PermissionError>(made.cleanup());
+        }
+        std::filesystem::permissions(where, std::filesystem::perms(0700));
+        EXPECT_TRUE(text.starts_with("removing '" + path + "' and what is in it: ")) << text;
+        EXPECT_EQ(made.name(), path);
+        co_await made.cleanup();
+        EXPECT_EQ(made.name(), "");
+        EXPECT_TRUE(folder_is_empty());
+    });
+}
+
+TEST_P(TempFiles, AFolderGoesAlsoWithoutThreads) {
+    run([&]() -> Coro<> {
+        const std::string where = folder.path();
+        auto made = co_await tempfile::TemporaryDirectory({.dir = where});
+        std::filesystem::create_directory(made.name() + "/below");
+        co_await get_running_loop().shutdown_default_executor();
+        co_await made.cleanup();
+        EXPECT_TRUE(folder_is_empty());
+    });
+}
+
 TEST_P(TempFiles, WhatGoesFromAFolderWhileItIsRemovedIsNoError) {
     run([&]() -> Coro<> {
         const std::string where = folder.path();

@@ -1,9 +1,11 @@
 // FileWatcher: what changes is told.
 #include "asyncio/files/watcher.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "files/files_fixture.hpp"
 
@@ -15,6 +17,16 @@ const char* name_of(Kind kind) {
     constexpr const char* names[] = {"created", "modified",   "closed",   "attributes",
                                      "removed", "moved_from", "moved_to", "overflow"};
     return names[static_cast<int>(kind)];
+}
+
+/// How many watches the kernel has made for this process.
+int watches_of_the_kernel() {
+    int count = 0;
+    for (const auto& each : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+        std::ifstream in(each.path());
+        for (std::string line; std::getline(in, line);) count += line.starts_with("inotify wd:") ? 1 : 0;
+    }
+    return count;
 }
 
 class Watching : public FilesTest {
@@ -112,6 +124,90 @@ TEST_P(Watching, ATreeIsWatchedWithWhatIsAddedToIt) {
     });
 }
 
+TEST_P(Watching, AFolderThatIsMovedIsWatchedWhereItIsIfThatIsInTheTree) {
+    std::filesystem::create_directories(folder / "tree/a/deep");
+    std::filesystem::create_directories(folder / "tree/b");
+    run([&]() -> Coro<> {
+        auto watcher = co_await asyncio::watch(folder / "tree", {.recursive = true});
+        EXPECT_EQ(watches_of_the_kernel(), 4);
+        std::filesystem::rename(folder / "tree/a", folder / "tree/b/c");
+        std::filesystem::create_directory(folder / "tree/b/c/deep/new");
+        for (const char* wanted :
+             {"moved_from tree/a/", "moved_to tree/b/c/", "created tree/b/c/deep/new/"}) {
+            std::string change = co_await told(watcher);
+            EXPECT_EQ(change, wanted);
+        }
+        std::filesystem::rename(folder / "tree/b/c", folder / "outside");
+        folder.put("outside/deep/unseen", "");
+        std::filesystem::create_directory(folder / "tree/last");
+        for (const char* wanted : {"moved_from tree/b/c/", "created tree/last/"}) {
+            std::string change = co_await told(watcher);
+            EXPECT_EQ(change, wanted);
+        }
+        EXPECT_EQ(watches_of_the_kernel(), 3);
+        std::filesystem::rename(folder / "tree/last", folder / "last");
+        std::string change = co_await told(watcher);
+        EXPECT_EQ(change, "moved_from tree/last/");
+        auto next = create_task(told(watcher));
+        co_await sleep(1ms);
+        EXPECT_EQ(watches_of_the_kernel(), 2);
+        std::filesystem::rename(folder / "outside", folder / "tree/back");
+        change = co_await next;
+        EXPECT_EQ(change, "moved_to tree/back/");
+        change = co_await told(watcher);
+        EXPECT_EQ(change, "created tree/back/deep/");
+    });
+}
+
+/// More happens than the kernel's queue holds, and among what it loses is that a folder was made.
+TEST_P(Watching, AfterAnOverflowATreeIsWatchedAsAWhole) {
+    const std::string files[] = {folder.put("a", ""), folder.put("b", "")};
+    std::size_t most = 0;
+    std::ifstream("/proc/sys/fs/inotify/max_queued_events") >> most;
+    if (most == 0 || most > 100'000) GTEST_SKIP() << "the queue holds too many: " << most;
+    run([&]() -> Coro<> {
+        auto watcher = co_await asyncio::watch(folder.path(), {.recursive = true});
+        // In turns: the kernel tells once what follows itself.
+        for (std::size_t i = 0; i < most + 10; ++i) EXPECT_EQ(::chmod(files[i % 2].c_str(), 0600), 0);
+        std::filesystem::create_directories(folder / "late/later");
+        auto change = co_await watcher.next();
+        while (change->kind == Kind::attributes) change = co_await watcher.next();
+        EXPECT_EQ(change->kind, Kind::overflow);
+        folder.put("late/later/file", "");
+        std::string told_now = co_await told(watcher);
+        EXPECT_EQ(told_now, "created late/later/");  // found in the new one
+        told_now = co_await told(watcher);
+        EXPECT_EQ(told_now, "created late/later/file");
+    });
+}
+
+TEST_P(Watching, FoldersThatMayNotBeReadAreLeftOut) {
+    std::filesystem::create_directories(folder / "open");
+    std::filesystem::permissions(folder / "open", std::filesystem::perms::all);
+    std::filesystem::create_directories(folder / "secret/below");
+    std::filesystem::permissions(folder / "secret", std::filesystem::perms::none);
+    std::filesystem::permissions(folder.path(), std::filesystem::perms::all);
+    run([&]() -> Coro<> {
+        const SomebodyElse nobody;
+        auto watcher = co_await asyncio::watch(folder.path(), {.recursive = true});
+        folder.put("open/file", "");
+        std::string change = co_await told(watcher);
+        EXPECT_EQ(change, "created open/file");
+        change = co_await told(watcher);
+        EXPECT_EQ(change, "closed open/file");
+        EXPECT_EQ(::mkdir((folder / "secret too").c_str(), 0), 0);
+        change = co_await told(watcher);
+        EXPECT_EQ(change, "created secret too/");
+        std::filesystem::create_directory(folder / "new");
+        change = co_await told(watcher);
+        EXPECT_EQ(change, "created new/");
+        std::string text = co_await text_of<PermissionError>(watcher.add(folder / "secret"));
+        EXPECT_EQ(text, "watch '" + (folder / "secret") + "': Permission denied [Errno 13]");
+    });
+    for (const char* name : {"secret", "secret too"})
+        std::filesystem::permissions(folder / name, std::filesystem::perms::all);
+}
+
 TEST_P(Watching, MoreMayBeWatchedByOne) {
     const std::string one = folder.put("one", "");
     const std::string other = folder.put("other", "");
@@ -134,6 +230,40 @@ TEST_P(Watching, MoreMayBeWatchedByOne) {
         std::filesystem::permissions(one, std::filesystem::perms::owner_read);
         change = co_await told(watcher);  // a cancel misses nothing
         EXPECT_EQ(change, "attributes one");
+    });
+}
+
+/// The kernel watches the tree before the watcher has heard of it, since the thread goes on with what is in
+/// it: what happens then is not missed.
+TEST_P(Watching, WhatHappensWhileATreeIsAddedIsTold) {
+    std::filesystem::create_directory(folder / "other");
+    for (int i = 0; i < 2000; ++i)
+        std::filesystem::create_directories(folder / ("tree/" + std::to_string(i)));
+    run([&]() -> Coro<> {
+        auto watcher = co_await asyncio::watch(folder / "other");
+        auto first = create_task(told(watcher));
+        auto adding = create_task(watcher.add(folder / "tree", {.recursive = true}));
+        co_await sleep(0s);
+        while (watches_of_the_kernel() < 2) continue;
+        std::filesystem::create_directory(folder / "tree/early");
+        std::string change = co_await first;
+        EXPECT_EQ(change, "created tree/early/");
+        EXPECT_TRUE(adding.done());
+        co_await adding;
+    });
+}
+
+TEST_P(Watching, APartOfATreeMayBeWatchedByNameToo) {
+    std::filesystem::create_directories(folder / "tree/a");
+    run([&]() -> Coro<> {
+        auto watcher = co_await asyncio::watch(folder / "tree", {.recursive = true});
+        co_await watcher.add(folder / "tree/a");
+        std::filesystem::create_directory(folder / "tree/a/new");
+        std::string change = co_await told(watcher);
+        EXPECT_EQ(change, "created tree/a/new/");
+        folder.put("tree/a/new/file", "");
+        change = co_await told(watcher);
+        EXPECT_EQ(change, "created tree/a/new/file");
     });
 }
 

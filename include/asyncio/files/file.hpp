@@ -158,6 +158,7 @@ class [[nodiscard("a file that nobody holds is closed again: keep it, or use wit
     /// Up to `n` bytes from `offset` on, fewer only at the end. Neither uses nor moves the position, and
     /// knows nothing of what was not flushed.
     ///
+    /// Throws      OSError  ESPIPE: the file has no position (a pipe)
     /// Suspends    unless the kernel has it cached (threads), and once in 128 times
     /// Cancel      nothing is lost
     /// Threads     loop thread
@@ -198,10 +199,10 @@ class [[nodiscard("a file that nobody holds is closed again: keep it, or use wit
     /// Cancel      a part may have been given
     /// Threads     loop thread
     Coro<> flush();
-    /// The same, and waits until the disk has it.
+    /// The same, and waits until the disk has it. What it throws the kernel says once: the next may succeed.
     ///
     /// Suspends    always
-    /// Cancel      it may have been done
+    /// Cancel      it may have been done; an error wins, and the cancel waits for the next await
     /// Threads     loop thread
     /// Python      os.fsync
     Coro<> fsync();
@@ -220,8 +221,10 @@ class [[nodiscard("a file that nobody holds is closed again: keep it, or use wit
     /// Threads     loop thread
     Coro<std::uint64_t> truncate();
     Coro<std::uint64_t> truncate(std::uint64_t size);
-    /// Writes all of `data` at `offset`, at once. Neither uses nor moves the position.
+    /// Writes all of `data` at `offset`, at once. Neither uses nor moves the position. To a file that appends
+    /// (mode "a") the kernel appends it.
     ///
+    /// Throws      OSError  ESPIPE: the file has no position (a pipe)
     /// Suspends    always
     /// Cancel      a part may have been written
     /// Threads     loop thread
@@ -298,6 +301,10 @@ inline Coro<File> open(PathView path, std::string_view mode = "r", OpenOptions o
     return detail::open_path(path, mode, options, where);
 }
 /// Makes a File of a descriptor, which belongs to it from here on, also if this throws.
+///
+/// Nothing is made or emptied. "a" sets O_APPEND, for all that have the descriptor; where that is set, all
+/// that is written goes to the end in the other modes, too. What was written or read is where the
+/// descriptor's own position is after `flush` and `close`: a duplicate or a child goes on from there.
 ///
 /// Throws      OSError  it is none, or a folder's; ValueError  no such mode
 /// Suspends    never

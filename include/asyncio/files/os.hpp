@@ -3,7 +3,8 @@
 //
 // All: the path is copied before anything waits; relative ones start at the working directory. A call that
 // was begun is waited for, since the kernel looks at the path: a cancel is delivered when it has ended, and
-// it may have been done. What it does is one system call where nothing else is said.
+// it may have been done; if it has failed, that is thrown, and the cancel waits for the next await. What it
+// does is one system call where nothing else is said.
 //
 // Throws      OSError     its subclass by errno; the text names the call and the path
 //             ValueError  the path contains a zero byte
@@ -213,7 +214,8 @@ Coro<std::vector<std::string>> listdir(PathView path = ".");
 ///     while (auto entry = co_await entries.next()) use(entry->name());
 ///
 /// Suspends    now and then
-/// Cancel      no effect
+/// Cancel      it ends, as a generator does that throws, and `next` gives nothing from then on: that is not
+///             the end of the folder. Begin anew
 /// Threads     loop thread
 /// Cost        a descriptor until it ends or is dropped
 AsyncGenerator<DirEntry> scandir(PathView path = ".");
@@ -224,7 +226,8 @@ AsyncGenerator<DirEntry> scandir(PathView path = ".");
 ///     while (auto folder = co_await folders.next()) use(folder->path, folder->filenames);
 ///
 /// Suspends    at each folder
-/// Cancel      no effect
+/// Cancel      it ends, as a generator does that throws, and `next` gives nothing from then on: that is not
+///             the end of the tree. Begin anew
 /// Threads     loop thread
 /// Python      os.walk, without onerror
 AsyncGenerator<WalkEntry&> walk(PathView top, WalkOptions options = WalkOptions());

@@ -18,7 +18,7 @@ struct TemporaryOptions {
     std::string_view mode = "w+b";
     std::string_view prefix = "tmp";  ///< what the name begins with
     std::string_view suffix = {};     ///< … and ends with
-    std::string_view dir = {};        ///< the folder; empty: gettempdir()
+    std::string_view dir = {};        ///< the folder; empty: gettempdir(). Names are absolute in any case
     bool delete_ = true;              ///< of NamedTemporaryFile: whether closing removes it
 };
 static_assert(OptionStruct<TemporaryOptions>);
@@ -67,10 +67,11 @@ class [[nodiscard(
     const std::string& name() const noexcept { return path_; }
     /// Removes it and all that is in it. Once more does nothing.
     ///
-    /// Throws      OSError  something could not be removed
+    /// Throws      OSError  something could not be removed: it keeps its name, so that this can be repeated
     /// Suspends    always, unless it was removed
-    /// Cancel      it is removed all the same
+    /// Cancel      it is removed all the same; an error that nobody gets then goes to the exception handler
     /// Threads     loop thread
+    /// Lifetime    it must live until the await has ended
     Coro<> cleanup();
     /// For `with`.
     ReadyEnter aenter() noexcept { return ReadyEnter(); }

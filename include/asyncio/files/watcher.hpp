@@ -18,7 +18,8 @@ struct WatcherState;
 
 /// Options of `watch`.
 struct WatchOptions {
-    bool recursive = false;  ///< also what is in the folders below, those that come later, too
+    bool recursive = false;  ///< also what is in the folders below, those that come later, too; not in those
+                             ///< that this process may not read
 };
 static_assert(OptionStruct<WatchOptions>);
 
@@ -48,8 +49,12 @@ struct FileChange {
 ///     auto watcher = co_await asyncio::watch("src", {.recursive = true});
 ///     while (auto change = co_await watcher.next()) use(change->path);
 ///
-/// Nothing that happens between two calls of `next` is missed, unless the kernel's queue overflows. What
-/// network file systems' servers and others there change is not seen.
+/// Nothing that happens between two calls of `next` is missed, unless the kernel's queue overflows: then
+/// `overflow` is told, and trees are watched as a whole again. What network file systems' servers and others
+/// there change is not seen.
+///
+/// In a tree a folder that is moved is watched under its new name; one that is moved out is not watched any
+/// more. What is found in a folder that came later is told as created, perhaps for a second time.
 ///
 /// Threads     loop thread
 /// Python      watchfiles.awatch
@@ -58,7 +63,7 @@ class [[nodiscard("it watches only while it is held")]] FileWatcher {
   public:
     explicit FileWatcher(std::shared_ptr<detail::WatcherState> state) noexcept : state_(std::move(state)) {}
 
-    /// Watches one more file or folder.
+    /// Watches one more file or folder. `next` may be under way.
     ///
     /// Throws      OSError     by errno, with the path; ENOSPC: the user has as many watches as allowed
     ///             ValueError  the path contains a zero byte
@@ -68,7 +73,8 @@ class [[nodiscard("it watches only while it is held")]] FileWatcher {
     Coro<> add(PathView path, WatchOptions options = WatchOptions());
     /// The next change; nothing when all that was watched is gone.
     ///
-    /// Throws      RuntimeError  another task waits here
+    /// Throws      RuntimeError  another task waits here; OSError  a new folder of a tree cannot be watched
+    ///             (ENOSPC): once, and the rest goes on
     /// Suspends    unless something has happened already
     /// Cancel      nothing is missed
     /// Threads     loop thread
