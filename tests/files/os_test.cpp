@@ -258,9 +258,10 @@ TEST_P(Os, ATreeIsWalkedDownOrUp) {
 TEST(OsCancels, AtEachPointTheCallsAreDoneOrNotDone) {
     const Folder folder;
     const auto permissions = [&] { return std::filesystem::status(folder / "file").permissions(); };
+    folder.put("file", "content");  // also for the run that is cancelled before its first step
+    std::filesystem::permissions(folder / "file", std::filesystem::perms(0600));
     expect_each_cancel_point(
         [&]() -> Coro<> {
-            folder.put("file", "content");
             std::filesystem::permissions(folder / "file", std::filesystem::perms(0600));
             co_await os::link(folder / "file", folder / "second");
             co_await os::symlink("file", folder / "link");
