@@ -43,20 +43,12 @@ namespace asyncio { inline namespace v1 { namespace detail {
 
 namespace {
 
-/// So many bytes of plaintext are encrypted before they are handed down: a few records, a buffer that stays
-/// in the cache.
-constexpr std::size_t bytes_per_send = 128 * 1024;
+/// Pieces from below that bring no plaintext, in a turn: a peer that sends nothing but key updates is read on
+/// when others have had theirs.
+constexpr int empty_pieces_per_turn = 2;
 
 /// Reads from below in a turn while what comes is dropped.
 constexpr int pieces_per_turn = 16;
-
-struct Hold {
-    TlsStream* stream;
-    explicit Hold(TlsStream* s) noexcept : stream(s) { s->hold(); }
-    Hold(const Hold&) = delete;
-    Hold& operator=(const Hold&) = delete;
-    ~Hold() { stream->drop(); }
-};
 
 }  // namespace
 
@@ -80,7 +72,8 @@ TlsStream::TlsStream(TlsPart& p, DuplexRef stream_below, const TlsSettings& sett
 }
 
 TlsStream::~TlsStream() {
-    if (below->upper == this) below->upper = nullptr;
+    if (below->upper != this) return;
+    below->upper = nullptr;
     if (below->refs == 1) return;
     // The reader of before start_tls: what is left for it.
     below->bytes = std::move(bytes);
@@ -97,7 +90,18 @@ void TlsStream::begin(Duration handshake_timeout) {
     part->queue(this);
 }
 
-std::shared_ptr<const TlsFacts> TlsStream::tls_facts() const { return shaking ? nullptr : engine.facts(); }
+void TlsStream::withdraw() noexcept {
+    below->upper = nullptr;
+    shaking = false;
+    state = State::closed;
+    drop();  // the loop's share
+}
+
+std::shared_ptr<const TlsFacts> TlsStream::tls_facts() const {
+    if (shaking) return nullptr;
+    if (facts_ == nullptr) facts_ = engine.facts();
+    return facts_;
+}
 
 std::string TlsStream::about(const char* doing) const { return doing + std::string(engine.peer()) + ": "; }
 
@@ -105,11 +109,14 @@ std::string TlsStream::about(const char* doing) const { return doing + std::stri
 
 void TlsStream::step() noexcept {
     if (shaking) return step_handshake();
-    if (state == State::closing) drop_input();
+    if (state == State::closing) return drop_input();
+    if (state != State::open) return;
+    if (!held_back.empty()) return read_for_writing();
+    changed();
 }
 
 void TlsStream::step_handshake() noexcept {
-    const Hold hold(this);
+    const TlsHold hold(this);
     while (shaking) {
         TlsEngine::Result result{};
         {
@@ -121,6 +128,7 @@ void TlsStream::step_handshake() noexcept {
             send(out.text);
         }
         if (!shaking) return;
+        if (state >= State::shut) return fail_handshake(error);  // the send has failed
         if (result == TlsEngine::Result::done) return shaken();
         if (result == TlsEngine::Result::failed) return fail_handshake(engine.error());
         if (below->ended()) return fail_handshake(nullptr);
@@ -138,7 +146,7 @@ void TlsStream::shaken() noexcept {
 
 /// Null: the stream below has ended.
 void TlsStream::fail_handshake(std::exception_ptr why) noexcept {
-    const Hold hold(this);
+    const TlsHold hold(this);
     shaking = false;
     disarm();
     try {
@@ -165,8 +173,8 @@ void TlsStream::fail_handshake(std::exception_ptr why) noexcept {
 
 Inlet::Pulled TlsStream::pull(char* into, std::size_t room) noexcept {
     if (shaking) return Pulled::later;  // its end calls changed()
-    const Hold hold(this);
-    for (;;) {
+    const TlsHold hold(this);
+    for (int piece = 0; piece < empty_pieces_per_turn; ++piece) {
         if (decrypt(into, room) == Input::changed) return Pulled::now;
         if (below->ended()) {
             input_ended();
@@ -174,6 +182,8 @@ Inlet::Pulled TlsStream::pull(char* into, std::size_t room) noexcept {
         }
         if (below->pull(nullptr, 0) == Pulled::later) return Pulled::later;
     }
+    part->queue(this);
+    return Pulled::later;
 }
 
 /// What has come, as far as there is room for it: to the reader's memory, or to the buffer if it has none.
@@ -204,6 +214,8 @@ TlsStream::Input TlsStream::decrypt(char* into, std::size_t room) noexcept {
         fail(engine.error());
     } else if (error != nullptr && state < State::shut) {
         fail(error);  // there was no memory
+    } else {
+        send_held_back();
     }
     return got_some || ended() ? Input::changed : Input::none;
 }
@@ -217,11 +229,13 @@ void TlsStream::input_ended() noexcept {
     } else {
         error = engine.truncated();
     }
+    // What waits for more will never go.
+    if (!held_back.empty()) fail(error != nullptr ? error : engine.truncated());
 }
 
 bool TlsStream::stop_pulling() noexcept {
     // What it brings goes to its own buffer: nobody's memory is in use.
-    if (state == State::open && !shaking) below->stop_pulling();
+    if (state == State::open && !shaking && held_back.empty()) below->stop_pulling();
     return true;
 }
 
@@ -234,91 +248,27 @@ SpareBuffers* TlsStream::spares() noexcept {
     return state < State::shut ? &static_cast<NetPart&>(*part->loop->net).spare_buffers : nullptr;
 }
 
-// ---- writing ------------------------------------------------------------------------------------
-
-void TlsStream::write(std::span<const std::string_view> parts) {
-    if (state != State::open || loss != nullptr) return;
-    if (shaking) throw RuntimeError("a write while TLS shakes hands: await start_tls first");
-    const Hold hold(this);
-    encrypt(parts);
-    note_unsent();
-}
-
-void TlsStream::encrypt(std::span<const std::string_view> parts) {
-    LentOut out(*part);
-    auto& joint = part->plain;  // of small parts
-    std::size_t joined = 0;
-    bool fine = true;
-    const auto hand_down = [&] {
-        send(out.text);
-        out.text.clear();
-        fine = fine && state == State::open;
-    };
-    for (std::string_view bytes : parts) {
-        while (fine && !bytes.empty()) {
-            std::size_t taken = 0;
-            if (joined == 0 && (bytes.size() >= joint.size() || parts.size() == 1)) {
-                taken = std::min(bytes.size(), bytes_per_send);
-                fine = engine.write(bytes.substr(0, taken), out.text);
-            } else {
-                taken = bytes.copy(joint.data() + joined, joint.size() - joined);
-                joined += taken;
-                if (joined == joint.size())
-                    fine = engine.write(std::string_view(joint.data(), std::exchange(joined, 0)), out.text);
-            }
-            bytes.remove_prefix(taken);
-            if (out.text.size() >= bytes_per_send) hand_down();
-        }
-    }
-    if (fine && joined != 0) fine = engine.write(std::string_view(joint.data(), joined), out.text);
-    hand_down();
-    if (engine.error() != nullptr) fail(engine.error());
-}
-
-void TlsStream::send(const std::string& records) noexcept {
-    if (records.empty()) return;
-    const std::string_view bytes = records;
-    try {
-        below->write(std::span(&bytes, 1));
-    } catch (...) {
-        fail(std::current_exception());  // records are missing now: the peer could not read any further
-    }
-}
-
-void TlsStream::write_eof() {
-    throw RuntimeError("write_eof: a stream of TLS ends in both directions at once: call close()");
-}
-
-void TlsStream::set_limits(WriteBufferLimits limits) {
-    Duplex::set_limits(limits);
-    below->set_limits(limits);  // which says when it is drained
-}
-
 // ---- ending -------------------------------------------------------------------------------------
 
 void TlsStream::close() noexcept {
     if (state != State::open) return;
     if (loss != nullptr || shaking) return shut();
-    const Hold hold(this);
+    const TlsHold hold(this);
     state = State::closing;
     if (!ended()) eof = true;
     changed();
-    {
-        LentOut out(*part);
-        engine.send_close(out.text);
-        send(out.text);
-    }
+    say_goodbye();
     if (state != State::closing) return;
-    unsent_at_limit = below->unsent();
+    unsent_at_limit = unsent();
     if (engine.peer_has_closed() || below->ended() || shutdown_timeout <= Duration::zero())
-        return below->close();
+        return close_below();
     set_limit(shutdown_timeout);
     drop_input();
 }
 
 /// Closing: nobody wants any more of this.
 void TlsStream::drop_input() noexcept {
-    const Hold hold(this);
+    const TlsHold hold(this);
     for (int piece = 0; piece < pieces_per_turn; ++piece) {
         if (state != State::closing) return;
         TlsEngine::Result result = TlsEngine::Result::done;
@@ -332,15 +282,21 @@ void TlsStream::drop_input() noexcept {
             if (came != in.size()) below->consume(came - in.size());
             send(out.text);
         }
-        if (result != TlsEngine::Result::needs_input || below->ended()) return below->close();
+        say_goodbye();
+        if (result != TlsEngine::Result::needs_input || below->ended()) return close_below();
         if (below->pull(nullptr, 0) == Pulled::later) return;
     }
     part->queue(this);
 }
 
+void TlsStream::close_below() noexcept {
+    if (!held_back.empty()) return fail(engine.error() != nullptr ? engine.error() : engine.truncated());
+    below->close();
+}
+
 void TlsStream::shut() noexcept {
     if (state >= State::shut) return;
-    const Hold hold(this);
+    const TlsHold hold(this);
     if (shaking) {
         shaking = false;
         try {
@@ -353,6 +309,7 @@ void TlsStream::shut() noexcept {
     }
     state = State::shut;
     if (error == nullptr) eof = true;
+    std::string().swap(held_back);
     disarm();
     changed();
     wake(WriteBase::Want::drained);
@@ -362,10 +319,11 @@ void TlsStream::shut() noexcept {
 /// Nothing goes through any more. An alert may be on its way.
 void TlsStream::fail(const std::exception_ptr& why) noexcept {
     if (state >= State::shut) return;
-    const Hold hold(this);
+    const TlsHold hold(this);
     state = State::shut;
     if (error == nullptr) error = why;
     if (loss == nullptr) loss = why;
+    std::string().swap(held_back);
     set_limit(shutdown_timeout);
     paused = false;
     changed();
@@ -376,7 +334,7 @@ void TlsStream::fail(const std::exception_ptr& why) noexcept {
 // ---- what the stream below tells ----------------------------------------------------------------
 
 void TlsStream::below_changed() noexcept {
-    if (shaking || state == State::closing) return part->queue(this);
+    if (shaking || state == State::closing || !held_back.empty()) return part->queue(this);
     changed();
 }
 
@@ -386,7 +344,7 @@ void TlsStream::below_closed() noexcept {
     if (below->state == State::closed) return settle_end();
     // Writing is lost there; what the peer has sent before can still be read.
     if (loss != nullptr || below->loss == nullptr) return;
-    const Hold hold(this);
+    const TlsHold hold(this);
     if (shaking) return;  // that reads to the end, and finds out
     loss = below->loss;
     paused = false;
@@ -397,7 +355,7 @@ void TlsStream::below_closed() noexcept {
 
 void TlsStream::settle_end() noexcept {
     if (state == State::closed) return;
-    const Hold hold(this);
+    const TlsHold hold(this);
     if (shaking) fail_handshake(nullptr);
     disarm();
     // While it was closing the peer may have gone any way it liked, once it had everything.
@@ -424,7 +382,7 @@ void TlsStream::disarm() noexcept {
 
 void TlsStream::set_limit(Duration after) noexcept {
     disarm();
-    unsent_at_limit = below->unsent();
+    unsent_at_limit = unsent();
     if (after.is_infinite() || below->state == State::closed) return;
     try {
         arm_timer(loop, &limit_timer,
@@ -436,7 +394,7 @@ void TlsStream::set_limit(Duration after) noexcept {
 }
 
 void TlsStream::limit_reached() noexcept {
-    const Hold hold(this);
+    const TlsHold hold(this);
     if (shaking) {
         std::exception_ptr why;
         try {
@@ -446,7 +404,7 @@ void TlsStream::limit_reached() noexcept {
             why = std::current_exception();
         }
         fail_handshake(why);
-    } else if (below->unsent() < unsent_at_limit) {
+    } else if (unsent() < unsent_at_limit) {
         return set_limit(shutdown_timeout);  // slow, but alive
     } else if (loss == nullptr) {
         try {

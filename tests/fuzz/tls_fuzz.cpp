@@ -97,10 +97,10 @@ void feed_records(const Contexts& contexts, bool to_client, std::string_view inp
     TlsEngine& target = to_client ? client : server;
     TlsEngine& other = to_client ? server : client;
     std::string records = to_client ? back : to_server;
-    require(other.write("before", records), "a write goes through");
+    require(other.write("before", records) == Result::done, "a write goes through");
     records += input;
     std::string after;
-    require(other.write("after", after), "a write goes through");
+    require(other.write("after", after) == Result::done, "a write goes through");
     records += after;
     Result result{};
     const std::string plain = read_all(target, records, piece, result);
