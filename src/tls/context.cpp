@@ -103,6 +103,9 @@ TlsContext::TlsContext(SslPurpose whom)
     SSL_CTX_set_max_proto_version(ctx(), TLS1_3_VERSION);
     SSL_CTX_set_options(ctx(),
                         SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    // A peer that sends nothing but key updates would keep OpenSSL, and the loop, for as long as there are
+    // any.
+    SSL_CTX_clear_mode(ctx(), SSL_MODE_AUTO_RETRY);
     // A connection that rests keeps no buffers.
     SSL_CTX_set_mode(ctx(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_verify(ctx(), verify_flags(verify_mode), &TlsEngine::verified);

@@ -18,8 +18,9 @@ class TlsEngine {
     enum class Result : std::uint8_t {
         done,         // what was asked for
         needs_input,  // all input was taken, and more is needed
-        ended,        // the peer has said that it will send no more
-        failed,       // error() says why; nothing works any more
+        busy,    // of `read`: there was much input and no plaintext; go on when others have had their turn
+        ended,   // the peer has said that it will send no more
+        failed,  // error() says why; nothing works any more
     };
 
     /// `server_hostname`: of a client whom it wants to talk to, for the checks and for the server to choose

@@ -43,8 +43,7 @@ namespace asyncio { inline namespace v1 { namespace detail {
 
 namespace {
 
-/// Pieces from below that bring no plaintext, in a turn: a peer that sends nothing but key updates is read on
-/// when others have had theirs.
+/// Pieces from below that bring no plaintext, in a turn: more are read when others have had theirs.
 constexpr int empty_pieces_per_turn = 2;
 
 /// Reads from below in a turn while what comes is dropped.
@@ -175,7 +174,9 @@ Inlet::Pulled TlsStream::pull(char* into, std::size_t room) noexcept {
     if (shaking) return Pulled::later;  // its end calls changed()
     const TlsHold hold(this);
     for (int piece = 0; piece < empty_pieces_per_turn; ++piece) {
-        if (decrypt(into, room) == Input::changed) return Pulled::now;
+        const Input input = decrypt(into, room);
+        if (input == Input::changed) return Pulled::now;
+        if (input == Input::busy) break;
         if (below->ended()) {
             input_ended();
             return Pulled::now;
@@ -217,7 +218,8 @@ TlsStream::Input TlsStream::decrypt(char* into, std::size_t room) noexcept {
     } else {
         send_held_back();
     }
-    return got_some || ended() ? Input::changed : Input::none;
+    if (got_some || ended()) return Input::changed;
+    return result == TlsEngine::Result::busy ? Input::busy : Input::none;
 }
 
 void TlsStream::input_ended() noexcept {
@@ -283,6 +285,7 @@ void TlsStream::drop_input() noexcept {
             send(out.text);
         }
         say_goodbye();
+        if (result == TlsEngine::Result::busy) break;
         if (result != TlsEngine::Result::needs_input || below->ended()) return close_below();
         if (below->pull(nullptr, 0) == Pulled::later) return;
     }
@@ -361,7 +364,7 @@ void TlsStream::settle_end() noexcept {
     // While it was closing the peer may have gone any way it liked, once it had everything.
     if (loss == nullptr && (state != State::closing || unsent_at_limit != 0)) loss = below->loss;
     // Now, since this may outlive its loop, and the buffers that it shares with others.
-    if (!ended()) decrypt(nullptr, 0);
+    for (int rest = 0; rest < pieces_per_turn && !ended() && decrypt(nullptr, 0) != Input::none; ++rest) {}
     input_ended();
     state = State::closed;
     changed();

@@ -75,7 +75,7 @@ struct TlsStream final : Duplex, Upper {
     bool reader_gone = false;
 
   private:
-    enum class Input : unsigned char { changed, none };
+    enum class Input : unsigned char { changed, none, busy };
     void step_handshake() noexcept;
     void shaken() noexcept;
     void fail_handshake(std::exception_ptr why) noexcept;

@@ -117,8 +117,10 @@ void TlsStream::send_held_back() noexcept {
 void TlsStream::read_for_writing() noexcept {
     const TlsHold hold(this);
     for (int piece = 0; piece < pieces_per_turn; ++piece) {
-        if (decrypt(nullptr, 0) == Input::changed) changed();
+        const Input input = decrypt(nullptr, 0);
+        if (input == Input::changed) changed();
         if (held_back.empty() || state != State::open) return changed();
+        if (input == Input::busy) break;
         if (below->ended()) {
             input_ended();
             return changed();
