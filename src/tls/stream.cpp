@@ -34,6 +34,7 @@
 #include <cstring>
 
 #include "asyncio/base/error.hpp"
+#include "asyncio/net/tls.hpp"
 #include "detail/warnings.hpp"
 #include "net/connection.hpp"
 #include "net/server_core.hpp"
@@ -45,6 +46,9 @@ namespace {
 
 /// Pieces from below that bring no plaintext, in a turn: more are read when others have had theirs.
 constexpr int empty_pieces_per_turn = 2;
+
+/// What OpenSSL answers by itself (to a renegotiation: no) may wait below up to this.
+constexpr std::size_t answers_max = 64 * 1024;
 
 /// Reads from below in a turn while what comes is dropped.
 constexpr int pieces_per_turn = 16;
@@ -209,7 +213,7 @@ TlsStream::Input TlsStream::decrypt(char* into, std::size_t room) noexcept {
         got_some |= got != 0;
     }
     if (came != in.size()) below->consume(came - in.size());
-    send(out.text);
+    answer(out.text);
     if (result == TlsEngine::Result::ended) eof = true;
     if (result == TlsEngine::Result::failed) {
         fail(engine.error());
@@ -220,6 +224,20 @@ TlsStream::Input TlsStream::decrypt(char* into, std::size_t room) noexcept {
     }
     if (got_some || ended()) return Input::changed;
     return result == TlsEngine::Result::busy ? Input::busy : Input::none;
+}
+
+/// A peer that asks on and on and takes no answer would fill the memory: nobody here waits for the answers.
+void TlsStream::answer(const std::string& records) noexcept {
+    if (records.empty()) return;
+    answers = (below->unsent() == 0 ? 0 : answers) + records.size();
+    send(records);
+    if (answers <= answers_max || below->unsent() == 0 || state >= State::shut) return;
+    try {
+        fail(std::make_exception_ptr(
+            SslError(about("TLS: receive from ") + "the peer asks on and on and does not read the answers")));
+    } catch (...) {
+        fail(std::current_exception());
+    }
 }
 
 void TlsStream::input_ended() noexcept {
@@ -282,7 +300,7 @@ void TlsStream::drop_input() noexcept {
             while (result == TlsEngine::Result::done)
                 result = engine.read(in, out.text, part->plain.data(), part->plain.size(), got);
             if (came != in.size()) below->consume(came - in.size());
-            send(out.text);
+            answer(out.text);
         }
         say_goodbye();
         if (result == TlsEngine::Result::busy) break;

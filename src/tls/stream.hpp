@@ -67,6 +67,7 @@ struct TlsStream final : Duplex, Upper {
     Limit limit_timer;
     std::size_t unsent_at_limit = 0;  // when the limit of the closing was set
     std::string held_back;            // plaintext that waits for the rest of a message of the peer's
+    std::size_t answers = 0;          // bytes of OpenSSL's own since nothing was unsent below
     HandshakeWait* waiter = nullptr;  // who waits for the handshake
     Connection* accepted = nullptr;   // whose server's client function is to be called after it
     TlsStream* next_in_line = nullptr;
@@ -80,6 +81,7 @@ struct TlsStream final : Duplex, Upper {
     void shaken() noexcept;
     void fail_handshake(std::exception_ptr why) noexcept;
     Input decrypt(char* into, std::size_t room) noexcept;
+    void answer(const std::string& records) noexcept;
     void input_ended() noexcept;
     void drop_input() noexcept;
     void close_below() noexcept;

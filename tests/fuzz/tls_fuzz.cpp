@@ -73,8 +73,15 @@ std::string read_all(TlsEngine& engine, std::string_view input, std::size_t piec
             std::size_t got = 0;
             result = engine.read(in, out, memory, sizeof memory, got);
             all.append(memory, got);
-        } while (result == Result::done);
+        } while (result == Result::done || result == Result::busy);
+        // Whatever has come: a write goes through, waits for a message's rest, or has failed.
+        const Result written = engine.write("mine", out);
+        require(written != Result::ended && written != Result::busy, "a write has no end");
+        require(written != Result::needs_input || result == Result::needs_input,
+                "a write waits as a read does");
     }
+    std::string goodbye;
+    engine.send_close(goodbye);
     return all;
 }
 

@@ -10,26 +10,17 @@
 
 namespace asyncio::test {
 
-/// A server that has localhost's certificate and requires one of its client.
+/// A server that has localhost's certificate and requires one of its client; or a client that believes
+/// everything.
 class RawTls {
   public:
-    RawTls() : context_(SSL_CTX_new(TLS_server_method())) {
-        const Certificates& made = certificates();
-        EXPECT_EQ(SSL_CTX_use_certificate_file(context_.get(), made.localhost.certificate.c_str(),
-                                               SSL_FILETYPE_PEM),
-                  1);
-        EXPECT_EQ(SSL_CTX_use_PrivateKey_file(context_.get(), made.localhost.key.c_str(), SSL_FILETYPE_PEM),
-                  1);
-        EXPECT_EQ(SSL_CTX_load_verify_file(context_.get(), made.root.certificate.c_str()), 1);
-        SSL_CTX_set_session_cache_mode(context_.get(), SSL_SESS_CACHE_OFF);
-        SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-        // The client's certificate stands in the tickets: they take two records.
-        SSL_CTX_set_max_send_fragment(context_.get(), 512);
-        const unsigned char name[] = "raw";
-        SSL_CTX_set_session_id_context(context_.get(), name, sizeof name);
+    explicit RawTls(int version = TLS1_3_VERSION, bool server = true)
+        : context_(SSL_CTX_new(server ? TLS_server_method() : TLS_client_method())) {
+        SSL_CTX_set_max_proto_version(context_.get(), version);
+        if (server) be_server();
         ssl_.reset(SSL_new(context_.get()));
         SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
-        SSL_set_accept_state(ssl_.get());
+        server ? SSL_set_accept_state(ssl_.get()) : SSL_set_connect_state(ssl_.get());
     }
 
     /// What it answers to these bytes. What it reads is added to `got`.
@@ -58,6 +49,12 @@ class RawTls {
         EXPECT_EQ(SSL_do_handshake(ssl_.get()), 1);
         return output();
     }
+    /// Of TLS 1.2: asks for another handshake.
+    std::string renegotiate() {
+        EXPECT_EQ(SSL_renegotiate(ssl_.get()), 1);
+        SSL_do_handshake(ssl_.get());
+        return output();
+    }
     std::string say_goodbye() {
         SSL_shutdown(ssl_.get());
         return output();
@@ -69,6 +66,19 @@ class RawTls {
     bool handshake_ended = false;
 
   private:
+    void be_server() {
+        const Certificates& made = certificates();
+        SSL_CTX* const ctx = context_.get();
+        EXPECT_EQ(SSL_CTX_use_certificate_file(ctx, made.localhost.certificate.c_str(), SSL_FILETYPE_PEM), 1);
+        EXPECT_EQ(SSL_CTX_use_PrivateKey_file(ctx, made.localhost.key.c_str(), SSL_FILETYPE_PEM), 1);
+        EXPECT_EQ(SSL_CTX_load_verify_file(ctx, made.root.certificate.c_str()), 1);
+        SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+        // The client's certificate stands in the tickets: they take two records.
+        SSL_CTX_set_max_send_fragment(ctx, 512);
+        const unsigned char name[] = "raw";
+        SSL_CTX_set_session_id_context(ctx, name, sizeof name);
+    }
     std::string output() const {
         char* bytes = nullptr;
         const long count = BIO_get_mem_data(SSL_get_wbio(ssl_.get()), &bytes);
