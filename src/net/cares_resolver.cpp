@@ -97,7 +97,9 @@ std::string reason(int status) {
     throw OSError(std::string("c-ares cannot ") + doing + ": " + ares_strerror(status));
 }
 
-class CaresResolver final : public Resolver, private LoopBound {
+class CaresResolver final : public Resolver,
+                            private LoopBound,
+                            public std::enable_shared_from_this<CaresResolver> {
   public:
     explicit CaresResolver(const CaresOptions& options);
     ~CaresResolver() override { end(); }
@@ -139,6 +141,8 @@ class CaresResolver final : public Resolver, private LoopBound {
     void belong_here();
     void end() noexcept;
     void loop_closes() noexcept override { end(); }
+    static Coro<std::vector<Address>> look_up(std::shared_ptr<CaresResolver> resolver, std::string host,
+                                              std::uint16_t port, AddressFamily family);
     std::shared_ptr<Lookup> find_or_start(std::string_view host, AddressFamily family);
     void process(ares_socket_t readable, ares_socket_t writable) noexcept;
     void set_timer() noexcept;
@@ -335,10 +339,16 @@ void CaresResolver::give_up_all() noexcept {
 
 Coro<std::vector<Address>> CaresResolver::resolve(std::string_view host, std::uint16_t port,
                                                   AddressFamily family) {
-    belong_here();
+    return look_up(shared_from_this(), std::string(host), port, family);
+}
+
+/// It keeps the resolver: the caller may have no use for it after this.
+Coro<std::vector<Address>> CaresResolver::look_up(std::shared_ptr<CaresResolver> resolver, std::string host,
+                                                  std::uint16_t port, AddressFamily family) {
+    resolver->belong_here();
     co_await checkpoint();
-    const std::shared_ptr<Lookup> lookup = find_or_start(host, family);
-    const Wanted wanted(*this, *lookup);
+    const std::shared_ptr<Lookup> lookup = resolver->find_or_start(host, family);
+    const Wanted wanted(*resolver, *lookup);
     while (!lookup->done) co_await LookupWait(*lookup);
     if (lookup->status != ARES_SUCCESS) {
         throw gaierror(eai_of(lookup->status), "resolve '" + lookup->host + "'", reason(lookup->status));

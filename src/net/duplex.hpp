@@ -64,6 +64,7 @@ struct Duplex : Inlet {
     State state = State::open;
     bool paused = false;     // more was unsent than `high`, and not yet as little as `low`
     bool eof_asked = false;  // write_eof()
+    unsigned files = 0;      // that are being sent: the kernel may be writing to what is below by itself
     std::size_t high = default_stream_limit;
     std::size_t low = default_stream_limit / 4;
     WriteBase* first_waiter = nullptr;

@@ -28,7 +28,9 @@
 #include "asyncio/core/event_loop.hpp"
 #include "asyncio/net/sock.hpp"
 #include "asyncio/net/streams.hpp"
+#include "asyncio/task/sleep.hpp"
 #include "asyncio/task/to_thread.hpp"
+#include "detail/owned_descriptor.hpp"
 #include "net/duplex.hpp"
 #include "net/file_source.hpp"
 #include "net/sockets.hpp"
@@ -171,18 +173,16 @@ void require_open(const Duplex& stream) {
     if (stream.state != Duplex::State::open || stream.write_lost()) stream.throw_lost();
 }
 
-/// Closes the file at the end, if it was opened for this.
-class OwnFile {
+/// While it lives nobody goes over to TLS.
+class Sending {
   public:
-    explicit OwnFile(int file) noexcept : file_(file) {}
-    OwnFile(const OwnFile&) = delete;
-    OwnFile& operator=(const OwnFile&) = delete;
-    ~OwnFile() {
-        if (file_ >= 0) ::close(file_);
-    }
+    explicit Sending(Duplex& stream) noexcept : stream_(stream) { ++stream_.files; }
+    Sending(const Sending&) = delete;
+    Sending& operator=(const Sending&) = delete;
+    ~Sending() { --stream_.files; }
 
   private:
-    const int file_;
+    Duplex& stream_;
 };
 
 /// Reads and writes, where the kernel cannot do both.
@@ -219,8 +219,11 @@ Coro<bool> send_by_kernel(Duplex* stream, FileSource* source) {
         co_await DrainAwaiter(stream);
         require_open(*stream);
         moved = source->send_to(stream->sendfile_descriptor(), subject);
-        if (moved == FileSource::Moved::would_block && nudge(*stream, *source))
+        if (moved == FileSource::Moved::would_block && nudge(*stream, *source)) {
             moved = FileSource::Moved::some;
+        } else if (moved == FileSource::Moved::some) {
+            co_await sleep(Duration::zero());  // `drain` does not wait for a socket that takes everything
+        }
     }
     co_await DrainAwaiter(stream);
     co_return moved != FileSource::Moved::not_available;
@@ -231,7 +234,10 @@ Coro<std::uint64_t> send_file(StreamShare stream, int file, SendfileOptions opti
     co_await checkpoint();
     FileSource source(file, options);
     if (stream->eof_asked) throw RuntimeError("cannot send a file after write_eof()");
+    if (&topmost(*stream) != &*stream)
+        throw RuntimeError("sendfile: the stream has gone over to TLS since the call");
     require_open(*stream);
+    const Sending sending(*stream);
     bool done = false;
     if (stream->sendfile_descriptor() >= 0) done = co_await send_by_kernel(&*stream, &source);
     if (!done) co_await copy_to_stream(&*stream, &source);
@@ -239,14 +245,14 @@ Coro<std::uint64_t> send_file(StreamShare stream, int file, SendfileOptions opti
 }
 
 Coro<std::uint64_t> send_path(StreamShare stream, std::string path, SendfileOptions options) {
-    const auto open_file = [](std::string name) noexcept {
-        const int file = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
-        return file < 0 ? -errno : file;
+    const auto open_file = [](std::string name) {
+        OwnedDescriptor file(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
+        if (file.get() < 0) throw_os_error(errno, "open '" + name + "'");
+        return file;
     };
-    const int file = co_await to_thread(open_file, path);
-    const OwnFile own(file);
-    if (file < 0) throw_os_error(-file, "open '" + path + "'");
-    co_return co_await send_file(std::move(stream), file, options);
+    // If this is cancelled meanwhile, the thread's result goes, and the file with it.
+    const OwnedDescriptor file = co_await to_thread(open_file, path);
+    co_return co_await send_file(std::move(stream), file.get(), options);
 }
 
 /// As above, to a socket of the caller's.
@@ -263,7 +269,7 @@ Coro<std::uint64_t> send_file_to_socket(EventLoop* loop, int socket, int file, S
         if (moved == FileSource::Moved::would_block) {
             co_await wait_writable(socket);
         } else {
-            co_await checkpoint();
+            co_await sleep(Duration::zero());
         }
     }
     if (source.complete()) co_return source.sent();

@@ -86,6 +86,9 @@ Coro<> go_over_to_tls(detail::Duplex*& place, detail::TlsSettings settings) {
     co_await detail::DrainAwaiter(place);
     if (place->state != detail::Duplex::State::open) throw RuntimeError("start_tls: the stream is closed");
     if (somebody_reads(*place)) throw RuntimeError("start_tls: a task reads this stream: let that end first");
+    if (place->eof_asked) throw RuntimeError("start_tls: after write_eof() nothing can be written any more");
+    if (place->files != 0)
+        throw RuntimeError("start_tls: a task sends a file here: await that sendfile first");
     place->hold();
     detail::DuplexRef made = settings.context->begin(detail::DuplexRef(place), settings);
     made->hold();

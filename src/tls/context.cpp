@@ -7,6 +7,9 @@
 // people know), every distribution patches it, and it takes bytes from memory as well as from sockets.
 #include "tls/context.hpp"
 
+#include <dirent.h>
+
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -17,17 +20,6 @@
 namespace asyncio { inline namespace v1 {
 
 namespace detail {
-
-namespace {
-
-/// Sessions of one host, and of all.
-constexpr std::size_t sessions_per_key = 4;
-constexpr std::size_t sessions_max = 1024;
-
-/// Sessions are only resumed by the server that made them; this tells OpenSSL that ours are all alike.
-constexpr unsigned char session_id_context[] = "asyncio";
-
-}  // namespace
 
 OpensslError take_openssl_error() {
     OpensslError error;
@@ -40,49 +32,6 @@ OpensslError take_openssl_error() {
     }
     ERR_clear_error();
     return error;
-}
-
-// ---- sessions -----------------------------------------------------------------------------------
-
-void SessionCache::put(const std::string& key, SessionPtr session) noexcept {
-    const std::lock_guard lock(mutex_);
-    try {
-        if (count_ >= sessions_max) {
-            sessions_.clear();
-            count_ = 0;
-        }
-        auto& kept = sessions_[key];
-        if (kept.size() == sessions_per_key) {
-            kept.erase(kept.begin());
-            --count_;
-        }
-        kept.push_back(std::move(session));
-        ++count_;
-    } catch (...) {
-        // The next connection takes a whole handshake.
-    }
-}
-
-SessionPtr SessionCache::take(const std::string& key) noexcept {
-    const std::lock_guard lock(mutex_);
-    const auto found = sessions_.find(key);
-    if (found == sessions_.end() || found->second.empty()) return nullptr;
-    SessionPtr session = std::move(found->second.back());
-    found->second.pop_back();
-    --count_;
-    if (found->second.empty()) sessions_.erase(found);
-    return session;
-}
-
-void SessionCache::clear() noexcept {
-    const std::lock_guard lock(mutex_);
-    sessions_.clear();
-    count_ = 0;
-}
-
-std::size_t SessionCache::size() const noexcept {
-    const std::lock_guard lock(mutex_);
-    return count_;
 }
 
 // ---- callbacks ----------------------------------------------------------------------------------
@@ -107,11 +56,29 @@ int choose_protocol(SSL* ssl, const unsigned char** out, unsigned char* out_size
     return SSL_TLSEXT_ERR_OK;
 }
 
-int choose_context(SSL* ssl, int*, void*) noexcept {
-    const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    if (name != nullptr) TlsEngine::of(ssl)->asked_for(name);
-    return SSL_TLSEXT_ERR_OK;
+/// Empty if there is none. (If it is broken, too: OpenSSL refuses that a little later.)
+std::string_view name_in_client_hello(SSL* ssl) noexcept {
+    const unsigned char* bytes = nullptr;
+    std::size_t size = 0;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &bytes, &size) != 1) return {};
+    // RFC 6066 §3: the length of a list, and in that an entry: its type, the length of the name, the name.
+    constexpr std::size_t before_name = 5;
+    if (size < before_name || bytes[2] != TLSEXT_NAMETYPE_host_name) return {};
+    if (std::size_t{bytes[3]} * 256 + bytes[4] != size - before_name) return {};
+    return {reinterpret_cast<const char*>(bytes) + before_name, size - before_name};
 }
+
+/// OpenSSL asks this before it looks at a session that the client would like to resume; its callback for the
+/// server's name comes after. By then a session of an open name would have opened those that require a
+/// certificate.
+int choose_context(SSL* ssl, int* alert, void*) noexcept {
+    if (TlsEngine::of(ssl)->asked_for(name_in_client_hello(ssl))) return SSL_CLIENT_HELLO_SUCCESS;
+    *alert = SSL_AD_INTERNAL_ERROR;
+    return SSL_CLIENT_HELLO_ERROR;
+}
+
+/// RFC 6066 §3: a server that has used the name says so.
+int acknowledge_name(SSL*, int*, void*) noexcept { return SSL_TLSEXT_ERR_OK; }
 
 int verify_flags(SslVerifyMode mode) noexcept {
     switch (mode) {
@@ -130,37 +97,47 @@ int openssl_version(SslVersion version) noexcept {
 
 TlsContext::TlsContext(SslPurpose whom)
     : TlsProvider(whom, whom == SslPurpose::SERVER_AUTH),
-      ctx(require_made(SslCtxPtr(SSL_CTX_new(TLS_method())))),
+      rules(std::make_shared<TlsRules>(require_made(SslCtxPtr(SSL_CTX_new(TLS_method()))))),
       verify_mode(is_server() ? SslVerifyMode::CERT_NONE : SslVerifyMode::CERT_REQUIRED) {
-    SSL_CTX_set_min_proto_version(ctx.get(), TLS1_2_VERSION);
-    SSL_CTX_set_max_proto_version(ctx.get(), TLS1_3_VERSION);
-    SSL_CTX_set_options(ctx.get(),
+    SSL_CTX_set_min_proto_version(ctx(), TLS1_2_VERSION);
+    SSL_CTX_set_max_proto_version(ctx(), TLS1_3_VERSION);
+    SSL_CTX_set_options(ctx(),
                         SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    // A peer that sends nothing but key updates would keep OpenSSL, and the loop, for as long as there are
+    // any.
+    SSL_CTX_clear_mode(ctx(), SSL_MODE_AUTO_RETRY);
     // A connection that rests keeps no buffers.
-    SSL_CTX_set_mode(ctx.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_verify(ctx.get(), verify_flags(verify_mode), &TlsEngine::verified);
+    SSL_CTX_set_mode(ctx(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_verify(ctx(), verify_flags(verify_mode), &TlsEngine::verified);
     // A certificate of one's own may be trusted by itself, without the one that signed it.
-    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx.get()), X509_V_FLAG_PARTIAL_CHAIN);
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx()), X509_V_FLAG_PARTIAL_CHAIN);
     if (is_server()) {
-        SSL_CTX_set_session_cache_mode(ctx.get(), SSL_SESS_CACHE_OFF);  // tickets need none
-        SSL_CTX_set_session_id_context(ctx.get(), session_id_context, sizeof session_id_context);
-        SSL_CTX_set_alpn_select_cb(ctx.get(), &choose_protocol, nullptr);
-        SSL_CTX_set_tlsext_servername_callback(ctx.get(), &choose_context);
+        SSL_CTX_set_session_cache_mode(ctx(), SSL_SESS_CACHE_OFF);  // tickets need none
+        rules->renew();
+        SSL_CTX_set_alpn_select_cb(ctx(), &choose_protocol, nullptr);
+        SSL_CTX_set_client_hello_cb(ctx(), &choose_context, nullptr);
+        SSL_CTX_set_tlsext_servername_callback(ctx(), &acknowledge_name);
     } else {
-        SSL_CTX_set_session_cache_mode(ctx.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-        SSL_CTX_sess_set_new_cb(ctx.get(), &new_session);
+        SSL_CTX_set_session_cache_mode(ctx(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+        SSL_CTX_sess_set_new_cb(ctx(), &new_session);
     }
 }
 
-const TlsContext* TlsContext::for_name(std::string_view name) const noexcept {
-    if (const auto found = names.find(name); found != names.end()) return &of(found->second);
+void TlsRules::renew() noexcept {
+    static std::atomic<std::uint64_t> last{0};
+    number = ++last;
+    SSL_CTX_set_session_id_context(ctx.get(), reinterpret_cast<const unsigned char*>(&number), sizeof number);
+}
+
+const TlsRules& TlsContext::for_name(std::string_view name) const noexcept {
+    if (const auto found = names.find(name); found != names.end()) return *found->second;
     const auto dot = name.find('.');
-    if (dot == std::string_view::npos || dot == 0) return nullptr;
-    for (const auto& [pattern, context] : names) {
+    if (dot == std::string_view::npos || dot == 0) return *rules;
+    for (const auto& [pattern, other] : names) {
         if (pattern.starts_with("*.") && std::string_view(pattern).substr(1) == name.substr(dot))
-            return &of(context);
+            return *other;
     }
-    return nullptr;
+    return *rules;
 }
 
 const SslContext& usual_ssl_context() {
@@ -195,6 +172,13 @@ std::string read_file(const char* call, std::string_view path) {
     return text;
 }
 
+/// OpenSSL looks into a folder when it needs a certificate, and takes one that is not there for an empty one.
+void require_folder(const char* call, std::string_view path) {
+    DIR* const folder = ::opendir(std::string(path).c_str());
+    if (folder == nullptr) throw_os_error(errno, quoted(call, path));
+    ::closedir(folder);
+}
+
 [[noreturn]] void throw_ssl(const std::string& subject, const std::string& advice = std::string()) {
     const OpensslError error = take_openssl_error();
     std::string text = subject + ": " + (error.reason.empty() ? "it cannot be used" : error.reason);
@@ -202,11 +186,26 @@ std::string read_file(const char* call, std::string_view path) {
     throw SslError(error.number(), error.reason, text);
 }
 
+struct PasswordGiven {
+    std::string_view text;
+    bool asked = false;
+};
+
+int give_password(char* buffer, int size, int, void* given) noexcept {
+    auto* const password = static_cast<PasswordGiven*>(given);
+    password->asked = true;
+    if (password->text.empty() || password->text.size() > static_cast<std::size_t>(size)) return -1;
+    std::memcpy(buffer, password->text.data(), password->text.size());
+    return static_cast<int>(password->text.size());
+}
+
 /// The next certificate of PEM text; null when there is none any more.
 X509Ptr next_certificate(BIO* from, const std::string& subject) {
     ERR_clear_error();
-    X509Ptr found(PEM_read_bio_X509_AUX(from, nullptr, nullptr, nullptr));
+    PasswordGiven none;  // without a callback OpenSSL asks at the terminal, and waits for the answer
+    X509Ptr found(PEM_read_bio_X509_AUX(from, nullptr, &give_password, &none));
     if (found != nullptr) return found;
+    if (none.asked) throw_ssl(subject, "the certificate is encrypted, which only keys may be");
     const unsigned long error = ERR_peek_last_error();
     if (ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE) {
         ERR_clear_error();
@@ -225,19 +224,6 @@ void trust_all(SSL_CTX* ctx, std::string_view pem, const std::string& subject) {
     }
     if (count == 0)
         throw SslError(subject + ": no certificate in it; it must be PEM, -----BEGIN CERTIFICATE-----");
-}
-
-struct PasswordGiven {
-    std::string_view text;
-    bool asked = false;
-};
-
-int give_password(char* buffer, int size, int, void* given) noexcept {
-    auto* const password = static_cast<PasswordGiven*>(given);
-    password->asked = true;
-    if (password->text.empty() || password->text.size() > static_cast<std::size_t>(size)) return -1;
-    std::memcpy(buffer, password->text.data(), password->text.size());
-    return static_cast<int>(password->text.size());
 }
 
 KeyPtr read_key(std::string_view pem, const std::string& subject, std::string_view password) {
@@ -263,22 +249,23 @@ void use_chain(TlsContext& context, std::string_view certificates, std::string_v
     const X509Ptr leaf = next_certificate(bio.get(), subject);
     if (leaf == nullptr)
         throw SslError(subject + ": no certificate in it; it must be PEM, -----BEGIN CERTIFICATE-----");
-    std::vector<X509Ptr> above;
-    while (X509Ptr each = next_certificate(bio.get(), subject)) above.push_back(std::move(each));
+    const X509StackPtr above = require_made(X509StackPtr(sk_X509_new_null()));
+    while (X509Ptr each = next_certificate(bio.get(), subject)) {
+        if (sk_X509_push(above.get(), each.get()) == 0) throw std::bad_alloc();
+        static_cast<void>(each.release());
+    }
     const KeyPtr key = read_key(key_pem, key_subject, password);
     if (X509_check_private_key(leaf.get(), key.get()) != 1) {
         const OpensslError error = take_openssl_error();
         throw SslError(error.number(), error.reason,
                        key_subject + ": this is not the key of the certificate in " + subject);
     }
-    SSL_CTX* const ctx = context.ctx.get();
+    // All or nothing: what it has shown until now goes on working if this is no good.
     ERR_clear_error();
-    if (SSL_CTX_use_certificate(ctx, leaf.get()) != 1) throw_ssl(subject);
-    SSL_CTX_clear_chain_certs(ctx);
-    for (const X509Ptr& each : above) {
-        if (SSL_CTX_add1_chain_cert(ctx, each.get()) != 1) throw_ssl(subject);
-    }
-    if (SSL_CTX_use_PrivateKey(ctx, key.get()) != 1) throw_ssl(key_subject);
+    if (SSL_CTX_use_cert_and_key(context.ctx(), leaf.get(), key.get(), above.get(), 1) != 1)
+        throw_ssl(subject);
+    // A client that resumed a session would go on as who it was.
+    context.rules_changed();
 }
 
 std::string wire_of_protocols(const std::string_view* names, std::size_t count) {
@@ -312,9 +299,10 @@ SslContext create_default_context(SslContextOptions options) {
 }
 
 void SslContext::load_verify_locations(VerifyLocations locations) {
-    SSL_CTX* const ctx = TlsContext::of(*this).ctx.get();
+    SSL_CTX* const ctx = TlsContext::of(*this).ctx();
     if (locations.cafile.empty() && locations.capath.empty() && locations.cadata.empty())
         throw ValueError("load_verify_locations: give one of cafile, capath and cadata");
+    if (!locations.capath.empty()) detail::require_folder("load_verify_locations", locations.capath);
     TlsContext::of(*this).rules_changed();
     if (!locations.cafile.empty()) {
         const std::string pem = detail::read_file("load_verify_locations", locations.cafile);
@@ -340,7 +328,7 @@ void SslContext::load_default_certs() {
     TlsContext::of(*this).rules_changed();
     ERR_clear_error();
     // A system without certificates is no error: the handshake says what is missing.
-    SSL_CTX_set_default_verify_paths(TlsContext::of(*this).ctx.get());
+    SSL_CTX_set_default_verify_paths(TlsContext::of(*this).ctx());
     ERR_clear_error();
 }
 
@@ -367,7 +355,7 @@ namespace {
 void use_protocols(TlsContext& state, std::string wire) {
     state.alpn = std::move(wire);
     // (0 is success here, alone among these functions.)
-    if (SSL_CTX_set_alpn_protos(state.ctx.get(), reinterpret_cast<const unsigned char*>(state.alpn.data()),
+    if (SSL_CTX_set_alpn_protos(state.ctx(), reinterpret_cast<const unsigned char*>(state.alpn.data()),
                                 static_cast<unsigned>(state.alpn.size())) != 0) {
         ERR_clear_error();
         throw std::bad_alloc();
@@ -386,19 +374,19 @@ void SslContext::set_alpn_protocols(const std::vector<std::string_view>& protoco
 void SslContext::set_ciphers(std::string_view ciphers) {
     const std::string list(ciphers);
     ERR_clear_error();
-    if (SSL_CTX_set_cipher_list(TlsContext::of(*this).ctx.get(), list.c_str()) != 1)
+    if (SSL_CTX_set_cipher_list(TlsContext::of(*this).ctx(), list.c_str()) != 1)
         detail::throw_ssl("set_ciphers '" + list + "'");
 }
 
 void SslContext::set_minimum_version(SslVersion version) {
     TlsContext::of(*this).minimum = version;
-    SSL_CTX_set_min_proto_version(TlsContext::of(*this).ctx.get(), detail::openssl_version(version));
+    SSL_CTX_set_min_proto_version(TlsContext::of(*this).ctx(), detail::openssl_version(version));
     TlsContext::of(*this).rules_changed();
 }
 SslVersion SslContext::minimum_version() const noexcept { return TlsContext::of(*this).minimum; }
 void SslContext::set_maximum_version(SslVersion version) {
     TlsContext::of(*this).maximum = version;
-    SSL_CTX_set_max_proto_version(TlsContext::of(*this).ctx.get(), detail::openssl_version(version));
+    SSL_CTX_set_max_proto_version(TlsContext::of(*this).ctx(), detail::openssl_version(version));
     TlsContext::of(*this).rules_changed();
 }
 SslVersion SslContext::maximum_version() const noexcept { return TlsContext::of(*this).maximum; }
@@ -409,8 +397,7 @@ void SslContext::set_verify_mode(SslVerifyMode mode) {
             "set_verify_mode: CERT_NONE while the host's name is checked: call "
             "set_check_hostname(false) before");
     TlsContext::of(*this).verify_mode = mode;
-    SSL_CTX_set_verify(TlsContext::of(*this).ctx.get(), detail::verify_flags(mode),
-                       &detail::TlsEngine::verified);
+    SSL_CTX_set_verify(TlsContext::of(*this).ctx(), detail::verify_flags(mode), &detail::TlsEngine::verified);
     TlsContext::of(*this).rules_changed();
 }
 SslVerifyMode SslContext::verify_mode() const noexcept { return TlsContext::of(*this).verify_mode; }
@@ -431,12 +418,7 @@ void SslContext::add_server_name(std::string_view name, const SslContext& contex
             "create_default_context({.purpose = SslPurpose::CLIENT_AUTH})");
     std::string key(name);
     for (char& each : key) each = static_cast<char>(each >= 'A' && each <= 'Z' ? each + 32 : each);
-    // Itself it is anyway, and would keep itself alive.
-    if (context.state_ == state_) {
-        TlsContext::of(*this).names.erase(key);
-    } else {
-        TlsContext::of(*this).names.insert_or_assign(std::move(key), context);
-    }
+    TlsContext::of(*this).names.insert_or_assign(std::move(key), TlsContext::of(context).rules);
 }
 
 SslPurpose SslContext::purpose() const noexcept { return TlsContext::of(*this).purpose; }

@@ -1,36 +1,28 @@
 // TlsContext: what the copies of a SslContext share.
 #pragma once
-#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "net/tls_hook.hpp"
 #include "tls/openssl.hpp"
+#include "tls/session_cache.hpp"
 
 namespace asyncio { inline namespace v1 { namespace detail {
 
-/// Sessions that a client may resume, by where they lead. A ticket of TLS 1.3 serves once, since two
-/// connections that show the same one could be told to belong together (RFC 8446 C.4), and a server sends
-/// several: they are kept in order, the newest is used first.
-///
-/// Connections of several threads may share a context, hence the lock. It is held for a look into a table.
-class SessionCache {
-  public:
-    void put(const std::string& key, SessionPtr session) noexcept;
-    /// Null if there is none.
-    SessionPtr take(const std::string& key) noexcept;
-    void clear() noexcept;
-    std::size_t size() const noexcept;
+/// What a name of a server leads to: a context without names of its own, so that two contexts that name each
+/// other do not keep each other alive.
+struct TlsRules {
+    explicit TlsRules(SslCtxPtr made) noexcept : ctx(std::move(made)) {}
+    /// Gives sessions that were made before to nobody: a server resumes those alone that have its number.
+    void renew() noexcept;
 
-  private:
-    mutable std::mutex mutex_;
-    std::map<std::string, std::vector<SessionPtr>, std::less<>> sessions_;
-    std::size_t count_ = 0;
+    const SslCtxPtr ctx;
+    std::uint64_t number = 0;
 };
 
 struct TlsContext final : TlsProvider {
@@ -45,18 +37,22 @@ struct TlsContext final : TlsProvider {
     void accept(Connection* connection, const TlsSettings& settings) override;
 
     bool is_server() const noexcept { return purpose == SslPurpose::CLIENT_AUTH; }
-    /// What was checked before counts no more.
-    void rules_changed() noexcept { sessions.clear(); }
-    /// The context for the name that a client asks for; null: this one.
-    const TlsContext* for_name(std::string_view name) const noexcept;
+    SSL_CTX* ctx() const noexcept { return rules->ctx.get(); }
+    /// What was checked or shown before counts no more, on either side.
+    void rules_changed() noexcept {
+        sessions.forget();
+        if (is_server()) rules->renew();
+    }
+    /// What goes for the name that a client asks for.
+    const TlsRules& for_name(std::string_view name) const noexcept;
 
-    SslCtxPtr ctx;
+    const std::shared_ptr<TlsRules> rules;
     SslVerifyMode verify_mode;
     SslVersion minimum = SslVersion::TLSv1_2;
     SslVersion maximum = SslVersion::TLSv1_3;
-    std::string alpn;                                      // as it is sent: each with its length before it
-    std::map<std::string, SslContext, std::less<>> names;  // of servers
-    SessionCache sessions;                                 // of clients
+    std::string alpn;  // as it is sent: each with its length before it
+    std::map<std::string, std::shared_ptr<const TlsRules>, std::less<>> names;  // of servers
+    SessionCache sessions;                                                      // of clients
 };
 
 }}}  // namespace asyncio::v1::detail

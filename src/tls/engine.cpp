@@ -17,8 +17,9 @@
 // The end. TLS has an end of its own, close_notify, so that nobody on the way can cut a stream short without
 // being seen: `ended`. When the bytes below simply stop, whoever feeds the engine throws `truncated`.
 //
-// Renegotiation is refused (SSL_OP_NO_RENEGOTIATION), compression too; TLS 1.3's key updates are OpenSSL's
-// affair and need no answer from us but `out`.
+// Renegotiation is refused (SSL_OP_NO_RENEGOTIATION), compression too. TLS 1.3 has messages after the
+// handshake, key updates and tickets, which are OpenSSL's affair; but a peer may cut one in two records, and
+// between these OpenSSL neither encrypts nor says goodbye: `write` and `send_close` give `needs_input` then.
 #include "tls/engine.hpp"
 
 #include <arpa/inet.h>
@@ -33,6 +34,9 @@ namespace asyncio { inline namespace v1 { namespace detail {
 // ---- the BIO ------------------------------------------------------------------------------------
 
 namespace {
+
+/// Key updates take some hundred microseconds of arithmetic, and 27 bytes of the peer's.
+constexpr int messages_per_read = 16;
 
 TlsEngine* engine_of(BIO* bio) noexcept { return static_cast<TlsEngine*>(BIO_get_data(bio)); }
 
@@ -113,7 +117,10 @@ class TlsEngine::Call {
 // ---- making one ---------------------------------------------------------------------------------
 
 TlsEngine::TlsEngine(const SslContext& rules, std::string_view server_hostname, std::string_view peer)
-    : context_(rules), ssl_(require_made(SslPtr(SSL_new(context().ctx.get())))), peer_(peer) {
+    : context_(rules),
+      generation_(context().sessions.generation()),
+      ssl_(require_made(SslPtr(SSL_new(context().ctx())))),
+      peer_(peer) {
     SSL_set_app_data(ssl_.get(), this);
     BIO* const bio = BIO_new(bio_method());
     if (bio == nullptr) {
@@ -141,6 +148,9 @@ TlsEngine::~TlsEngine() {
 void TlsEngine::set_host(std::string_view server_hostname) {
     host_ = server_hostname;
     if (host_.ends_with('.')) host_.pop_back();
+    // "fe80::1%eth0": the part behind is for this machine alone (RFC 4007 §11.2), no certificate has it.
+    if (const auto zone = host_.find('%'); zone != std::string::npos && is_address(host_.substr(0, zone)))
+        host_.resize(zone);
     if (host_.empty()) {
         if (context().check_hostname)
             throw ValueError(
@@ -190,26 +200,33 @@ bool TlsEngine::keep_session(SSL_SESSION* session) noexcept {
     if (SSL_SESSION_is_resumable(session) != 1) return false;
     try {
         const std::string key = session_key();
-        TlsContext::of(context_).sessions.put(key, SessionPtr(session));
+        TlsContext::of(context_).sessions.put(key, SessionPtr(session), generation_);
         return true;
     } catch (...) {
         return false;
     }
 }
 
-void TlsEngine::asked_for(const char* name) noexcept {
+/// False: it has failed.
+bool TlsEngine::asked_for(std::string_view name) noexcept {
     try {
         host_ = name;
     } catch (...) {
         in_callback_ = std::current_exception();
-        return;
+        return false;
     }
     for (char& each : host_) each = static_cast<char>(each >= 'A' && each <= 'Z' ? each + 32 : each);
-    const TlsContext* const other = context().for_name(host_);
-    if (other == nullptr) return;
-    SSL_set_SSL_CTX(ssl_.get(), other->ctx.get());
-    // That takes the certificate over, and nothing else.
-    SSL_set_verify(ssl_.get(), SSL_CTX_get_verify_mode(other->ctx.get()), &verified);
+    const TlsRules& rules = context().for_name(host_);
+    SSL_CTX* const ctx = rules.ctx.get();
+    if (SSL_set_SSL_CTX(ssl_.get(), ctx) == nullptr) {
+        in_callback_ = std::make_exception_ptr(std::bad_alloc());
+        return false;
+    }
+    // That takes the certificate over, and little else. A second ClientHello may ask for another name: then
+    // all of it is set once more.
+    SSL_set_verify(ssl_.get(), SSL_CTX_get_verify_mode(ctx), &verified);
+    return SSL_set_session_id_context(ssl_.get(), reinterpret_cast<const unsigned char*>(&rules.number),
+                                      sizeof rules.number) == 1;
 }
 
 // ---- calls --------------------------------------------------------------------------------------
@@ -229,6 +246,7 @@ TlsEngine::Result TlsEngine::handshake(std::string_view& in, std::string& out) n
     if (error_ != nullptr) return Result::failed;
     const Call call(*this, &in, &out);
     const Result result = outcome(SSL_do_handshake(ssl_.get()), "TLS handshake with ");
+    shaken_ = result == Result::done;
     if (result != Result::ended) return result;
     error_ = std::make_exception_ptr(
         SslError("TLS handshake with " + peer_ + ": the peer has closed the connection"));
@@ -241,26 +259,35 @@ TlsEngine::Result TlsEngine::read(std::string_view& in, std::string& out, char* 
     if (error_ != nullptr) return Result::failed;
     const Call call(*this, &in, &out);
     got = 0;
-    return outcome(SSL_read_ex(ssl_.get(), into, room, &got), "TLS: receive from ");
+    // OpenSSL comes back after each message that is none of the program's.
+    for (int message = 0; message < messages_per_read; ++message) {
+        const Result result = outcome(SSL_read_ex(ssl_.get(), into, room, &got), "TLS: receive from ");
+        if (result != Result::needs_input || in.empty()) return result;
+    }
+    return Result::busy;
 }
 
-bool TlsEngine::write(std::string_view plain, std::string& out) noexcept {
-    if (error_ != nullptr) return false;
-    if (plain.empty()) return true;
+TlsEngine::Result TlsEngine::write(std::string_view plain, std::string& out) noexcept {
+    if (error_ != nullptr) return Result::failed;
+    if (plain.empty()) return Result::done;
     const Call call(*this, nullptr, &out);
     std::size_t written = 0;
     const Result result =
         outcome(SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written), "TLS: send to ");
-    ASYNCIO_ASSERT(result != Result::needs_input, "without renegotiation a write needs no input");
-    return result == Result::done;
+    if (result != Result::ended) return result;
+    // Its goodbye stood in the middle of a message, whose end OpenSSL still waits for.
+    error_ = make_error("TLS: send to ");
+    return Result::failed;
 }
 
-void TlsEngine::send_close(std::string& out) noexcept {
-    if (error_ != nullptr || SSL_is_init_finished(ssl_.get()) != 1) return;
-    if ((SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) return;
+TlsEngine::Result TlsEngine::send_close(std::string& out) noexcept {
+    if (error_ != nullptr) return Result::failed;
+    if (!shaken_ || (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) return Result::done;
+    if (SSL_in_init(ssl_.get()) == 1) return Result::needs_input;
     const Call call(*this, nullptr, &out);
     SSL_shutdown(ssl_.get());
     ERR_clear_error();
+    return Result::done;
 }
 
 bool TlsEngine::peer_has_closed() const noexcept {

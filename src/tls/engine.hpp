@@ -18,8 +18,9 @@ class TlsEngine {
     enum class Result : std::uint8_t {
         done,         // what was asked for
         needs_input,  // all input was taken, and more is needed
-        ended,        // the peer has said that it will send no more
-        failed,       // error() says why; nothing works any more
+        busy,    // of `read`: there was much input and no plaintext; go on when others have had their turn
+        ended,   // the peer has said that it will send no more
+        failed,  // error() says why; nothing works any more
     };
 
     /// `server_hostname`: of a client whom it wants to talk to, for the checks and for the server to choose
@@ -38,11 +39,12 @@ class TlsEngine {
     /// Decrypts what fits, at most a record.
     Result read(std::string_view& in, std::string& out, char* into, std::size_t room,
                 std::size_t& got) noexcept;
-    /// Encrypts all of it. False: failed.
-    bool write(std::string_view plain, std::string& out) noexcept;
-    /// Says that no more will be sent (close_notify). Does nothing before the handshake is done, and the
-    /// second time.
-    void send_close(std::string& out) noexcept;
+    /// Encrypts all of it; or nothing, with `needs_input`: a message of the peer's (a key update, a ticket)
+    /// has come in part, and OpenSSL writes nothing before a `read` has seen the rest.
+    Result write(std::string_view plain, std::string& out) noexcept;
+    /// Says that no more will be sent (close_notify); `needs_input` as `write`. Does nothing before the
+    /// handshake is done, and the second time.
+    Result send_close(std::string& out) noexcept;
 
     bool peer_has_closed() const noexcept;
     const std::exception_ptr& error() const noexcept { return error_; }
@@ -56,7 +58,7 @@ class TlsEngine {
     static TlsEngine* of(const SSL* ssl) noexcept;
     static int verified(int ok, X509_STORE_CTX* store) noexcept;
     bool keep_session(SSL_SESSION* session) noexcept;
-    void asked_for(const char* name) noexcept;
+    bool asked_for(std::string_view name) noexcept;
     int give_input(char* into, std::size_t room, std::size_t* given) noexcept;
     int take_output(const char* bytes, std::size_t count) noexcept;
 
@@ -69,7 +71,9 @@ class TlsEngine {
     std::string session_key() const;
 
     SslContext context_;
+    const std::uint64_t generation_;  // of the context's rules, from before `ssl_` took them over
     SslPtr ssl_;
+    bool shaken_ = false;  // the handshake is done
     std::string host_;
     std::string peer_;
     std::exception_ptr error_;

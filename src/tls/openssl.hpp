@@ -32,6 +32,10 @@ using SslPtr = Openssl<SSL, &SSL_free>;
 using SessionPtr = Openssl<SSL_SESSION, &SSL_SESSION_free>;
 using BioPtr = Openssl<BIO, &BIO_free_all>;
 using X509Ptr = Openssl<X509, &X509_free>;
+struct X509StackDelete {
+    void operator()(STACK_OF(X509) * stack) const noexcept { sk_X509_pop_free(stack, &X509_free); }
+};
+using X509StackPtr = std::unique_ptr<STACK_OF(X509), X509StackDelete>;
 using KeyPtr = Openssl<EVP_PKEY, &EVP_PKEY_free>;
 
 /// What OpenSSL allocates fails for lack of memory, as a rule.

@@ -18,7 +18,7 @@ DuplexRef TlsContext::begin(DuplexRef below, const TlsSettings& settings) {
     try {
         stream->begin(settings.handshake_timeout);
     } catch (...) {
-        stream->shut();
+        stream->withdraw();
         throw;
     }
     return made;

@@ -34,6 +34,7 @@
 #include <cstring>
 
 #include "asyncio/base/error.hpp"
+#include "asyncio/net/tls.hpp"
 #include "detail/warnings.hpp"
 #include "net/connection.hpp"
 #include "net/server_core.hpp"
@@ -43,20 +44,14 @@ namespace asyncio { inline namespace v1 { namespace detail {
 
 namespace {
 
-/// So many bytes of plaintext are encrypted before they are handed down: a few records, a buffer that stays
-/// in the cache.
-constexpr std::size_t bytes_per_send = 128 * 1024;
+/// Pieces from below that bring no plaintext, in a turn: more are read when others have had theirs.
+constexpr int empty_pieces_per_turn = 2;
+
+/// What OpenSSL answers by itself (to a renegotiation: no) may wait below up to this.
+constexpr std::size_t answers_max = 64 * 1024;
 
 /// Reads from below in a turn while what comes is dropped.
 constexpr int pieces_per_turn = 16;
-
-struct Hold {
-    TlsStream* stream;
-    explicit Hold(TlsStream* s) noexcept : stream(s) { s->hold(); }
-    Hold(const Hold&) = delete;
-    Hold& operator=(const Hold&) = delete;
-    ~Hold() { stream->drop(); }
-};
 
 }  // namespace
 
@@ -80,7 +75,8 @@ TlsStream::TlsStream(TlsPart& p, DuplexRef stream_below, const TlsSettings& sett
 }
 
 TlsStream::~TlsStream() {
-    if (below->upper == this) below->upper = nullptr;
+    if (below->upper != this) return;
+    below->upper = nullptr;
     if (below->refs == 1) return;
     // The reader of before start_tls: what is left for it.
     below->bytes = std::move(bytes);
@@ -97,7 +93,18 @@ void TlsStream::begin(Duration handshake_timeout) {
     part->queue(this);
 }
 
-std::shared_ptr<const TlsFacts> TlsStream::tls_facts() const { return shaking ? nullptr : engine.facts(); }
+void TlsStream::withdraw() noexcept {
+    below->upper = nullptr;
+    shaking = false;
+    state = State::closed;
+    drop();  // the loop's share
+}
+
+std::shared_ptr<const TlsFacts> TlsStream::tls_facts() const {
+    if (shaking) return nullptr;
+    if (facts_ == nullptr) facts_ = engine.facts();
+    return facts_;
+}
 
 std::string TlsStream::about(const char* doing) const { return doing + std::string(engine.peer()) + ": "; }
 
@@ -105,11 +112,14 @@ std::string TlsStream::about(const char* doing) const { return doing + std::stri
 
 void TlsStream::step() noexcept {
     if (shaking) return step_handshake();
-    if (state == State::closing) drop_input();
+    if (state == State::closing) return drop_input();
+    if (state != State::open) return;
+    if (!held_back.empty()) return read_for_writing();
+    changed();
 }
 
 void TlsStream::step_handshake() noexcept {
-    const Hold hold(this);
+    const TlsHold hold(this);
     while (shaking) {
         TlsEngine::Result result{};
         {
@@ -121,6 +131,7 @@ void TlsStream::step_handshake() noexcept {
             send(out.text);
         }
         if (!shaking) return;
+        if (state >= State::shut) return fail_handshake(error);  // the send has failed
         if (result == TlsEngine::Result::done) return shaken();
         if (result == TlsEngine::Result::failed) return fail_handshake(engine.error());
         if (below->ended()) return fail_handshake(nullptr);
@@ -138,7 +149,7 @@ void TlsStream::shaken() noexcept {
 
 /// Null: the stream below has ended.
 void TlsStream::fail_handshake(std::exception_ptr why) noexcept {
-    const Hold hold(this);
+    const TlsHold hold(this);
     shaking = false;
     disarm();
     try {
@@ -165,15 +176,19 @@ void TlsStream::fail_handshake(std::exception_ptr why) noexcept {
 
 Inlet::Pulled TlsStream::pull(char* into, std::size_t room) noexcept {
     if (shaking) return Pulled::later;  // its end calls changed()
-    const Hold hold(this);
-    for (;;) {
-        if (decrypt(into, room) == Input::changed) return Pulled::now;
+    const TlsHold hold(this);
+    for (int piece = 0; piece < empty_pieces_per_turn; ++piece) {
+        const Input input = decrypt(into, room);
+        if (input == Input::changed) return Pulled::now;
+        if (input == Input::busy) break;
         if (below->ended()) {
             input_ended();
             return Pulled::now;
         }
         if (below->pull(nullptr, 0) == Pulled::later) return Pulled::later;
     }
+    part->queue(this);
+    return Pulled::later;
 }
 
 /// What has come, as far as there is room for it: to the reader's memory, or to the buffer if it has none.
@@ -198,14 +213,31 @@ TlsStream::Input TlsStream::decrypt(char* into, std::size_t room) noexcept {
         got_some |= got != 0;
     }
     if (came != in.size()) below->consume(came - in.size());
-    send(out.text);
+    answer(out.text);
     if (result == TlsEngine::Result::ended) eof = true;
     if (result == TlsEngine::Result::failed) {
         fail(engine.error());
     } else if (error != nullptr && state < State::shut) {
         fail(error);  // there was no memory
+    } else {
+        send_held_back();
     }
-    return got_some || ended() ? Input::changed : Input::none;
+    if (got_some || ended()) return Input::changed;
+    return result == TlsEngine::Result::busy ? Input::busy : Input::none;
+}
+
+/// A peer that asks on and on and takes no answer would fill the memory: nobody here waits for the answers.
+void TlsStream::answer(const std::string& records) noexcept {
+    if (records.empty()) return;
+    answers = (below->unsent() == 0 ? 0 : answers) + records.size();
+    send(records);
+    if (answers <= answers_max || below->unsent() == 0 || state >= State::shut) return;
+    try {
+        fail(std::make_exception_ptr(
+            SslError(about("TLS: receive from ") + "the peer asks on and on and does not read the answers")));
+    } catch (...) {
+        fail(std::current_exception());
+    }
 }
 
 void TlsStream::input_ended() noexcept {
@@ -217,11 +249,13 @@ void TlsStream::input_ended() noexcept {
     } else {
         error = engine.truncated();
     }
+    // What waits for more will never go.
+    if (!held_back.empty()) fail(error != nullptr ? error : engine.truncated());
 }
 
 bool TlsStream::stop_pulling() noexcept {
     // What it brings goes to its own buffer: nobody's memory is in use.
-    if (state == State::open && !shaking) below->stop_pulling();
+    if (state == State::open && !shaking && held_back.empty()) below->stop_pulling();
     return true;
 }
 
@@ -234,91 +268,27 @@ SpareBuffers* TlsStream::spares() noexcept {
     return state < State::shut ? &static_cast<NetPart&>(*part->loop->net).spare_buffers : nullptr;
 }
 
-// ---- writing ------------------------------------------------------------------------------------
-
-void TlsStream::write(std::span<const std::string_view> parts) {
-    if (state != State::open || loss != nullptr) return;
-    if (shaking) throw RuntimeError("a write while TLS shakes hands: await start_tls first");
-    const Hold hold(this);
-    encrypt(parts);
-    note_unsent();
-}
-
-void TlsStream::encrypt(std::span<const std::string_view> parts) {
-    LentOut out(*part);
-    auto& joint = part->plain;  // of small parts
-    std::size_t joined = 0;
-    bool fine = true;
-    const auto hand_down = [&] {
-        send(out.text);
-        out.text.clear();
-        fine = fine && state == State::open;
-    };
-    for (std::string_view bytes : parts) {
-        while (fine && !bytes.empty()) {
-            std::size_t taken = 0;
-            if (joined == 0 && (bytes.size() >= joint.size() || parts.size() == 1)) {
-                taken = std::min(bytes.size(), bytes_per_send);
-                fine = engine.write(bytes.substr(0, taken), out.text);
-            } else {
-                taken = bytes.copy(joint.data() + joined, joint.size() - joined);
-                joined += taken;
-                if (joined == joint.size())
-                    fine = engine.write(std::string_view(joint.data(), std::exchange(joined, 0)), out.text);
-            }
-            bytes.remove_prefix(taken);
-            if (out.text.size() >= bytes_per_send) hand_down();
-        }
-    }
-    if (fine && joined != 0) fine = engine.write(std::string_view(joint.data(), joined), out.text);
-    hand_down();
-    if (engine.error() != nullptr) fail(engine.error());
-}
-
-void TlsStream::send(const std::string& records) noexcept {
-    if (records.empty()) return;
-    const std::string_view bytes = records;
-    try {
-        below->write(std::span(&bytes, 1));
-    } catch (...) {
-        fail(std::current_exception());  // records are missing now: the peer could not read any further
-    }
-}
-
-void TlsStream::write_eof() {
-    throw RuntimeError("write_eof: a stream of TLS ends in both directions at once: call close()");
-}
-
-void TlsStream::set_limits(WriteBufferLimits limits) {
-    Duplex::set_limits(limits);
-    below->set_limits(limits);  // which says when it is drained
-}
-
 // ---- ending -------------------------------------------------------------------------------------
 
 void TlsStream::close() noexcept {
     if (state != State::open) return;
     if (loss != nullptr || shaking) return shut();
-    const Hold hold(this);
+    const TlsHold hold(this);
     state = State::closing;
     if (!ended()) eof = true;
     changed();
-    {
-        LentOut out(*part);
-        engine.send_close(out.text);
-        send(out.text);
-    }
+    say_goodbye();
     if (state != State::closing) return;
-    unsent_at_limit = below->unsent();
+    unsent_at_limit = unsent();
     if (engine.peer_has_closed() || below->ended() || shutdown_timeout <= Duration::zero())
-        return below->close();
+        return close_below();
     set_limit(shutdown_timeout);
     drop_input();
 }
 
 /// Closing: nobody wants any more of this.
 void TlsStream::drop_input() noexcept {
-    const Hold hold(this);
+    const TlsHold hold(this);
     for (int piece = 0; piece < pieces_per_turn; ++piece) {
         if (state != State::closing) return;
         TlsEngine::Result result = TlsEngine::Result::done;
@@ -330,17 +300,24 @@ void TlsStream::drop_input() noexcept {
             while (result == TlsEngine::Result::done)
                 result = engine.read(in, out.text, part->plain.data(), part->plain.size(), got);
             if (came != in.size()) below->consume(came - in.size());
-            send(out.text);
+            answer(out.text);
         }
-        if (result != TlsEngine::Result::needs_input || below->ended()) return below->close();
+        say_goodbye();
+        if (result == TlsEngine::Result::busy) break;
+        if (result != TlsEngine::Result::needs_input || below->ended()) return close_below();
         if (below->pull(nullptr, 0) == Pulled::later) return;
     }
     part->queue(this);
 }
 
+void TlsStream::close_below() noexcept {
+    if (!held_back.empty()) return fail(engine.error() != nullptr ? engine.error() : engine.truncated());
+    below->close();
+}
+
 void TlsStream::shut() noexcept {
     if (state >= State::shut) return;
-    const Hold hold(this);
+    const TlsHold hold(this);
     if (shaking) {
         shaking = false;
         try {
@@ -353,6 +330,7 @@ void TlsStream::shut() noexcept {
     }
     state = State::shut;
     if (error == nullptr) eof = true;
+    std::string().swap(held_back);
     disarm();
     changed();
     wake(WriteBase::Want::drained);
@@ -362,10 +340,11 @@ void TlsStream::shut() noexcept {
 /// Nothing goes through any more. An alert may be on its way.
 void TlsStream::fail(const std::exception_ptr& why) noexcept {
     if (state >= State::shut) return;
-    const Hold hold(this);
+    const TlsHold hold(this);
     state = State::shut;
     if (error == nullptr) error = why;
     if (loss == nullptr) loss = why;
+    std::string().swap(held_back);
     set_limit(shutdown_timeout);
     paused = false;
     changed();
@@ -376,7 +355,7 @@ void TlsStream::fail(const std::exception_ptr& why) noexcept {
 // ---- what the stream below tells ----------------------------------------------------------------
 
 void TlsStream::below_changed() noexcept {
-    if (shaking || state == State::closing) return part->queue(this);
+    if (shaking || state == State::closing || !held_back.empty()) return part->queue(this);
     changed();
 }
 
@@ -386,7 +365,7 @@ void TlsStream::below_closed() noexcept {
     if (below->state == State::closed) return settle_end();
     // Writing is lost there; what the peer has sent before can still be read.
     if (loss != nullptr || below->loss == nullptr) return;
-    const Hold hold(this);
+    const TlsHold hold(this);
     if (shaking) return;  // that reads to the end, and finds out
     loss = below->loss;
     paused = false;
@@ -397,13 +376,13 @@ void TlsStream::below_closed() noexcept {
 
 void TlsStream::settle_end() noexcept {
     if (state == State::closed) return;
-    const Hold hold(this);
+    const TlsHold hold(this);
     if (shaking) fail_handshake(nullptr);
     disarm();
     // While it was closing the peer may have gone any way it liked, once it had everything.
     if (loss == nullptr && (state != State::closing || unsent_at_limit != 0)) loss = below->loss;
     // Now, since this may outlive its loop, and the buffers that it shares with others.
-    if (!ended()) decrypt(nullptr, 0);
+    for (int rest = 0; rest < pieces_per_turn && !ended() && decrypt(nullptr, 0) != Input::none; ++rest) {}
     input_ended();
     state = State::closed;
     changed();
@@ -424,7 +403,7 @@ void TlsStream::disarm() noexcept {
 
 void TlsStream::set_limit(Duration after) noexcept {
     disarm();
-    unsent_at_limit = below->unsent();
+    unsent_at_limit = unsent();
     if (after.is_infinite() || below->state == State::closed) return;
     try {
         arm_timer(loop, &limit_timer,
@@ -436,7 +415,7 @@ void TlsStream::set_limit(Duration after) noexcept {
 }
 
 void TlsStream::limit_reached() noexcept {
-    const Hold hold(this);
+    const TlsHold hold(this);
     if (shaking) {
         std::exception_ptr why;
         try {
@@ -446,7 +425,7 @@ void TlsStream::limit_reached() noexcept {
             why = std::current_exception();
         }
         fail_handshake(why);
-    } else if (below->unsent() < unsent_at_limit) {
+    } else if (unsent() < unsent_at_limit) {
         return set_limit(shutdown_timeout);  // slow, but alive
     } else if (loss == nullptr) {
         try {

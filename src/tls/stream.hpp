@@ -24,7 +24,9 @@ struct TlsStream final : Duplex, Upper {
 
     /// The handshake begins in its turn. Throws std::bad_alloc.
     void begin(Duration handshake_timeout);
-    /// A turn in the line: of the handshake, or of the end.
+    /// It has not begun, and never will: `below` is as it was.
+    void withdraw() noexcept;
+    /// A turn in the line: of the handshake, of reading on, or of the end.
     void step() noexcept;
 
     // ---- Duplex -------------------------------------------------------------------------------------
@@ -35,7 +37,7 @@ struct TlsStream final : Duplex, Upper {
     void write(std::span<const std::string_view> parts) override;
     void write_eof() override;
     bool can_write_eof() const noexcept override { return false; }
-    std::size_t unsent() const noexcept override { return below->unsent(); }
+    std::size_t unsent() const noexcept override { return below->unsent() + held_back.size(); }
     void set_limits(WriteBufferLimits limits) override;
     void close() noexcept override;
     void shut() noexcept override;
@@ -64,6 +66,8 @@ struct TlsStream final : Duplex, Upper {
     const Duration shutdown_timeout;
     Limit limit_timer;
     std::size_t unsent_at_limit = 0;  // when the limit of the closing was set
+    std::string held_back;            // plaintext that waits for the rest of a message of the peer's
+    std::size_t answers = 0;          // bytes of OpenSSL's own since nothing was unsent below
     HandshakeWait* waiter = nullptr;  // who waits for the handshake
     Connection* accepted = nullptr;   // whose server's client function is to be called after it
     TlsStream* next_in_line = nullptr;
@@ -72,15 +76,21 @@ struct TlsStream final : Duplex, Upper {
     bool reader_gone = false;
 
   private:
-    enum class Input : unsigned char { changed, none };
+    enum class Input : unsigned char { changed, none, busy };
     void step_handshake() noexcept;
     void shaken() noexcept;
     void fail_handshake(std::exception_ptr why) noexcept;
     Input decrypt(char* into, std::size_t room) noexcept;
+    void answer(const std::string& records) noexcept;
     void input_ended() noexcept;
     void drop_input() noexcept;
+    void close_below() noexcept;
     void encrypt(std::span<const std::string_view> parts);
+    bool seal(std::string_view plain, std::string& records) noexcept;
     void send(const std::string& records) noexcept;
+    void send_held_back() noexcept;
+    void read_for_writing() noexcept;
+    void say_goodbye() noexcept;
     void fail(const std::exception_ptr& why) noexcept;
     void settle_end() noexcept;
     void set_limit(Duration after) noexcept;
@@ -89,6 +99,17 @@ struct TlsStream final : Duplex, Upper {
     std::string about(const char* doing) const;
     static void rang(Leaf* leaf) noexcept;
     static CancelAnswer unasked(Leaf*) noexcept { return CancelAnswer::pending; }
+
+    mutable std::shared_ptr<const TlsFacts> facts_;  // once they were asked for
+};
+
+/// Keeps it alive during a call that may end it.
+struct TlsHold {
+    TlsStream* stream;
+    explicit TlsHold(TlsStream* s) noexcept : stream(s) { s->hold(); }
+    TlsHold(const TlsHold&) = delete;
+    TlsHold& operator=(const TlsHold&) = delete;
+    ~TlsHold() { stream->drop(); }
 };
 
 }}}  // namespace asyncio::v1::detail

@@ -73,8 +73,15 @@ std::string read_all(TlsEngine& engine, std::string_view input, std::size_t piec
             std::size_t got = 0;
             result = engine.read(in, out, memory, sizeof memory, got);
             all.append(memory, got);
-        } while (result == Result::done);
+        } while (result == Result::done || result == Result::busy);
+        // Whatever has come: a write goes through, waits for a message's rest, or has failed.
+        const Result written = engine.write("mine", out);
+        require(written != Result::ended && written != Result::busy, "a write has no end");
+        require(written != Result::needs_input || result == Result::needs_input,
+                "a write waits as a read does");
     }
+    std::string goodbye;
+    engine.send_close(goodbye);
     return all;
 }
 
@@ -97,10 +104,10 @@ void feed_records(const Contexts& contexts, bool to_client, std::string_view inp
     TlsEngine& target = to_client ? client : server;
     TlsEngine& other = to_client ? server : client;
     std::string records = to_client ? back : to_server;
-    require(other.write("before", records), "a write goes through");
+    require(other.write("before", records) == Result::done, "a write goes through");
     records += input;
     std::string after;
-    require(other.write("after", after), "a write goes through");
+    require(other.write("after", after) == Result::done, "a write goes through");
     records += after;
     Result result{};
     const std::string plain = read_all(target, records, piece, result);

@@ -389,6 +389,62 @@ TEST_P(Cares, ItBelongsToOneLoopAndMayOutliveIt) {
     });
 }
 
+TEST_P(Cares, ALookupKeepsItsResolver) {
+    run([]() -> Coro<> {
+        const auto body = [](DnsServer& server) -> Coro<> {
+            for (const bool begun : {false, true}) {
+                auto resolver = resolver_for(server);
+                Task<std::vector<Address>> task =
+                    create_task(resolver->resolve("kept.test", 1, AddressFamily::ipv4));
+                if (begun) co_await sleep(0s);
+                resolver.reset();
+                const std::vector<Address> found = co_await task;
+                EXPECT_EQ(text(found), "127.0.0.1:1");
+                // And one that is cancelled.
+                resolver = resolver_for(server);
+                Task<std::vector<Address>> other =
+                    create_task(resolver->resolve("other.test", 1, AddressFamily::ipv4));
+                if (begun) co_await sleep(0s);
+                resolver.reset();
+                other.cancel();
+                co_await ended(other);
+            }
+        };
+        co_await with_server(body, &two_addresses);
+    });
+}
+
+// Both families are asked for; one answers, and the other fails in each of its ways.
+TEST_P(Cares, OneFamilysAnswerIsEnough) {
+    run([]() -> Coro<> {
+        const auto handler = [](const DnsQuestion& question) -> std::optional<std::string> {
+            const bool good = question.wants_ipv4() == (question.name.find("-a.") != std::string::npos);
+            if (good) return two_addresses(question);
+            DnsAnswer answer(question);
+            if (question.name.starts_with("lost")) return std::nullopt;
+            if (question.name.starts_with("broken")) answer.code(DnsAnswer::server_failure);
+            if (question.name.starts_with("missing")) answer.code(DnsAnswer::no_such_name);
+            return answer.bytes();
+        };
+        const auto body = [](DnsServer& server) -> Coro<> {
+            const auto resolver = resolver_for(server, 50ms, 2);
+            for (const char* other : {"empty", "broken", "missing", "lost"}) {
+                for (const bool ipv4 : {true, false}) {
+                    const std::string name = other + std::string(ipv4 ? "-a.test" : "-aaaa.test");
+                    std::string got;
+                    try {
+                        got = text(co_await resolver->resolve(name, 1, AddressFamily::any));
+                    } catch (const gaierror& error) {
+                        got = error.what();
+                    }
+                    EXPECT_EQ(got, ipv4 ? "127.0.0.1:1" : "[::1]:1") << name;
+                }
+            }
+        };
+        co_await with_server(body, handler);
+    });
+}
+
 TEST_P(Cares, CancelledAtAnyPointNothingIsLeft) {
     expect_each_cancel_point(
         []() -> Coro<> {

@@ -348,4 +348,47 @@ TEST_P(Sendfile, CancelledAtAnyPointWhatItSaysWasSentArrives) {
         {.backend = backend(), .simulate = false, .tasks_may_remain = true});
 }
 
+TEST_P(Sendfile, CancelledAtAnyPointTheFileOfAPathIsClosed) {
+    char name[] = "/tmp/asyncio-sendfile-test-XXXXXX";
+    const RawSocket made(::mkstemp(name));
+    EXPECT_EQ(::write(made.fd(), "content", 7), 7);
+    expect_each_cancel_point(
+        [&]() -> Coro<> {
+            Pair p = unix_pair();
+            co_await p.writer.sendfile(name);
+            co_await finish(p.writer);
+        },
+        {.backend = backend(), .simulate = false, .tasks_may_remain = true});
+    ::unlink(name);
+}
+
+/// A file of nothing but zeros, which takes no room.
+RawSocket file_of_zeros(off_t bytes) {
+    char name[] = "/tmp/asyncio-sendfile-test-XXXXXX";
+    const int made = ::mkstemp(name);
+    ::unlink(name);
+    EXPECT_EQ(::ftruncate(made, bytes), 0);
+    return RawSocket(made);
+}
+
+// The target is a file, which never has to be waited for.
+TEST_P(Sendfile, ATargetThatTakesEverythingLeavesTurnsToOthers) {
+    run([]() -> Coro<> {
+        const RawSocket zeros = file_of_zeros(40'000'000);
+        StreamWriter writer = co_await connect_write_pipe(file_of_zeros(0).give());
+        int turns = 0;
+        bool going = true;
+        const auto count = [&]() -> Coro<> {
+            for (; going; ++turns) co_await sleep(0s);
+        };
+        Task<> counting = create_task(count);
+        const std::uint64_t sent = co_await writer.sendfile(zeros.fd());
+        going = false;
+        co_await counting;
+        EXPECT_EQ(sent, 40'000'000u);
+        EXPECT_GE(turns, 9) << "one for each piece of four megabytes";
+        co_await finish(writer);
+    });
+}
+
 }}  // namespace asyncio::test

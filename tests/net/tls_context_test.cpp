@@ -113,6 +113,38 @@ TEST(SslContext, AnEncryptedKeyNeedsItsPassword) {
         SslError);
 }
 
+TEST(SslContext, AnEncryptedCertificateIsRefusedAndNobodyIsAsked) {
+    const std::string begin = "-----BEGIN CERTIFICATE-----\n";
+    std::string pem = certificates().localhost.certificate_pem;
+    pem.replace(pem.find(begin), begin.size(),
+                begin + "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n");
+    SslContext context = for_servers();
+    EXPECT_NE(text_thrown<SslError>([&] {
+                  context.load_cert_chain_pem(pem, certificates().localhost.key_pem);
+              }).find("the certificate is encrypted"),
+              std::string::npos);
+}
+
+TEST(SslContext, AFolderThatIsNotThereIsAnError) {
+    SslContext context = for_servers();
+    EXPECT_EQ(text_thrown<FileNotFoundError>([&] { context.load_verify_locations({.capath = "/nowhere"}); }),
+              "load_verify_locations '/nowhere': No such file or directory [Errno 2]");
+    EXPECT_THROW(create_default_context({.capath = certificates().root.certificate}), NotADirectoryError);
+}
+
+TEST(SslContext, ContextsThatNameEachOtherGoAllTheSame) {
+    std::weak_ptr<detail::TlsProvider> first;
+    {
+        SslContext a = for_servers();
+        SslContext b = for_servers();
+        a.add_server_name("b.example", b);
+        b.add_server_name("a.example", a);
+        a.add_server_name("itself.example", a);
+        first = a.state();
+    }
+    EXPECT_TRUE(first.expired());
+}
+
 TEST(SslContext, SettingsThatMakeNoSenseAreRefused) {
     SslContext context = create_default_context();
     EXPECT_THROW(context.set_alpn_protocols({""}), ValueError);

@@ -1,5 +1,8 @@
 // Streams over TLS: connections, servers, start_tls, and how they end.
+#include <fcntl.h>
+
 #include "asyncio/testing/mock_clock.hpp"
+#include "support/alloc_failure.hpp"
 #include "tls_fixture.hpp"
 
 namespace asyncio::test { namespace {
@@ -62,6 +65,7 @@ TEST_P(TlsStreams, WhatWasAgreedOnCanBeAsked) {
         EXPECT_EQ(ssl.server_hostname(), "127.0.0.1");
         EXPECT_FALSE(ssl.server_side());
         EXPECT_EQ(ssl.context().state(), client_side.state());
+        EXPECT_EQ(ssl, *writer.ssl_object());
         EXPECT_EQ(std::get<SslCipher>(writer.get_extra_info("cipher")).protocol, "TLSv1.3");
         EXPECT_EQ(std::get<SslCertificate>(writer.get_extra_info("peercert")).subject, "CN=localhost");
         EXPECT_EQ(std::get<Address>(writer.get_extra_info("peername")).port(), server.port());
@@ -516,6 +520,50 @@ TEST_P(TlsStreams, StartTlsIsRefusedWhileSomebodyReads) {
     });
 }
 
+TEST_P(TlsStreams, StartTlsIsRefusedWhereNothingCanBeWritten) {
+    run([]() -> Coro<> {
+        Pair p = unix_pair();
+        p.writer.write_eof();
+        const std::exception_ptr error =
+            co_await error_of(p.writer.start_tls(tls_client_context(), {.server_hostname = "localhost"}));
+        EXPECT_NE(text_of<RuntimeError>(error).find("write_eof"), std::string::npos);
+        p.peer.send("still plain\n");
+        const std::string line = co_await p.reader.readline();
+        EXPECT_EQ(line, "still plain\n");
+        co_await finish(p.writer);
+    });
+}
+
+TEST_P(TlsStreams, StartTlsIsRefusedWhileAFileIsSent) {
+    run([]() -> Coro<> {
+        int ends[2];
+        EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+        const RawSocket file(ends[0]);
+        RawSocket into(ends[1]);
+        Pair p = unix_pair();
+        Task<std::uint64_t> sending = create_task(p.writer.sendfile(file.fd()));
+        co_await testing::wait_all_tasks_blocked();
+        const std::exception_ptr error =
+            co_await error_of(p.writer.start_tls(tls_client_context(), {.server_hostname = "localhost"}));
+        EXPECT_NE(text_of<RuntimeError>(error).find("await that sendfile first"), std::string::npos);
+        EXPECT_EQ(::write(into.fd(), "file", 4), 4);
+        into.close();
+        const std::uint64_t sent = co_await sending;
+        EXPECT_EQ(sent, 4u);
+        EXPECT_EQ(p.peer.receive(), "file");
+        // The other way round: the file was to go over the stream as it was.
+        Coro<std::uint64_t> late = p.writer.sendfile(file.fd());
+        Task<> going = create_task(
+            upgrade(p.writer, tls_client_context(), StartTlsOptions{.server_hostname = "localhost"}));
+        co_await testing::wait_all_tasks_blocked();
+        EXPECT_NE(p.peer.receive(), "") << "the handshake has begun";
+        EXPECT_THROW(co_await std::move(late), RuntimeError);
+        going.cancel();
+        co_await ended(going);
+        co_await finish(p.writer);
+    });
+}
+
 TEST_P(TlsStreams, AServerClosesItsClientsWithAGoodbye) {
     run([]() -> Coro<> {
         const SslContext server_side = tls_server_context();
@@ -566,6 +614,48 @@ TEST_P(TlsStreams, AUnixSocketSpeaksTlsToo) {
         server.close();
         co_await server.wait_finished();
     });
+}
+
+// Every allocation of ours fails once while a client and a server shake hands: the client function is called
+// with a stream that works, or not at all.
+TEST_P(TlsStreams, AServerOutOfMemoryDeliversNoDeadStream) {
+    if (!AllocationFailure::works()) GTEST_SKIP();
+    const SslContext server_side = tls_server_context();
+    const SslContext client_side = tls_client_context();
+    int delivered = 0;
+    bool failed = true;
+    for (long at = 1; failed && at < 2'000; ++at) {
+        failed = false;
+        EventLoop loop({.backend = backend()});
+        loop.set_exception_handler([](EventLoop&, const ExceptionContext&) {});
+        loop.run_until_complete([&]() -> Coro<> {
+            const auto look = [&](StreamReader, StreamWriter writer) {
+                ++delivered;
+                EXPECT_FALSE(writer.is_closing()) << "allocation " << at;
+                writer.abort();
+            };
+            auto server = co_await start_server(look, "127.0.0.1", 0, {.ssl = server_side});
+            std::optional<Streams> streams;
+            {
+                AllocationFailure failing(at);
+                try {
+                    streams.emplace(
+                        co_await open_connection("127.0.0.1", server.port(), {.ssl = client_side}));
+                    co_await streams->reader.read();
+                } catch (const std::exception&) {
+                    // Memory, or the peer's memory.
+                }
+                failed = failing.happened();
+            }
+            if (streams) streams->writer.abort();
+            server.close();
+            server.abort_clients();
+            co_await server.wait_finished();
+        }());
+        loop.close();
+    }
+    EXPECT_FALSE(failed);
+    EXPECT_GT(delivered, 0);
 }
 
 TEST_P(TlsStreams, ALoopThatClosesTakesItsStreamsWithIt) {
