@@ -207,7 +207,7 @@ static void measure_stream(long megabytes) {
 }
 
 static void measure_idle(long count) {
-    const long warm = 100;  // what the first ones alone cost is not counted
+    const long warm = 20;  // what the first ones alone cost is not counted
     struct pair* const all = calloc((size_t)count, sizeof *all);
     char byte = 0;
     double before = 0;

@@ -173,7 +173,7 @@ CASES = [
     tls("handshake", "TLS, full handshakes, one after another", Metric("value", "handshakes", "1/s", MORE), 1500, 500, 20),
     tls("resume", "TLS, resumed handshakes, one after another", Metric("value", "handshakes", "1/s", MORE), 2500, 500, 20),
     tls("stream", "TLS, bytes through one connection", Metric("value", "throughput", "MB/s", MORE), 1000, 500, 10),
-    tls("idle", "TLS, memory of an idle connection", Metric("value", "resident memory of both ends", "B"), 1500, 500, 200),
+    tls("idle", "TLS, memory of an idle connection", Metric("value", "resident memory of both ends", "B"), 1500, 500, 40),
     Case("two_loops", "echo", "echo with two loops against one, 100 x 64 B", LOOP_METRICS, [], kind="loops",
          args={"connections": 100, "size": 64, "seconds": 1, "protocol": "echo"},
          brief={"connections": 20, "size": 64, "seconds": 0.05, "protocol": "echo"}, cores="0,1", ours=("ours", "ours-one_loop"),

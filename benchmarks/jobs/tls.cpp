@@ -1,6 +1,7 @@
 // TLS with both ends in one loop: what=handshake (full ones), resume (short ones), stream (MB/s through one
 // connection), idle (memory of a connection that rests, both of its ends together).
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,12 +43,16 @@ asyncio::Coro<> rest(asyncio::StreamReader reader, asyncio::StreamWriter writer)
     } catch (const asyncio::OSError&) {}
 }
 
-asyncio::Coro<asyncio::Streams> connect(const asyncio::SslContext& context, std::uint16_t port) {
+// The handshake, and the server's byte has come, and with it the tickets before it.
+asyncio::Coro<asyncio::Streams> connect(Ends& ends, std::uint16_t port, bool resumed = false) {
+    if (!resumed) ends.client.set_minimum_version(asyncio::SslVersion::TLSv1_2);  // forgets the sessions
     asyncio::Streams streams = co_await asyncio::open_connection(
-        "127.0.0.1", port, {.ssl = context, .server_hostname = "localhost", .ssl_shutdown_timeout = 0s});
-    const std::string byte = co_await streams.reader.readexactly(1);  // the tickets have come before it
-    bench_prove(byte == "!" && streams.writer.ssl_object()->version() == "TLSv1.3",
-                "TLS 1.3, the server's byte");
+        "127.0.0.1", port, {.ssl = ends.client, .server_hostname = "localhost", .ssl_shutdown_timeout = 0s});
+    const std::string byte = co_await streams.reader.readexactly(1);
+    const std::optional<asyncio::SslObject> agreed = streams.writer.ssl_object();
+    bench_prove(byte == "!", "the server's byte comes");
+    bench_prove(agreed->version() == "TLSv1.3" && agreed->getpeercert(), "TLS 1.3, verified");
+    bench_prove(agreed->session_reused() == resumed, "resumption");
     co_return streams;
 }
 
@@ -55,9 +60,7 @@ asyncio::Coro<> handshakes(Ends& ends, long count, bool resumed) {
     auto server = co_await asyncio::start_server(rest, "127.0.0.1", 0, {.ssl = ends.server});
     const std::uint64_t begin = bench_now_ns();
     for (long i = 0; i < count; ++i) {
-        if (!resumed) ends.client.set_minimum_version(asyncio::SslVersion::TLSv1_2);  // forgets the sessions
-        asyncio::Streams streams = co_await connect(ends.client, server.port());
-        bench_prove(streams.writer.ssl_object()->session_reused() == (resumed && i != 0), "resumption");
+        asyncio::Streams streams = co_await connect(ends, server.port(), resumed && i != 0);
         streams.writer.close();
         co_await streams.writer.wait_closed();
     }
@@ -73,7 +76,7 @@ asyncio::Coro<> stream(Ends& ends, long megabytes) {
                         static_cast<std::size_t>(megabytes) * 1'000'000);
     };
     auto server = co_await asyncio::start_server(handle, "127.0.0.1", 0, {.ssl = ends.server});
-    asyncio::Streams streams = co_await connect(ends.client, server.port());
+    asyncio::Streams streams = co_await connect(ends, server.port());
     const std::string piece(1'000'000, 'x');
     const std::uint64_t begin = bench_now_ns();
     for (long i = 0; i < megabytes; ++i) co_await streams.writer.send(piece);
@@ -87,13 +90,14 @@ asyncio::Coro<> stream(Ends& ends, long megabytes) {
 }
 
 asyncio::Coro<> idle(Ends& ends, long count) {
+    const long warm = 20;  // what the first ones alone cost is not counted
     auto server = co_await asyncio::start_server(rest, "127.0.0.1", 0, {.backlog = 4096, .ssl = ends.server});
     std::vector<asyncio::Streams> all;
     all.reserve(static_cast<std::size_t>(count));
-    for (long i = 0; i < 100; ++i) all.push_back(co_await connect(ends.client, server.port()));
+    for (long i = 0; i < warm; ++i) all.push_back(co_await connect(ends, server.port()));
     const double before = bench_resident();
-    for (long i = 100; i < count; ++i) all.push_back(co_await connect(ends.client, server.port()));
-    bench_print("tls_idle", impl, (bench_resident() - before) / static_cast<double>(count - 100), "B",
+    for (long i = warm; i < count; ++i) all.push_back(co_await connect(ends, server.port()));
+    bench_print("tls_idle", impl, (bench_resident() - before) / static_cast<double>(count - warm), "B",
                 "count", static_cast<double>(count), nullptr);
     for (asyncio::Streams& each : all) each.writer.abort();
     server.close();

@@ -108,7 +108,7 @@ async def stream(contexts, megabytes):
 
 
 async def idle(contexts, n):
-    warm = 100  # what the first ones alone cost is not counted
+    warm = 20  # what the first ones alone cost is not counted
     server, port = await listen(rest, contexts[0])
     connections = [await connect(contexts[1], port) for _ in range(warm)]
     gc.collect()

@@ -138,7 +138,7 @@ func residentAlone() float64 {
 }
 
 func measureIdle(count int) {
-	const warm = 100 // what the first ones alone cost is not counted
+	const warm = 20 // what the first ones alone cost is not counted
 	both := listen(rest, false)
 	all := make([]*tls.Conn, 0, count)
 	before := 0.0
