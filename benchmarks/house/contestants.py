@@ -142,12 +142,18 @@ def python_program(name, program, **args):
 
 # Programs by kind of case and contestant. Each gives the command for a case's arguments, or None where there is none.
 
+FLOORS = {"file_read": "floor_uring_reads", "tls": "floor_tls"}  # those that are programs of their own
+
 
 def process_command(name, job, args):
     if name in OURS:
         return [str(BIN / f"job_{job}"), *words(args | OUR_ARGS[name])]
-    if name == "floor" and job == "file_read":
-        return [str(BIN / "floor_uring_reads"), *words(args)]
+    if name == "floor" and job in FLOORS:
+        return [str(BIN / FLOORS[job]), *words(args)]
+    if name == "go" and job == "tls":
+        return [str(BUILD / "go" / "tls"), *words(args)]
+    if job == "tls":
+        return python_program(name, "tls.py", **args)
     if name == "floor":
         return [str(BIN / "floor_tasks"), f"job={job}", *words(args)]
     if name == "aiofiles":
@@ -250,7 +256,7 @@ def build(families, jobs, library=None):
           BUILD / "log" / "configure_programs")  # fmt: skip
     quiet(["cmake", "--build", programs, "--parallel", jobs], BUILD / "log" / "build_programs")
     if "go" in families:
-        for program in ("tasks", "echo", "http", "client"):
+        for program in ("tasks", "echo", "http", "client", "tls"):
             quiet(["go", "build", "-o", BUILD / "go" / program, "."], BUILD / "log" / f"go_{program}",
                   cwd=BENCHMARKS / "rivals" / "go" / program)  # fmt: skip
     if {"tokio", "hyper"} <= families:

@@ -71,6 +71,15 @@ def echo(connections, size):
     )  # fmt: skip
 
 
+def tls(what, title, metric, count, slow, brief):
+    return Case(
+        "tls", what, title, [metric], ["floor", "go", *PYTHON], args={"what": what, "count": count},
+        slow={"what": what, "count": slow}, brief={"what": what, "count": brief}, ours=SOCKETS,
+        note="Both ends in one process and thread, over loopback, TLS 1.3, a P-256 certificate, which the client verifies with its "
+        "name; so nginx and other servers alone are left out. AES-256 everywhere but in Go, which prefers AES-128.",
+    )  # fmt: skip
+
+
 CLIENT_METRICS = [Metric("value", "wall", "s"), Metric("cpu_s", "CPU", "s"), Metric("peak_mib", "peak memory", "MiB")]
 CLIENTS = ["floor", "hyper", "curl", "go", "aiohttp-uvloop", "aiohttp"]
 LOOP_METRICS = [Metric("cpu_us", "server CPU an operation", "us"), Metric("value", "operations", "op/s", MORE)]
@@ -161,6 +170,10 @@ CASES = [
     Case("http_client", "urls", "1,000 URLs of one second each, at once", CLIENT_METRICS, CLIENTS, kind="client",
          args={"total": 1000, "connections": 1000, "delay": 1}, brief={"total": 50, "connections": 50, "delay": 0.1},
          cores="1", ours=SOCKETS, note="The C server on core 0, the client on core 1."),
+    tls("handshake", "TLS, full handshakes, one after another", Metric("value", "handshakes", "1/s", MORE), 1500, 500, 20),
+    tls("resume", "TLS, resumed handshakes, one after another", Metric("value", "handshakes", "1/s", MORE), 2500, 500, 20),
+    tls("stream", "TLS, bytes through one connection", Metric("value", "throughput", "MB/s", MORE), 1000, 500, 10),
+    tls("idle", "TLS, memory of an idle connection", Metric("value", "resident memory of both ends", "B"), 1500, 500, 40),
     Case("two_loops", "echo", "echo with two loops against one, 100 x 64 B", LOOP_METRICS, [], kind="loops",
          args={"connections": 100, "size": 64, "seconds": 1, "protocol": "echo"},
          brief={"connections": 20, "size": 64, "seconds": 0.05, "protocol": "echo"}, cores="0,1", ours=("ours", "ours-one_loop"),

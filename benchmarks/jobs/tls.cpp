@@ -1,6 +1,7 @@
 // TLS with both ends in one loop: what=handshake (full ones), resume (short ones), stream (MB/s through one
 // connection), idle (memory of a connection that rests, both of its ends together).
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,15 +22,17 @@ struct Ends {
     asyncio::SslContext client = asyncio::create_default_context();
 };
 
-asyncio::Coro<> drop_all(asyncio::StreamReader reader, asyncio::StreamWriter writer) {
+// Sends a byte, takes so many, and sends another one when all have come.
+asyncio::Coro<> take_all(asyncio::StreamReader reader, asyncio::StreamWriter writer, std::size_t expected) {
     std::vector<char> memory(256 * 1024);
-    try {
-        co_await writer.send("!");
-        for (;;) {
-            const std::size_t got = co_await reader.readinto_some(memory);
-            if (got == 0) break;
-        }
-    } catch (const asyncio::OSError&) {}
+    co_await writer.send("!");
+    while (expected != 0) {
+        const std::size_t got = co_await reader.readinto_some(memory);
+        bench_prove(got != 0 && got <= expected && memory[0] == 'x' && memory[got - 1] == 'x',
+                    "the bytes are those that were sent");
+        expected -= got;
+    }
+    co_await writer.send("!");
 }
 
 asyncio::Coro<> rest(asyncio::StreamReader reader, asyncio::StreamWriter writer) {
@@ -40,20 +43,24 @@ asyncio::Coro<> rest(asyncio::StreamReader reader, asyncio::StreamWriter writer)
     } catch (const asyncio::OSError&) {}
 }
 
-asyncio::Coro<asyncio::Streams> connect(const asyncio::SslContext& context, std::uint16_t port) {
+// The handshake, and the server's byte has come, and with it the tickets before it.
+asyncio::Coro<asyncio::Streams> connect(Ends& ends, std::uint16_t port, bool resumed = false) {
+    if (!resumed) ends.client.set_minimum_version(asyncio::SslVersion::TLSv1_2);  // forgets the sessions
     asyncio::Streams streams = co_await asyncio::open_connection(
-        "127.0.0.1", port, {.ssl = context, .server_hostname = "localhost", .ssl_shutdown_timeout = 0s});
-    co_await streams.reader.readexactly(1);  // the tickets have come before it
+        "127.0.0.1", port, {.ssl = ends.client, .server_hostname = "localhost", .ssl_shutdown_timeout = 0s});
+    const std::string byte = co_await streams.reader.readexactly(1);
+    const std::optional<asyncio::SslObject> agreed = streams.writer.ssl_object();
+    bench_prove(byte == "!", "the server's byte comes");
+    bench_prove(agreed->version() == "TLSv1.3" && agreed->getpeercert(), "TLS 1.3, verified");
+    bench_prove(agreed->session_reused() == resumed, "resumption");
     co_return streams;
 }
 
 asyncio::Coro<> handshakes(Ends& ends, long count, bool resumed) {
-    auto server = co_await asyncio::start_server(drop_all, "127.0.0.1", 0, {.ssl = ends.server});
+    auto server = co_await asyncio::start_server(rest, "127.0.0.1", 0, {.ssl = ends.server});
     const std::uint64_t begin = bench_now_ns();
     for (long i = 0; i < count; ++i) {
-        if (!resumed) ends.client.set_minimum_version(asyncio::SslVersion::TLSv1_2);  // forgets the sessions
-        asyncio::Streams streams = co_await connect(ends.client, server.port());
-        bench_prove(streams.writer.ssl_object()->session_reused() == (resumed && i != 0), "resumption");
+        asyncio::Streams streams = co_await connect(ends, server.port(), resumed && i != 0);
         streams.writer.close();
         co_await streams.writer.wait_closed();
     }
@@ -64,11 +71,16 @@ asyncio::Coro<> handshakes(Ends& ends, long count, bool resumed) {
 }
 
 asyncio::Coro<> stream(Ends& ends, long megabytes) {
-    auto server = co_await asyncio::start_server(drop_all, "127.0.0.1", 0, {.ssl = ends.server});
-    asyncio::Streams streams = co_await connect(ends.client, server.port());
+    const auto handle = [megabytes](asyncio::StreamReader reader, asyncio::StreamWriter writer) {
+        return take_all(std::move(reader), std::move(writer),
+                        static_cast<std::size_t>(megabytes) * 1'000'000);
+    };
+    auto server = co_await asyncio::start_server(handle, "127.0.0.1", 0, {.ssl = ends.server});
+    asyncio::Streams streams = co_await connect(ends, server.port());
     const std::string piece(1'000'000, 'x');
     const std::uint64_t begin = bench_now_ns();
     for (long i = 0; i < megabytes; ++i) co_await streams.writer.send(piece);
+    co_await streams.reader.readexactly(1);  // every byte has come
     bench_print("tls_stream", impl, 1e9 / ns_each(begin, megabytes), "MB/s", "count",
                 static_cast<double>(megabytes), nullptr);
     streams.writer.close();
@@ -78,13 +90,14 @@ asyncio::Coro<> stream(Ends& ends, long megabytes) {
 }
 
 asyncio::Coro<> idle(Ends& ends, long count) {
+    const long warm = 20;  // what the first ones alone cost is not counted
     auto server = co_await asyncio::start_server(rest, "127.0.0.1", 0, {.backlog = 4096, .ssl = ends.server});
     std::vector<asyncio::Streams> all;
     all.reserve(static_cast<std::size_t>(count));
-    for (long i = 0; i < 100; ++i) all.push_back(co_await connect(ends.client, server.port()));
+    for (long i = 0; i < warm; ++i) all.push_back(co_await connect(ends, server.port()));
     const double before = bench_resident();
-    for (long i = 100; i < count; ++i) all.push_back(co_await connect(ends.client, server.port()));
-    bench_print("tls_idle", impl, (bench_resident() - before) / static_cast<double>(count - 100), "B",
+    for (long i = warm; i < count; ++i) all.push_back(co_await connect(ends, server.port()));
+    bench_print("tls_idle", impl, (bench_resident() - before) / static_cast<double>(count - warm), "B",
                 "count", static_cast<double>(count), nullptr);
     for (asyncio::Streams& each : all) each.writer.abort();
     server.close();
