@@ -257,12 +257,14 @@ TEST_P(Os, ATreeIsWalkedDownOrUp) {
 /// Each is done or not done: what is found afterwards is one of a few states.
 TEST(OsCancels, AtEachPointTheCallsAreDoneOrNotDone) {
     const Folder folder;
+    const auto begin = [&] {
+        folder.put("file", "content");
+        std::filesystem::permissions(folder / "file", std::filesystem::perms(0600));
+    };
+    begin();
     const auto permissions = [&] { return std::filesystem::status(folder / "file").permissions(); };
-    folder.put("file", "content");  // also for the run that is cancelled before its first step
-    std::filesystem::permissions(folder / "file", std::filesystem::perms(0600));
     expect_each_cancel_point(
         [&]() -> Coro<> {
-            std::filesystem::permissions(folder / "file", std::filesystem::perms(0600));
             co_await os::link(folder / "file", folder / "second");
             co_await os::symlink("file", folder / "link");
             std::string says = co_await os::readlink(folder / "link");
@@ -290,6 +292,7 @@ TEST(OsCancels, AtEachPointTheCallsAreDoneOrNotDone) {
             const std::filesystem::path link = std::filesystem::read_symlink(folder / "link", none);
             EXPECT_TRUE(none || link == "file");
             for (const char* each : {"second", "link", "a"}) std::filesystem::remove_all(folder / each);
+            begin();
         });
 }
 
