@@ -248,8 +248,7 @@ TlsEngine::Result TlsEngine::handshake(std::string_view& in, std::string& out) n
     const Result result = outcome(SSL_do_handshake(ssl_.get()), "TLS handshake with ");
     shaken_ = result == Result::done;
     if (result != Result::ended) return result;
-    error_ = std::make_exception_ptr(
-        SslError("TLS handshake with " + peer_ + ": the peer has closed the connection"));
+    fail("TLS handshake with ", "the peer has closed the connection");
     return Result::failed;
 }
 
@@ -274,9 +273,8 @@ TlsEngine::Result TlsEngine::write(std::string_view plain, std::string& out) noe
     std::size_t written = 0;
     const Result result =
         outcome(SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written), "TLS: send to ");
-    if (result != Result::ended) return result;
-    // Its goodbye stood in the middle of a message, whose end OpenSSL still waits for.
-    error_ = make_error("TLS: send to ");
+    if (result == Result::done || result == Result::failed || !peer_has_closed()) return result;
+    fail("TLS: send to ", "the peer has said goodbye in the middle of a message");
     return Result::failed;
 }
 
@@ -352,6 +350,14 @@ std::exception_ptr TlsEngine::verification_error(const std::string& subject) con
     }
     return std::make_exception_ptr(
         SslCertVerificationError(refusal_, message, subject + "certificate verify failed: " + text));
+}
+
+void TlsEngine::fail(const char* doing, const char* why) noexcept {
+    try {
+        error_ = std::make_exception_ptr(SslError(doing + peer_ + ": " + why));
+    } catch (...) {
+        error_ = std::current_exception();
+    }
 }
 
 std::exception_ptr TlsEngine::make_error(const char* doing) noexcept {

@@ -66,6 +66,7 @@ class TlsEngine {
     class Call;
     Result outcome(int returned, const char* doing) noexcept;
     void set_host(std::string_view server_hostname);
+    void fail(const char* doing, const char* why) noexcept;
     std::exception_ptr make_error(const char* doing) noexcept;
     std::exception_ptr verification_error(const std::string& subject) const;
     std::string session_key() const;

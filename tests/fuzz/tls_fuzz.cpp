@@ -1,9 +1,10 @@
 // Fuzz target: TLS records. Run with scripts/fuzz.sh SECONDS tls_fuzz.
 //
 // The first byte says whom the rest is fed to: a client that begins its handshake, a server that begins its
-// own, or either end of a connection that has shaken hands, where the rest is put between two good records;
-// the second how the input is cut. The properties: the engine ends, its errors are its own, failed it stays
-// failed, and nothing but what the other end has written comes out as plaintext.
+// own, or either end of a connection that has shaken hands, where the rest is put between two good records,
+// or inside of good records, as messages; the second how the input is cut. The properties: the engine ends,
+// its errors are its own, failed it stays failed, nothing but what the other end has written comes out as
+// plaintext, and whatever has come, a write goes through, fails or waits for a message's rest.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include <string_view>
 
 #include "asyncio/net/tls.hpp"
+#include "support/forged_records.hpp"
 #include "tls/engine.hpp"
 
 namespace {
@@ -34,6 +36,22 @@ struct Contexts {
         server.load_cert_chain_pem(made.certificate, made.key);
         server.set_alpn_protocols({"h2", "http/1.1"});
         server.add_server_name("other.example", server);
+        // For forged records, which are to be the first.
+        SSL_CTX_set_num_tickets(asyncio::detail::TlsContext::of(server).ctx(), 0);
+        SSL_CTX_set_keylog_callback(asyncio::detail::TlsContext::of(server).ctx(), &note_key);
+    }
+    static void note_key(const SSL*, const char* line) noexcept {
+        const std::string_view text(line);
+        if (text.starts_with("SERVER_TRAFFIC_SECRET_0")) server_key() = text;
+        if (text.starts_with("CLIENT_TRAFFIC_SECRET_0")) client_key() = text;
+    }
+    static std::string& server_key() {
+        static std::string line;
+        return line;
+    }
+    static std::string& client_key() {
+        static std::string line;
+        return line;
     }
     const asyncio::SelfSignedCertificate made;
     const asyncio::SslContext client;
@@ -85,25 +103,33 @@ std::string read_all(TlsEngine& engine, std::string_view input, std::size_t piec
     return all;
 }
 
-void feed_records(const Contexts& contexts, bool to_client, std::string_view input, std::size_t piece) {
-    TlsEngine client(contexts.client, "localhost", "server");
-    TlsEngine server(contexts.server, "", "client");
-    std::string to_server;
-    std::string back;
-    Result client_result = Result::needs_input;
-    Result server_result = Result::needs_input;
-    for (int i = 0; i < 10 && (client_result != Result::done || server_result != Result::done); ++i) {
-        std::string_view in = back;
-        if (client_result != Result::done) client_result = client.handshake(in, to_server);
-        back.erase(0, back.size() - in.size());
-        in = to_server;
-        if (server_result != Result::done) server_result = server.handshake(in, back);
-        to_server.erase(0, to_server.size() - in.size());
+/// Two ends that have shaken hands.
+struct Ends {
+    explicit Ends(const Contexts& contexts)
+        : client(contexts.client, "localhost", "server"), server(contexts.server, "", "client") {
+        Result client_result = Result::needs_input;
+        Result server_result = Result::needs_input;
+        for (int i = 0; i < 10 && (client_result != Result::done || server_result != Result::done); ++i) {
+            std::string_view in = to_client;
+            if (client_result != Result::done) client_result = client.handshake(in, to_server);
+            to_client.erase(0, to_client.size() - in.size());
+            in = to_server;
+            if (server_result != Result::done) server_result = server.handshake(in, to_client);
+            to_server.erase(0, to_server.size() - in.size());
+        }
+        require(client_result == Result::done && server_result == Result::done, "two good ends agree");
     }
-    require(client_result == Result::done && server_result == Result::done, "two good ends agree");
-    TlsEngine& target = to_client ? client : server;
-    TlsEngine& other = to_client ? server : client;
-    std::string records = to_client ? back : to_server;
+    TlsEngine client;
+    TlsEngine server;
+    std::string to_server;
+    std::string to_client;
+};
+
+void feed_records(const Contexts& contexts, bool to_client, std::string_view input, std::size_t piece) {
+    Ends ends(contexts);
+    TlsEngine& target = to_client ? ends.client : ends.server;
+    TlsEngine& other = to_client ? ends.server : ends.client;
+    std::string records = to_client ? ends.to_client : ends.to_server;
     require(other.write("before", records) == Result::done, "a write goes through");
     records += input;
     std::string after;
@@ -115,6 +141,32 @@ void feed_records(const Contexts& contexts, bool to_client, std::string_view inp
     if (result == Result::failed) check_error(target);
 }
 
+/// The input says what is in the records: a type, a length, so many bytes, and so on.
+void feed_forged(const Contexts& contexts, bool to_client, std::string_view input, std::size_t piece) {
+    using asyncio::test::ForgedRecords;
+    Ends ends(contexts);
+    require(ends.to_client.empty() && ends.to_server.empty(), "there are no tickets");
+    ForgedRecords forger(to_client ? Contexts::server_key() : Contexts::client_key());
+    std::string records;
+    std::string written;
+    while (input.size() >= 2) {
+        const char kinds[] = {ForgedRecords::alert, ForgedRecords::handshake, ForgedRecords::application_data,
+                              input[0]};
+        const char kind = kinds[static_cast<unsigned char>(input[0]) % 4];
+        const std::string_view content = input.substr(2, static_cast<unsigned char>(input[1]));
+        input.remove_prefix(2 + content.size());
+        records += forger.record(kind, content);
+        if (kind == ForgedRecords::application_data) written += content;
+        if (kind == ForgedRecords::handshake && content.starts_with(std::string_view("\x18\0\0\1", 4)))
+            forger.next_keys();
+    }
+    TlsEngine& target = to_client ? ends.client : ends.server;
+    Result result{};
+    const std::string plain = read_all(target, records, piece, result);
+    require(written.starts_with(plain), "plaintext that nobody has written");
+    if (result == Result::failed) check_error(target);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -122,7 +174,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (size < 2) return 0;
     const std::string_view input(reinterpret_cast<const char*>(data) + 2, size - 2);
     const std::size_t piece = data[1] == 0 ? std::string_view::npos : data[1];
-    switch (data[0] % 4) {
+    switch (data[0] % 6) {
         case 0: {
             TlsEngine client(contexts.client, "localhost", "server");
             feed_handshake(client, input, piece);
@@ -133,7 +185,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             feed_handshake(server, input, piece);
             break;
         }
-        default: feed_records(contexts, data[0] % 4 == 2, input, piece);
+        case 2:
+        case 3: feed_records(contexts, data[0] % 6 == 2, input, piece); break;
+        default: feed_forged(contexts, data[0] % 6 == 4, input, piece);
     }
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "support/certificates.hpp"
+#include "support/forged_records.hpp"
 #include "tls/openssl.hpp"
 
 namespace asyncio::test {
@@ -14,6 +15,7 @@ namespace asyncio::test {
 /// everything.
 class RawTls {
   public:
+    RawTls(const RawTls&) = delete;
     explicit RawTls(int version = TLS1_3_VERSION, bool server = true)
         : context_(SSL_CTX_new(server ? TLS_server_method() : TLS_client_method())) {
         SSL_CTX_set_max_proto_version(context_.get(), version);
@@ -62,6 +64,11 @@ class RawTls {
     bool has_goodbye() const { return (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0; }
     SSL* ssl() const { return ssl_.get(); }
 
+    /// Of a connection of TLS 1.3: what it sends may be made by hand from now on. (It must have sent no
+    /// tickets.)
+    ForgedRecords forger() const { return ForgedRecords(key_line_); }
+    void send_no_tickets() { SSL_set_num_tickets(ssl_.get(), 0); }
+
     std::string got;
     bool handshake_ended = false;
 
@@ -76,8 +83,15 @@ class RawTls {
         SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
         // The client's certificate stands in the tickets: they take two records.
         SSL_CTX_set_max_send_fragment(ctx, 512);
+        // For ForgedRecords.
+        SSL_CTX_set_keylog_callback(ctx, &note_key);
+        SSL_CTX_set_app_data(ctx, &key_line_);
         const unsigned char name[] = "raw";
         SSL_CTX_set_session_id_context(ctx, name, sizeof name);
+    }
+    static void note_key(const SSL* ssl, const char* line) noexcept {
+        if (std::string_view(line).starts_with("SERVER_TRAFFIC_SECRET_0"))
+            *static_cast<std::string*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl))) = line;
     }
     std::string output() const {
         char* bytes = nullptr;
@@ -86,6 +100,7 @@ class RawTls {
         static_cast<void>(BIO_reset(SSL_get_wbio(ssl_.get())));
         return all;
     }
+    std::string key_line_;
     detail::SslCtxPtr context_;
     detail::SslPtr ssl_;
 };

@@ -108,6 +108,68 @@ TEST(TlsMessages, KeysAreRenewedInBothDirections) {
     EXPECT_EQ(server.got, "mine, too");
 }
 
+/// A client that has shaken hands with a server whose records are forged.
+struct Forged {
+    Forged() : client(client_with_certificate(), "localhost", "server") {
+        server.send_no_tickets();
+        EXPECT_EQ(shake_hands(client, server), "");
+        forger.emplace(server.forger());
+    }
+    Result read(std::string_view in) {
+        char memory[100];
+        std::size_t count = 0;
+        Result result = Result::done;
+        while (result == Result::done) {
+            result = client.read(in, out, memory, sizeof memory, count);
+            got.append(memory, count);
+        }
+        return result;
+    }
+    RawTls server;
+    detail::TlsEngine client;
+    std::optional<ForgedRecords> forger;
+    std::string out;
+    std::string got;
+};
+
+TEST(TlsMessages, AKeyUpdateComesInTwoRecords) {
+    Forged ends;
+    const std::string update("\x18\0\0\1\0", 5);
+    EXPECT_EQ(ends.read(ends.forger->record(ForgedRecords::handshake, update.substr(0, 4))),
+              Result::needs_input);
+    EXPECT_EQ(ends.client.write("x", ends.out), Result::needs_input);
+    EXPECT_EQ(ends.read(ends.forger->record(ForgedRecords::handshake, update.substr(4))), Result::needs_input)
+        << text_of(ends.client.error());
+    EXPECT_EQ(ends.client.write("x", ends.out), Result::done);
+    ends.forger->next_keys();
+    EXPECT_EQ(ends.read(ends.forger->record(ForgedRecords::application_data, "new keys")),
+              Result::needs_input);
+    EXPECT_EQ(ends.got, "new keys");
+    ends.server.feed(ends.out);
+    EXPECT_EQ(ends.server.got, "x");
+}
+
+// RFC 8446 §5.1: nothing may come between the parts of a message.
+TEST(TlsMessages, PlaintextInTheMiddleOfAMessageIsRefused) {
+    Forged ends;
+    EXPECT_EQ(ends.read(ends.forger->record(ForgedRecords::handshake, std::string("\x18\0\0\1", 4))),
+              Result::needs_input);
+    EXPECT_EQ(ends.read(ends.forger->record(ForgedRecords::application_data, "between")), Result::failed);
+    EXPECT_EQ(ends.got, "");
+    EXPECT_NE(exception_cast<SslError>(ends.client.error()), nullptr);
+}
+
+TEST(TlsMessages, AGoodbyeInTheMiddleOfAMessageFailsTheWrite) {
+    Forged ends;
+    EXPECT_EQ(ends.read(ends.forger->record(ForgedRecords::handshake, std::string("\x18\0\0\1", 4))),
+              Result::needs_input);
+    EXPECT_EQ(ends.client.write("x", ends.out), Result::needs_input);
+    EXPECT_EQ(ends.read(ends.forger->record(ForgedRecords::alert, std::string("\1\0", 2))), Result::ended);
+    EXPECT_EQ(ends.client.write("x", ends.out), Result::failed);
+    EXPECT_EQ(text_of(ends.client.error()),
+              "TLS: send to server: the peer has said goodbye in the middle of a message");
+}
+
 // TLS 1.2: a client that asks for another handshake is told that there is none, and may go on.
 TEST(TlsMessages, ARenegotiationIsRefused) {
     detail::TlsEngine server(server_context(certificates().localhost), "", "client");
@@ -281,6 +343,30 @@ TEST_P(TlsMessageStreams, APeerThatGoesInTheMiddleOfAMessageIsALoss) {
             writer.close();
             EXPECT_THROW(co_await writer.wait_closed(), SslEofError);
         }
+    });
+}
+
+TEST_P(TlsMessageStreams, AGoodbyeInTheMiddleOfAMessageIsALoss) {
+    run([]() -> Coro<> {
+        Session session(unix_pair());
+        session.peer.send_no_tickets();
+        co_await shake_hands(session);
+        ForgedRecords forger = session.peer.forger();
+        session.give(forger.record(ForgedRecords::handshake, std::string("\x18\0\0\1", 4)));
+        StreamWriter& writer = session.pair.writer;
+        writer.set_write_buffer_limits({.high = 0, .low = 0});
+        Task<std::string> reading = create_task(a_byte(session.pair.reader));
+        co_await testing::wait_all_tasks_blocked();
+        writer.write("waits");
+        Task<> draining = create_task(drained(writer));
+        co_await testing::wait_all_tasks_blocked();
+        EXPECT_FALSE(draining.done());
+        session.give(forger.record(ForgedRecords::alert, std::string("\1\0", 2)));
+        co_await ended(draining);
+        EXPECT_NE(exception_cast<SslError>(draining.exception()), nullptr) << describe(draining.exception());
+        co_await ended(reading);
+        co_await finish(writer);
+        while (detail::running_net_part().connections != nullptr) co_await sleep(0s);
     });
 }
 
