@@ -14,8 +14,8 @@ namespace asyncio::test {
 /// A folder that goes with its test, and all that is in it.
 class Folder {
   public:
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "asyncio-test-XXXXXX").string();
+    explicit Folder(const std::filesystem::path& where = std::filesystem::temp_directory_path()) {
+        std::string name = (where / "asyncio-test-XXXXXX").string();
         EXPECT_NE(::mkdtemp(name.data()), nullptr);
         path_ = name;
     }
