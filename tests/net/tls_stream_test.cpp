@@ -2,6 +2,8 @@
 #include <fcntl.h>
 
 #include "asyncio/testing/mock_clock.hpp"
+#include "net/stream_access.hpp"
+#include "net/tls_hook.hpp"
 #include "support/alloc_failure.hpp"
 #include "tls_fixture.hpp"
 
@@ -614,6 +616,46 @@ TEST_P(TlsStreams, AUnixSocketSpeaksTlsToo) {
         server.close();
         co_await server.wait_finished();
     });
+}
+
+// Before the handshake has begun every allocation of ours fails once.
+TEST_P(TlsStreams, WithoutMemoryToBeginTheStreamStaysAsItWas) {
+    if (!AllocationFailure::works()) GTEST_SKIP();
+    const SslContext context = tls_client_context();
+    int refused = 0;
+    bool failed = true;
+    for (long at = 1; failed && at < 1'000; ++at) {
+        run([&]() -> Coro<> {
+            Pair p = unix_pair();
+            p.peer.send("early");
+            const std::string first = co_await p.reader.readexactly(1);
+            detail::Duplex* const below = detail::StreamAccess::duplex(p.writer);
+            const detail::TlsSettings settings = detail::tls_settings(
+                "test", context, SslPurpose::SERVER_AUTH, "localhost", "", Duration(60s), Duration(1s));
+            {
+                AllocationFailure failing(at);
+                try {
+                    below->hold();
+                    const detail::DuplexRef stream =
+                        settings.context->begin(detail::DuplexRef(below), settings);
+                    failing.stop();
+                    stream->shut();
+                } catch (const std::bad_alloc&) {
+                    ++refused;
+                }
+                failed = failing.happened();
+            }
+            if (failed) {
+                EXPECT_EQ(p.reader.buffered(), "arly") << "allocation " << at;
+                co_await p.writer.send("fine");
+                EXPECT_EQ(p.peer.receive(), "fine");
+            }
+            co_await finish(p.writer);
+            while (detail::running_net_part().connections != nullptr) co_await sleep(0s);
+        });
+    }
+    EXPECT_FALSE(failed);
+    EXPECT_GT(refused, 3);
 }
 
 // Every allocation of ours fails once while a client and a server shake hands: the client function is called

@@ -528,11 +528,10 @@ class StreamWriter {
     /// clients begins the handshake, one for servers waits for it. What has come and was not read yet counts
     /// as the beginning of the handshake.
     ///
-    /// Throws      SslCertVerificationError, SslError  the handshake failed
-    ///             ConnectionAbortedError  it took longer than ssl_handshake_timeout; OSError  the connection
-    ///             was lost; after all of these it is closed
-    ///             ValueError    the context checks the host's name and none was given
-    ///             RuntimeError  somebody reads, or the stream is closed
+    /// Throws      SslCertVerificationError, SslError  the handshake failed ConnectionAbortedError  it took
+    ///             longer than ssl_handshake_timeout; OSError  the connection was lost; after all of these it
+    ///             is closed ValueError    the context checks the host's name and none was given RuntimeError
+    ///             somebody reads or sends a file, write_eof was called, or the stream is closed
     /// Suspends    always
     /// Cancel      the connection is closed at once
     /// Threads     loop thread

@@ -171,8 +171,8 @@ class SslContext {
     /// requires certificates, too.
     void set_check_hostname(bool on);
     bool check_hostname() const noexcept;
-    /// A server shows `context`'s certificate to clients that ask for this name: "a.example", or "*.example"
-    /// for any name with one label before it. `context` is kept.
+    /// A server shows `context`'s certificate to clients that ask for this name ("a.example", or "*.example"
+    /// for any name with one label before it), and requires of them what `context` does. `context` is kept.
     ///
     /// Throws      ValueError  one of the two is a context for clients, or the name is empty
     /// Python      what an sni_callback is mostly written for
