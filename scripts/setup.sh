@@ -68,6 +68,7 @@ need have_program python3 -- python3 python3 python "runs the checks and the tes
 need have_header liburing.h -- liburing-dev liburing-devel liburing "the io_uring backend"
 need have_header openssl/ssl.h -- libssl-dev openssl-devel openssl "TLS"
 need have_program openssl -- openssl openssl openssl "makes the certificates of the tests"
+need have_program curl -- curl curl curl "a client of the tests, for TLS"
 need have_header ares.h -- libc-ares-dev c-ares-devel c-ares "the resolver on c-ares"
 need have_llhttp -- "$llhttp_package" llhttp-devel llhttp "the HTTP/1 parser"
 need have_header gtest/gtest.h -- libgtest-dev gtest-devel gtest "the tests"

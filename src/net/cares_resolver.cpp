@@ -86,8 +86,8 @@ int eai_of(int status) noexcept {
 
 /// "c-ares: Timeout while contacting DNS servers"
 std::string reason(int status) {
-    // It says so of servers that refuse, fail and cannot be reached.
-    if (status == ARES_ECONNREFUSED)
+    // It says one or the other, by its version, of servers that refuse, fail and cannot be reached.
+    if (status == ARES_ECONNREFUSED || status == ARES_ESERVFAIL)
         return "no name server gave an answer: each refused, failed or is not there";
     return std::string("c-ares: ") + ares_strerror(status);
 }
