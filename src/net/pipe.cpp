@@ -47,7 +47,9 @@ Connection* connect_pipe(OwnedDescriptor& owned, Ends ends, const PipeOptions& o
     if (ends == Ends::writing) ignore_sigpipe();
     Connection* const made =
         make_pipe_connection(part, owned.give(), options.limit, S_ISSOCK(status.st_mode), ends);
-    if (ends == Ends::writing && S_ISFIFO(status.st_mode)) made->watch_hang_up();
+    // (Of one that is open for reading, too, nobody can be told: it is its own reader.)
+    if (ends == Ends::writing && S_ISFIFO(status.st_mode) && (flags & O_ACCMODE) == O_WRONLY)
+        made->watch_hang_up();
     return made;
 }
 

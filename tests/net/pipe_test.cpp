@@ -12,6 +12,7 @@
 
 #include "net/net_fixture.hpp"
 #include "support/cancel_points.hpp"
+#include "support/folder.hpp"
 
 namespace asyncio::test { namespace {
 
@@ -144,6 +145,24 @@ TEST_P(Pipe, AWriterThatHasNothingToSendIsClosedWhenItsRecipientGoes) {
         writer.write("nobody gets this");
         const auto lost = co_await try_wait_for([&]() -> Coro<> { co_await writer.drain(); }, 5s);
         EXPECT_NE(lost.error_as<ConnectionResetError>(), nullptr) << lost.what();
+    });
+}
+
+TEST_P(Pipe, AWriterThatCouldReadAsWellIsNotTakenForOneThatNobodyReads) {
+    const Folder folder;
+    run([&]() -> Coro<> {
+        const std::string path = folder / "pipe";
+        EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
+        StreamWriter writer = co_await connect_write_pipe(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+        co_await writer.send("one, ");
+        for (int i = 0; i < 3; ++i) co_await sleep(0s);
+        co_await writer.send("two");
+        StreamReader reader =
+            co_await connect_read_pipe(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+        std::string both = co_await reader.readexactly(8);
+        EXPECT_EQ(both, "one, two");
+        writer.close();
+        co_await writer.wait_closed();
     });
 }
 

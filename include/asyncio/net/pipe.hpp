@@ -28,7 +28,8 @@ Coro<StreamReader> connect_read_pipe(int descriptor, PipeOptions options = PipeO
 /// Writes to a descriptor. It is made non-blocking, and closed when the writer is closed or destroyed;
 /// `write_eof` closes it, too.
 ///
-/// When nobody reads a pipe any more it is closed: with BrokenPipeError if something is unsent.
+/// When nobody reads a pipe any more it is closed: with BrokenPipeError if something is unsent; what is
+/// written later goes nowhere, and `drain` throws ConnectionResetError.
 ///
 /// Throws      OSError  it is no open descriptor; ValueError  it is not open for writing
 /// Suspends    never
